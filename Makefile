@@ -1,0 +1,154 @@
+# Sallyport: the only build file.
+#
+#   make          build/sallyport-sbc, build/sallyport-rtpproxy, build/sallyport
+#   make deps     installs what debian/control names (root, or sudo without a password)
+#   make demo     an encrypted call from a phone outside to a phone inside, and what was seen of it
+#   make run      the demo's processes, kept running, without the scripted calls
+#   make test     everything that checks itself; ends with one line "N passed, N failed"
+#   make lint     directions of dependency, purity, format, cppcheck
+#   make bench    figures of every hot path, beside the peers' where they are installed
+#   make fuzz     each fuzz target for FUZZ_SECONDS (default 600)
+#   make install  below DESTDIR and PREFIX
+#   make clean
+#
+# Variables: CC (gcc or clang), CFLAGS (added to ours), V=1 (show commands), FUZZ_SECONDS, PREFIX, DESTDIR
+# Tests run on a build with ASan and UBSan in build/asan; programs and benchmarks on build/rel.
+
+CC       ?= gcc
+FUZZ_CC  ?= clang
+PREFIX   ?= /usr
+B        := build
+Q        := $(if $(V),,@)
+VERSION  := 0.1.0
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+WARN  := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wswitch-enum -Wconversion \
+         -Wvla -Wformat=2 -Wundef -Wpointer-arith -Werror
+BASE  := -std=gnu11 -g -I. -D_GNU_SOURCE -DSALLYPORT_VERSION='"$(VERSION)"' -pthread -MMD -MP -fPIE -fno-strict-aliasing
+CF_rel  := $(BASE) $(WARN) -O2 -D_FORTIFY_SOURCE=3 -fstack-protector-strong
+CF_asan := $(BASE) $(WARN) -O1 -DSALLYPORT_DEBUG -fno-omit-frame-pointer -fsanitize=address,undefined \
+           -fno-sanitize-recover=undefined
+CF_fuzz := $(BASE) $(WARN) -O1 -DSALLYPORT_DEBUG -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+           -fno-sanitize-recover=undefined
+LF_rel  := -pie -Wl,-z,relro,-z,now -pthread
+LF_asan := -pie -fsanitize=address,undefined -pthread
+LF_fuzz := -pie -fsanitize=fuzzer,address,undefined -pthread
+
+# What each layer may link: the linker proves purity a second time (make lint).
+LIBS_pure  := -lcrypto -lyaml -ljansson -losipparser2 -losip2 -lsrtp2
+LIBS_shell := -levent_core -levent_extra -levent_openssl -levent_pthreads -lssl -lcares -lhiredis -lmaxminddb
+LIBS       := $(LIBS_shell) $(LIBS_pure) -lm
+
+# Folders that become archives, lower ones last (link order).
+ARCHIVES := sbc/shell sbc/core rtpproxy/io rtpproxy/core policy common
+src      = $(sort $(wildcard $(1)/*.c))
+lib      = $(patsubst %,$(B)/$(1)/lib/%.a,$(subst /,_,$(ARCHIVES)))
+
+all: $(B)/sallyport-sbc $(B)/sallyport-rtpproxy $(B)/sallyport
+
+# ---- objects and archives, once for each variant (rel, asan, fuzz)
+define VARIANT
+$(B)/$(1)/%.o: %.c
+	@mkdir -p $$(@D)
+	$$(if $$(V),,@echo "  CC    $(1)/$$<")
+	$(Q)$(if $(filter fuzz,$(1)),$(FUZZ_CC),$(CC)) $$(CF_$(1)) $$(CFLAGS) $$(EXTRA_$$(subst /,_,$$(patsubst %/,%,$$(dir $$<)))) -c -o $$@ $$<
+$(foreach a,$(ARCHIVES),$(eval $(B)/$(1)/lib/$(subst /,_,$(a)).a: $(patsubst %.c,$(B)/$(1)/%.o,$(call src,$(a)))))
+$(B)/$(1)/lib/%.a:
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$(Q)ar rcs $$@ $$^
+endef
+$(foreach v,rel asan fuzz,$(eval $(call VARIANT,$(v))))
+
+# ---- the three programs
+link = $(if $(V),,@echo "  LINK  $@";)$(CC) $(LF_$(1)) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+sbc_objs  := sbc/main sbc/config
+cli_objs  := $(patsubst %.c,%,$(call src,sbc/cli)) sbc/config
+rtp_objs  := rtpproxy/main rtpproxy/control
+
+$(B)/sallyport-sbc: $(sbc_objs:%=$(B)/rel/%.o) $(call lib,rel)
+	$(call link,rel)
+$(B)/sallyport-rtpproxy: $(rtp_objs:%=$(B)/rel/%.o) $(call lib,rel)
+	$(call link,rel)
+$(B)/sallyport: $(cli_objs:%=$(B)/rel/%.o) $(call lib,rel)
+	$(call link,rel)
+# The same daemons with sanitizers, for the end-to-end plays.
+$(B)/asan/sallyport-sbc: $(sbc_objs:%=$(B)/asan/%.o) $(call lib,asan)
+	$(call link,asan)
+$(B)/asan/sallyport-rtpproxy: $(rtp_objs:%=$(B)/asan/%.o) $(call lib,asan)
+	$(call link,asan)
+$(B)/asan/sallyport: $(cli_objs:%=$(B)/asan/%.o) $(call lib,asan)
+	$(call link,asan)
+asan: $(B)/asan/sallyport-sbc $(B)/asan/sallyport-rtpproxy $(B)/asan/sallyport
+
+# ---- tests: every program prints TAP; tests/run.sh adds them up
+support   := $(patsubst %.c,%.o,$(call src,tests/support))
+unit      := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+fuzzers   := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+benches   := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench_*.c))
+sim_objs  := $(patsubst %.c,%.o,$(call src,tests/sim))
+# Units of the daemons outside the archives that a test may drive.
+daemon_objs := sbc/config rtpproxy/control
+
+$(B)/asan/tests/unit/test_%: $(B)/asan/tests/unit/test_%.o $(support:%=$(B)/asan/%) $(B)/asan/sbc/config.o $(call lib,asan)
+	$(Q)$(call link,asan) -lcmocka
+$(B)/asan/tests/fuzz/fuzz_%: $(B)/asan/tests/fuzz/fuzz_%.o $(B)/asan/tests/fuzz/main_replay.o $(call lib,asan)
+	$(Q)$(call link,asan)
+$(B)/fuzz/tests/fuzz/fuzz_%: $(B)/fuzz/tests/fuzz/fuzz_%.o $(call lib,fuzz)
+	$(Q)$(FUZZ_CC) $(LF_fuzz) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+$(B)/rel/tests/bench/bench_%: $(B)/rel/tests/bench/bench_%.o $(B)/rel/tests/bench/run.o $(call lib,rel)
+	$(Q)$(call link,rel)
+$(B)/asan/tests/sim/world: $(sim_objs:%=$(B)/asan/%) $(call lib,asan)
+	$(Q)$(call link,asan)
+$(B)/rel/tests/sim/world: $(sim_objs:%=$(B)/rel/%) $(call lib,rel)
+	$(Q)$(call link,rel)
+
+unit: $(unit:%=$(B)/asan/tests/unit/%)
+fuzz-build: $(fuzzers:%=$(B)/fuzz/tests/fuzz/%)
+replay: $(fuzzers:%=$(B)/asan/tests/fuzz/%)
+bench-build: $(benches:%=$(B)/rel/tests/bench/%)
+sim: $(B)/rel/tests/sim/world $(B)/asan/tests/sim/world
+
+# test: all layers. test-quick: without real daemons.
+test: all asan unit replay sim
+	@tests/run.sh unit fuzz sim e2e
+test-quick: unit replay sim
+	@tests/run.sh unit fuzz sim
+# One unit test: make t-table
+t-%: $(B)/asan/tests/unit/test_%
+	@CMOCKA_MESSAGE_OUTPUT=TAP $<
+
+lint:
+	@tests/lint/lint.sh
+format:
+	@clang-format -i $$(git ls-files '*.c' '*.h')
+bench: all bench-build
+	@tests/bench/run.sh
+fuzz: fuzz-build
+	@tests/fuzz/run.sh $${FUZZ_SECONDS:-600}
+deps:
+	@tests/deps.sh install
+demo: 
+	@tests/deps.sh need
+	@$(MAKE) --no-print-directory all
+	@tests/e2e/demo.py
+run:
+	@tests/deps.sh need
+	@$(MAKE) --no-print-directory all
+	@tests/e2e/demo.py --keep
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)/etc/sallyport $(DESTDIR)/lib/systemd/system
+	install -m 755 $(B)/sallyport $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(B)/sallyport-sbc $(B)/sallyport-rtpproxy $(DESTDIR)$(PREFIX)/sbin/
+	install -m 644 systemd/*.service $(DESTDIR)/lib/systemd/system/
+	install -m 640 etc/sallyport.yaml $(DESTDIR)/etc/sallyport/sallyport.yaml.example
+clean:
+	rm -rf $(B)
+
+.PHONY: all asan unit fuzz-build replay bench-build sim test test-quick lint format bench fuzz deps demo run install clean
+.SECONDARY:
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,23 @@
+/* Hashes and random-to-text with our own types; the only file of common/ that includes OpenSSL. */
+#ifndef SALLYPORT_CRYPTO_H
+#define SALLYPORT_CRYPTO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "err.h"
+
+enum { CRYPTO_SHA1_LEN = 20, CRYPTO_SHA256_LEN = 32 };
+
+void crypto_sha256(const void *p, size_t n, uint8_t out[CRYPTO_SHA256_LEN]);
+void crypto_hmac_sha256(const void *key, size_t key_len, const void *p, size_t n,
+			uint8_t out[CRYPTO_SHA256_LEN]);
+/* n bytes of the ChaCha20 key stream of a 32-byte key at block `counter`. */
+void crypto_chacha20(const uint8_t key[32], uint64_t counter, uint8_t *out, size_t n);
+/* Standard alphabet with padding. */
+void crypto_write_base64(struct buf *b, const void *p, size_t n);
+/* Padding optional. *out_n: capacity in, length out. ERR_BAD, ERR_LIMIT. */
+enum err crypto_read_base64(struct str s, void *out, size_t *out_n) MUST_USE;
+
+#endif

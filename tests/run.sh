@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Runs the layers named (unit fuzz sim e2e), shows what failed, and closes with "N passed, N failed".
+# Every test program prints TAP on stdout: "ok N - name" or "not ok N - name"; one that ends with another
+# status than its lines say, or prints none, counts as one failure.
+set -u
+cd "$(dirname "$0")/.."
+out=build/test-log
+mkdir -p "$out"
+passed=0 failed=0
+export CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
+
+run() { # run NAME COMMAND…
+	local name=$1 log="$out/$1.log" ok bad status
+	shift
+	"$@" >"$log" 2>&1
+	status=$?
+	ok=$(grep -cE '^ok ' "$log")
+	bad=$(grep -cE '^not ok ' "$log")
+	if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ] || [ $((ok + bad)) -eq 0 ]; then
+		bad=$((bad + 1))
+	fi
+	passed=$((passed + ok)) failed=$((failed + bad))
+	if [ "$bad" -gt 0 ]; then
+		printf 'FAILED  %s (status %s), from %s:\n' "$name" "$status" "$log"
+		{ grep -E -A8 '^not ok ' "$log"; tail -n 25 "$log"; } | head -n 60 | sed 's/^/        /'
+	else
+		printf '%-7s %s (%d)\n' passed "$name" "$ok"
+	fi
+}
+
+for layer in "$@"; do
+	case $layer in
+	unit) for t in tests/unit/test_*.c; do t=$(basename "$t" .c); run "$t" build/asan/tests/unit/"$t"; done ;;
+	fuzz) for t in tests/fuzz/fuzz_*.c; do t=$(basename "$t" .c)
+		[ -e "tests/fuzz/$t.c" ] && run "$t" build/asan/tests/fuzz/"$t" "tests/fuzz/corpus/${t#fuzz_}"; done ;;
+	sim) [ -e tests/sim/world.c ] && run sim build/rel/tests/sim/world --seeds 2000 && run sim-asan build/asan/tests/sim/world --seeds 60 ;;
+	e2e) for t in tests/e2e/plays/*; do [ -x "$t" ] && run "e2e-$(basename "${t%.*}")" "$t"; done ;;
+	esac
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
