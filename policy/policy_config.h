@@ -1,0 +1,114 @@
+/*
+ * The rules as policy reads them: realms, trunks, routes, media policies. Filled by the configuration
+ * reader, const for everyone else. Indexes of realms and trunks are those of struct settings.
+ */
+#ifndef SALLYPORT_POLICY_CONFIG_H
+#define SALLYPORT_POLICY_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/addr.h"
+#include "common/sdes.h"
+#include "common/str.h"
+
+enum { POLICY_NO_INDEX = 0xffff };
+
+enum trust { TRUST_NONE, TRUST_LOW, TRUST_MEDIUM, TRUST_HIGH, TRUST_COUNT };
+
+/* Where a rule stands, for messages, CDRs and `explain`. */
+struct rule_place {
+	struct str file;
+	uint32_t line;
+};
+
+enum acl_default { ACL_DENY, ACL_REJECT, ACL_ALLOW, ACL_DEFAULT_COUNT };
+
+struct realm_rule {
+	struct str name;
+	enum trust trust;
+	uint16_t media_policy;
+	/* acl.allow / acl.deny: the longest matching prefix decides, else acl_default:
+	 * deny = silence, reject = 403, allow = go on to identify. */
+	const struct prefix *acl_allow;
+	size_t acl_allow_count;
+	const struct prefix *acl_deny;
+	size_t acl_deny_count;
+	enum acl_default acl_default;
+	bool acl_given;
+	struct rule_place place;
+};
+
+/* Which arriving requests are this trunk's: all that are given must match. None given: the sources are the
+ * addresses of the trunk's peers that are written as addresses. */
+struct trunk_rule {
+	struct str name;
+	uint16_t realm;
+	struct str certificate_name; /* empty: not asked for */
+	const struct prefix *sources;
+	size_t source_count;
+	struct rule_place place;
+};
+
+enum media_need { MEDIA_FORBID, MEDIA_ALLOW, MEDIA_PREFER, MEDIA_REQUIRE, MEDIA_NEED_COUNT };
+
+enum { MEDIA_SUITES_MAX = 8, MEDIA_CODECS_MAX = 32 };
+
+struct media_rule {
+	struct str name;
+	enum media_need rtp;  /* FORBID or ALLOW */
+	enum media_need srtp; /* FORBID, ALLOW, PREFER or REQUIRE */
+	bool keying_sdes;
+	enum sdes_suite suites[MEDIA_SUITES_MAX]; /* in order of preference */
+	size_t suite_count;
+	struct str codecs_allow[MEDIA_CODECS_MAX]; /* none: all */
+	size_t codecs_allow_count;
+	struct str codecs_order[MEDIA_CODECS_MAX];
+	size_t codecs_order_count;
+	struct rule_place place;
+};
+
+enum route_strategy { ROUTE_FAILOVER, ROUTE_WEIGHTED, ROUTE_ROUND_ROBIN, ROUTE_STRATEGY_COUNT };
+
+enum { ROUTE_TO_MAX = 16, ROUTE_FROM_MAX = 16, ROUTE_NUMBERS_MAX = 16, ROUTE_CODES_MAX = 32 };
+
+/* Causes of on_failure that are no SIP status. */
+enum { ROUTE_CAUSE_TIMEOUT = 1, ROUTE_CAUSE_TLS = 2, ROUTE_CAUSE_CONNECT = 3 };
+
+struct route_pattern; /* a compiled regular expression: policy/pattern.h */
+
+struct route_rule {
+	struct str name;
+	bool any_from;                        /* no `from` given */
+	uint16_t from_realms[ROUTE_FROM_MAX]; /* `from` names a realm or a trunk */
+	size_t from_realm_count;
+	uint16_t from_trunks[ROUTE_FROM_MAX];
+	size_t from_trunk_count;
+	const struct route_pattern *numbers[ROUTE_NUMBERS_MAX]; /* any of them */
+	size_t number_count;
+	struct str domains[ROUTE_NUMBERS_MAX]; /* any of them, without case */
+	size_t domain_count;
+	uint16_t to[ROUTE_TO_MAX]; /* trunks, in order */
+	size_t to_count;
+	enum route_strategy strategy;
+	uint16_t reject_status; /* 0: this route routes */
+	struct str reject_reason;
+	uint16_t failure_codes[ROUTE_CODES_MAX]; /* SIP statuses and ROUTE_CAUSE_* that try the next target */
+	size_t failure_code_count;
+	uint32_t failure_after_ms; /* no answer at all in this time: next target */
+	uint32_t tries;            /* targets at most */
+	struct rule_place place;
+};
+
+struct policy_config {
+	const struct realm_rule *realms;
+	size_t realm_count;
+	const struct trunk_rule *trunks;
+	size_t trunk_count;
+	const struct media_rule *media;
+	size_t media_count;
+	const struct route_rule *routes;
+	size_t route_count;
+};
+
+#endif

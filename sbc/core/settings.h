@@ -1,0 +1,162 @@
+/*
+ * The SBC's settings as the core reads them: const, made whole by sbc/config.c, swapped on reload.
+ * A call keeps the generation that it started with. Indexes of realms and trunks are shared with policy.
+ */
+#ifndef SALLYPORT_SETTINGS_H
+#define SALLYPORT_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/addr.h"
+#include "common/str.h"
+#include "policy/policy_config.h"
+
+enum transport { TRANSPORT_UDP, TRANSPORT_TCP, TRANSPORT_TLS, TRANSPORT_COUNT };
+
+/* "UDP", "TCP", "TLS" as in Via; the URI parameter is the same in lower case. */
+struct str transport_name(enum transport t);
+bool transport_is_reliable(enum transport t);
+
+enum client_certificate { CLIENT_CERT_OFF, CLIENT_CERT_OPTIONAL, CLIENT_CERT_REQUIRED, CLIENT_CERT_COUNT };
+
+enum { SETTINGS_NO_INDEX = 0xffff };
+
+struct listener {
+	uint16_t realm;
+	enum transport transport;
+	struct addr local;    /* bound, and the sent-by of Via and host of Contact */
+	uint16_t certificate; /* index of certificates, TLS only */
+	enum client_certificate client_certificate;
+};
+
+struct certificate {
+	struct str name;
+	struct str chain_path; /* PEM: leaf + intermediates */
+	struct str key_path;   /* PEM; a key given by !env is in key_pem instead */
+	struct str key_pem;
+	uint16_t min_version; /* 0x0303 TLS 1.2 or 0x0304 TLS 1.3 */
+};
+
+struct trust_anchor {
+	struct str name;
+	struct str path;
+};
+
+struct realm {
+	struct str name;        /* also the relay's interface name (NG direction) */
+	uint16_t header_rules;  /* SETTINGS_NO_INDEX: the default carry list */
+	bool anchor_media;      /* false only when the configuration says `media: {anchor: off}` */
+	struct addr media_addr; /* of the relay's interface; port 0 */
+	uint16_t port_min, port_max;
+};
+
+/* A peer of a trunk: its `target` URI taken apart. */
+struct peer {
+	struct str uri; /* as configured */
+	bool secure;    /* sips: or transport=tls */
+	bool sips;
+	struct str host; /* domain or address: the pre-SRV name that TLS identity is checked against */
+	uint16_t port;   /* 0: by SRV or default */
+	bool transport_given;
+	enum transport transport;
+	uint16_t weight;
+	uint16_t priority; /* lower first */
+};
+
+struct ping {
+	bool on;
+	uint32_t every_ms;
+	uint16_t down_after, up_after;
+};
+
+struct trunk {
+	struct str name;
+	uint16_t realm;
+	const struct peer *peers; /* sorted by priority */
+	size_t peer_count;
+	uint16_t certificate; /* presented as client; SETTINGS_NO_INDEX: none */
+	uint16_t verify;      /* trust anchor; SETTINGS_NO_INDEX: the system's */
+	struct str tls_name;  /* name the peer's certificate must carry; empty: the peer's host */
+	bool tls_verify;      /* false only when the configuration says verify: off */
+	struct ping ping;
+};
+
+enum header_action { HEADER_REMOVE, HEADER_SET, HEADER_ACTION_COUNT };
+
+struct header_edit {
+	struct str header;
+	enum header_action action;
+	struct str value; /* HEADER_SET: with ${node.name}, ${call.from.number}, ${call.to.number} */
+	bool when_trust_below;
+	enum trust trust_below;
+};
+
+struct header_rules {
+	struct str name;
+	const struct str *carry; /* headers that may cross, byte for byte */
+	size_t carry_count;
+	const struct header_edit *inbound; /* on what arrives in the realm */
+	size_t inbound_count;
+	const struct header_edit *outbound; /* on what leaves through the realm */
+	size_t outbound_count;
+};
+
+struct media_relay {
+	struct str name;
+	struct str url;  /* ng+unix:PATH or ng+udp:ADDRESS:PORT */
+	uint16_t weight; /* 0: used only when all others are down */
+};
+
+struct cdr_sink {
+	struct str path;    /* jsonl */
+	uint32_t rotate_ms; /* 0: never */
+};
+
+struct http_listener {
+	struct addr local;
+	bool metrics, health;
+};
+
+/* Every limit of the signalling side in one place; docs/limits.md says what happens at each. */
+struct limits {
+	uint32_t calls, transactions, connections, connections_per_source;
+	uint32_t message_bytes;                     /* one SIP message */
+	uint32_t idle_ms, half_open_ms, message_ms; /* stream connections */
+};
+
+/* RFC 3261 §17 timers, so that tests and lossy sites may change them. */
+struct sip_timers {
+	uint32_t t1_ms, t2_ms, t4_ms; /* 500, 4000, 5000 */
+	uint32_t c_ms;                /* Timer C, our longest ringing: 180 s */
+};
+
+struct settings {
+	struct str node;
+	struct policy_config policy;
+	const struct realm *realms;
+	size_t realm_count;
+	const struct listener *listeners;
+	size_t listener_count;
+	const struct trunk *trunks;
+	size_t trunk_count;
+	const struct header_rules *header_rules;
+	size_t header_rules_count;
+	const struct certificate *certificates;
+	size_t certificate_count;
+	const struct trust_anchor *anchors;
+	size_t anchor_count;
+	const struct media_relay *relays;
+	size_t relay_count;
+	const struct cdr_sink *cdrs;
+	size_t cdr_count;
+	const struct http_listener *https;
+	size_t http_count;
+	struct str control_path; /* Unix socket of the operator's command */
+	struct limits limits;
+	struct sip_timers timers;
+	uint32_t generation;
+};
+
+#endif
