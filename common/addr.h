@@ -1,4 +1,5 @@
-/* An IP address with a port, and a prefix: read, write, compare, classify (threats C4: one such function for all). */
+/* An IP address with a port, and a prefix: read, write, compare, classify (threats C4: one such
+ * function for all). */
 #ifndef SALLYPORT_ADDR_H
 #define SALLYPORT_ADDR_H
 
@@ -33,7 +34,8 @@ struct prefix {
 	uint8_t bits;
 };
 
-/* "192.0.2.1", "2001:db8::1" or "[2001:db8::1]"; exactly, no port; mapped IPv6 (::ffff:a.b.c.d) becomes IPv4. ERR_BAD. */
+/* "192.0.2.1", "2001:db8::1" or "[2001:db8::1]"; exactly, no port; mapped IPv6 (::ffff:a.b.c.d)
+ * becomes IPv4. ERR_BAD. */
 enum err addr_parse_ip(struct str s, struct addr *out) MUST_USE;
 /* "192.0.2.1:5060", "[2001:db8::1]:5060", or without a port (port 0). ERR_BAD. */
 enum err addr_parse(struct str s, struct addr *out) MUST_USE;

@@ -6,7 +6,8 @@
  *           happened, after counting and saying so once; the caller takes the safe branch.
  * DCHECK(x) true but dear to check: in test builds only.
  *
- * None of the arguments may have side effects, and no CHECK may look at bytes that came over a wire.
+ * None of the arguments may have side effects, and no CHECK may look at bytes that came over a
+ * wire.
  */
 #ifndef SALLYPORT_CHECK_H
 #define SALLYPORT_CHECK_H
@@ -22,7 +23,7 @@
 #endif
 
 #define ARRAY_LEN(a)               (sizeof(a) / sizeof((a)[0]))
-#define CONTAINER_OF(ptr, type, m) ((type *)(void *)((char *)(ptr) - offsetof(type, m)))
+#define CONTAINER_OF(ptr, type, m) ((type *)(void *)((char *)(ptr)-offsetof(type, m)))
 #define MUST_USE                   __attribute__((warn_unused_result))
 #define PRINTF_LIKE(f, a)          __attribute__((format(printf, f, a)))
 

@@ -1,8 +1,10 @@
-/* The one enum of errors and their names (style §6). Errors are about us; a refusal of a call is a verdict. */
+/* The one enum of errors and their names (style §6). Errors are about us; a refusal of a call is a
+ * verdict. */
 #ifndef SALLYPORT_ERR_H
 #define SALLYPORT_ERR_H
 
-/* X(name, text). Parsers return bytes consumed (>= 0) or one of these, never mixing MORE, BAD and LIMIT up. */
+/* X(name, text). Parsers return bytes consumed (>= 0) or one of these, never mixing MORE, BAD and
+ * LIMIT up. */
 #define ERR_TABLE(X)                                                                               \
 	X(MORE, "incomplete: more bytes are needed")                                               \
 	X(BAD, "malformed: it never will be right")                                                \
@@ -24,7 +26,7 @@ enum err_index {
 #define X(name, text) ERR_INDEX_##name,
 	ERR_TABLE(X)
 #undef X
-	ERR_INDEX_COUNT
+		ERR_INDEX_COUNT
 };
 
 enum err {

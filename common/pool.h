@@ -33,7 +33,8 @@ void *pool_new(struct pool *p, id_t64 *out_id);
 void *pool_find(const struct pool *p, id_t64 id);
 /* Gives the object back; its id finds nothing from now on. CHECKs that the id is live. */
 void pool_free(struct pool *p, id_t64 id);
-/* The live object with the lowest slot number >= *cursor, and *cursor set behind it; NULL: no more. */
+/* The live object with the lowest slot number >= *cursor, and *cursor set behind it; NULL: no more.
+ */
 void *pool_next(const struct pool *p, uint32_t *cursor, id_t64 *out_id);
 
 #endif

@@ -1,4 +1,5 @@
-/* Bounded big-endian reader with a sticky error: RTP, RTCP, STUN, DNS. Reads past the end give 0 and set `bad`. */
+/* Bounded big-endian reader with a sticky error: RTP, RTCP, STUN, DNS. Reads past the end give 0
+ * and set `bad`. */
 #ifndef SALLYPORT_RD_H
 #define SALLYPORT_RD_H
 

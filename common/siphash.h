@@ -1,4 +1,5 @@
-/* SipHash-2-4 with 64-bit result (Aumasson, Bernstein 2012): a keyed hash that a peer cannot steer. */
+/* SipHash-2-4 with 64-bit result (Aumasson, Bernstein 2012): a keyed hash that a peer cannot steer.
+ */
 #ifndef SALLYPORT_SIPHASH_H
 #define SALLYPORT_SIPHASH_H
 

@@ -1,6 +1,6 @@
 /*
- * A borrowed view of text: pointer and length, not terminated, never owned. It lives as long as what
- * it points into. The empty view may have p == NULL.
+ * A borrowed view of text: pointer and length, not terminated, never owned. It lives as long as
+ * what it points into. The empty view may have p == NULL.
  */
 #ifndef SALLYPORT_STR_H
 #define SALLYPORT_STR_H
@@ -66,7 +66,8 @@ enum err str_to_hex(struct str s, uint8_t *out, size_t n) MUST_USE;
 
 /* Copies into a fixed array and terminates; ERR_LIMIT and out untouched if it does not fit. */
 enum err str_copy(struct str s, char *out, size_t cap) MUST_USE;
-/* The number of single-character edits between two words of at most 64 bytes each; for "did you mean". */
+/* The number of single-character edits between two words of at most 64 bytes each; for "did you
+ * mean". */
 unsigned str_distance(struct str a, struct str b);
 
 #endif

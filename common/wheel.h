@@ -22,17 +22,19 @@ struct wheel {
 	uint64_t now_tick;
 	uint32_t count;
 	struct list slots[WHEEL_LEVELS][WHEEL_SLOTS];
-	struct list due; /* expired, not yet handed out */
+	struct list due;             /* expired, not yet handed out */
 	uint64_t busy[WHEEL_LEVELS]; /* one bit a slot that may be filled */
 };
 
 void wheel_init(struct wheel *w, uint64_t now_ms);
 void timer_init(struct timer *t);
-/* Sets or moves. A time in the past fires at the next wheel_expire. Farthest: about 49 days; later is cut to it. */
+/* Sets or moves. A time in the past fires at the next wheel_expire. Farthest: about 49 days; later
+ * is cut to it. */
 void wheel_set(struct wheel *w, struct timer *t, uint64_t at_ms);
 void wheel_stop(struct wheel *w, struct timer *t);
 bool timer_is_set(const struct timer *t);
-/* Moves the wheel to now and takes out one timer that is due, or gives NULL: call until NULL. Order: by time, then by setting. */
+/* Moves the wheel to now and takes out one timer that is due, or gives NULL: call until NULL.
+ * Order: by time, then by setting. */
 struct timer *wheel_expire(struct wheel *w, uint64_t now_ms);
 /* A time at or before the earliest timer, for the poll time-out; UINT64_MAX: none set. */
 uint64_t wheel_next_ms(const struct wheel *w);

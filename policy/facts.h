@@ -1,4 +1,5 @@
-/* All that a decision may know of a request. Gathered first, then decided, then acted on. Views: valid for the turn. */
+/* All that a decision may know of a request. Gathered first, then decided, then acted on. Views:
+ * valid for the turn. */
 #ifndef SALLYPORT_FACTS_H
 #define SALLYPORT_FACTS_H
 
@@ -16,7 +17,8 @@ struct facts {
 	uint16_t trunk; /* POLICY_NO_INDEX until identified */
 	struct addr source;
 	bool tls;
-	/* Names of a client certificate that verified: hosts of SAN sip: URIs and DNS names (RFC 5922). */
+	/* Names of a client certificate that verified: hosts of SAN sip: URIs and DNS names (RFC
+	 * 5922). */
 	struct str peer_names[FACTS_NAMES_MAX];
 	size_t peer_name_count;
 	struct str method;

@@ -11,10 +11,13 @@
 #include "policy/policy_config.h"
 #include "policy/verdict.h"
 
-/* The side that sent `sdp`: is every live audio/video medium as its policy demands (protocol, keying, a suite in
- * common, a codec in common)? `signalling_secure`: SDES keys may only cross TLS (RFC 4568 §7.1). */
-struct verdict media_rule_check(const struct media_rule *m, const struct sdp *sdp, bool signalling_secure);
-/* The m= protocol to ask of the relay for the side with policy `m`, given whether the sender used SRTP and AVPF. */
+/* The side that sent `sdp`: is every live audio/video medium as its policy demands (protocol,
+ * keying, a suite in common, a codec in common)? `signalling_secure`: SDES keys may only cross TLS
+ * (RFC 4568 §7.1). */
+struct verdict media_rule_check(const struct media_rule *m, const struct sdp *sdp,
+				bool signalling_secure);
+/* The m= protocol to ask of the relay for the side with policy `m`, given whether the sender used
+ * SRTP and AVPF. */
 struct str media_rule_protocol(const struct media_rule *m, bool sender_srtp, bool feedback);
 
 #endif

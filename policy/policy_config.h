@@ -1,6 +1,7 @@
 /*
- * The rules as policy reads them: realms, trunks, routes, media policies. Filled by the configuration
- * reader, const for everyone else. Indexes of realms and trunks are those of struct settings.
+ * The rules as policy reads them: realms, trunks, routes, media policies. Filled by the
+ * configuration reader, const for everyone else. Indexes of realms and trunks are those of struct
+ * settings.
  */
 #ifndef SALLYPORT_POLICY_CONFIG_H
 #define SALLYPORT_POLICY_CONFIG_H
@@ -39,8 +40,8 @@ struct realm_rule {
 	struct rule_place place;
 };
 
-/* Which arriving requests are this trunk's: all that are given must match. None given: the sources are the
- * addresses of the trunk's peers that are written as addresses. */
+/* Which arriving requests are this trunk's: all that are given must match. None given: the sources
+ * are the addresses of the trunk's peers that are written as addresses. */
 struct trunk_rule {
 	struct str name;
 	uint16_t realm;
@@ -93,7 +94,8 @@ struct route_rule {
 	enum route_strategy strategy;
 	uint16_t reject_status; /* 0: this route routes */
 	struct str reject_reason;
-	uint16_t failure_codes[ROUTE_CODES_MAX]; /* SIP statuses and ROUTE_CAUSE_* that try the next target */
+	uint16_t failure_codes[ROUTE_CODES_MAX]; /* SIP statuses and ROUTE_CAUSE_* that try the next
+						    target */
 	size_t failure_code_count;
 	uint32_t failure_after_ms; /* no answer at all in this time: next target */
 	uint32_t tries;            /* targets at most */

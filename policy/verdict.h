@@ -1,4 +1,5 @@
-/* What a decision came to: outcome, SIP status and reason for the far end, and the rule that decided (style §6). */
+/* What a decision came to: outcome, SIP status and reason for the far end, and the rule that
+ * decided (style §6). */
 #ifndef SALLYPORT_VERDICT_H
 #define SALLYPORT_VERDICT_H
 

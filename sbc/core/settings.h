@@ -1,6 +1,7 @@
 /*
  * The SBC's settings as the core reads them: const, made whole by sbc/config.c, swapped on reload.
- * A call keeps the generation that it started with. Indexes of realms and trunks are shared with policy.
+ * A call keeps the generation that it started with. Indexes of realms and trunks are shared with
+ * policy.
  */
 #ifndef SALLYPORT_SETTINGS_H
 #define SALLYPORT_SETTINGS_H
@@ -19,7 +20,12 @@ enum transport { TRANSPORT_UDP, TRANSPORT_TCP, TRANSPORT_TLS, TRANSPORT_COUNT };
 struct str transport_name(enum transport t);
 bool transport_is_reliable(enum transport t);
 
-enum client_certificate { CLIENT_CERT_OFF, CLIENT_CERT_OPTIONAL, CLIENT_CERT_REQUIRED, CLIENT_CERT_COUNT };
+enum client_certificate {
+	CLIENT_CERT_OFF,
+	CLIENT_CERT_OPTIONAL,
+	CLIENT_CERT_REQUIRED,
+	CLIENT_CERT_COUNT
+};
 
 enum { SETTINGS_NO_INDEX = 0xffff };
 
@@ -57,8 +63,9 @@ struct peer {
 	struct str uri; /* as configured */
 	bool secure;    /* sips: or transport=tls */
 	bool sips;
-	struct str host; /* domain or address: the pre-SRV name that TLS identity is checked against */
-	uint16_t port;   /* 0: by SRV or default */
+	struct str
+		host; /* domain or address: the pre-SRV name that TLS identity is checked against */
+	uint16_t port; /* 0: by SRV or default */
 	bool transport_given;
 	enum transport transport;
 	uint16_t weight;
@@ -88,7 +95,8 @@ enum header_action { HEADER_REMOVE, HEADER_SET, HEADER_ACTION_COUNT };
 struct header_edit {
 	struct str header;
 	enum header_action action;
-	struct str value; /* HEADER_SET: with ${node.name}, ${call.from.number}, ${call.to.number} */
+	struct str
+		value; /* HEADER_SET: with ${node.name}, ${call.from.number}, ${call.to.number} */
 	bool when_trust_below;
 	enum trust trust_below;
 };

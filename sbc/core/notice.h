@@ -1,0 +1,74 @@
+/*
+ * What the core tells the world of: the one record from which the shell makes the log line, the
+ * metric, the page and the CDR, so that these cannot disagree (style §8). Views live until publish
+ * returns.
+ */
+#ifndef SALLYPORT_NOTICE_H
+#define SALLYPORT_NOTICE_H
+
+#include <stdint.h>
+
+#include "common/addr.h"
+#include "common/id.h"
+#include "common/str.h"
+#include "policy/verdict.h"
+#include "sbc/core/settings.h"
+
+struct cdr;
+
+enum notice_type {
+	NOTICE_REQUEST,    /* a request arrived and was understood: realm, transport, method */
+	NOTICE_RESPONSE,   /* a final response was sent to a request: realm, method, status */
+	NOTICE_RETRANSMIT, /* we sent again: realm, method */
+	NOTICE_DUPLICATE,  /* a retransmission arrived and was absorbed: realm, method */
+	NOTICE_DROPPED,    /* bytes were dropped: realm, transport, why, source */
+	NOTICE_REFUSED,    /* a request was refused by a verdict: realm, method, source, verdict */
+	NOTICE_CALL_STARTED,  /* call, trunk in, from, to */
+	NOTICE_CALL_ATTEMPT,  /* one egress INVITE went out: call, trunk */
+	NOTICE_ATTEMPT_ENDED, /* call, trunk, status */
+	NOTICE_CALL_ANSWERED, /* call */
+	NOTICE_CALL_ENDED,    /* call, cdr: exactly one for each attempted call */
+	NOTICE_PEER_UP,       /* trunk, peer */
+	NOTICE_PEER_DOWN,     /* trunk, peer, status or 0 */
+	NOTICE_COUNT
+};
+
+/* Why bytes were dropped without an answer; label `reason` of sallyport_dropped_total. X(name,
+ * text, help) */
+#define NOTICE_DROP_TABLE(X)                                                                       \
+	X(NOT_SIP, "not_sip", "bytes that are not SIP")                                            \
+	X(ACL, "acl", "the realm's access list denies the source")                                 \
+	X(MALFORMED, "malformed", "broken beyond an answer")                                       \
+	X(TOO_BIG, "too_big", "larger than a limit")                                               \
+	X(STRAY_RESPONSE, "stray_response", "a response to no transaction of ours")                \
+	X(STRAY_ACK, "stray_ack", "an ACK for no call")                                            \
+	X(POLICY, "policy", "a rule says silence")                                                 \
+	X(FULL, "full", "a table is full")                                                         \
+	X(STALE, "stale", "a late answer for something that has ended")
+
+enum notice_drop {
+#define X(name, text, help) NOTICE_DROP_##name,
+	NOTICE_DROP_TABLE(X)
+#undef X
+		NOTICE_DROP_COUNT
+};
+
+struct notice {
+	enum notice_type type;
+	uint64_t now_ms, wall_ms;
+	uint16_t realm; /* SETTINGS_NO_INDEX where it does not apply; so with trunk and peer */
+	uint16_t trunk;
+	uint16_t peer;
+	enum transport transport;
+	struct addr source;
+	struct str method;
+	uint16_t status;
+	enum notice_drop drop;
+	const struct verdict *verdict;
+	struct str call; /* our id of the call: node and number, the same in log, CDR and page */
+	struct str from, to; /* numbers */
+	const struct cdr *cdr;
+	const struct settings *settings;
+};
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * The root of the signalling core: event in → acl → index → transaction → call → ports. Owns all
+ * tables of one worker. No sockets, clock or randomness of its own (design §4).
+ */
+#ifndef SALLYPORT_SBC_H
+#define SALLYPORT_SBC_H
+
+#include "common/err.h"
+#include "common/rng.h"
+#include "sbc/core/event.h"
+#include "sbc/core/ports.h"
+
+struct sbc;
+
+struct sbc_params {
+	const struct settings
+		*settings; /* outlives the sbc or an EVENT_SETTINGS and all calls begun under it */
+	struct ports ports;
+	uint8_t worker;
+	uint8_t seed[RNG_SEED_LEN]; /* random, secret */
+	uint64_t now_ms, wall_ms;
+};
+
+/* What `sallyport status`, /metrics and the tests read. */
+struct sbc_counts {
+	uint32_t calls, calls_confirmed, legs, client_transactions, server_transactions, timers,
+		resolving, relay_sessions;
+	uint64_t calls_total;
+};
+
+/* One live call as `sallyport calls` shows it. Views live until the function returns. */
+struct sbc_call_view {
+	struct str call, state, from, to;
+	uint16_t ingress, egress; /* trunks; SETTINGS_NO_INDEX: not yet */
+	enum transport in_transport, out_transport;
+	uint64_t started_ms, answered_ms; /* monotonic; 0: not yet */
+	struct str in_media, out_media;   /* "RTP/SAVP AEAD_AES_256_GCM", "RTP/AVP" */
+	struct str codec;
+	const struct settings *settings;
+};
+
+/* ERR_NOMEM. */
+enum err sbc_new(struct sbc **out, const struct sbc_params *params) MUST_USE;
+/* Drops all state without a word to anyone. */
+void sbc_free(struct sbc **sbc);
+void sbc_step(struct sbc *sbc, const struct event *e);
+/* When the next EVENT_TICK is due; UINT64_MAX: nothing waits. */
+uint64_t sbc_next_ms(const struct sbc *sbc);
+void sbc_count(const struct sbc *sbc, struct sbc_counts *out);
+/* Calls fn for each live call. fn may not call into the sbc. */
+void sbc_each_call(const struct sbc *sbc, void (*fn)(void *ctx, const struct sbc_call_view *v),
+		   void *ctx);
+bool sbc_peer_is_up(const struct sbc *sbc, uint16_t trunk, uint16_t peer);
+/* Does any call still use this generation? If not, the shell may free it. */
+bool sbc_uses_settings(const struct sbc *sbc, const struct settings *s);
+
+#endif
