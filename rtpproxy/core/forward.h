@@ -1,0 +1,35 @@
+/*
+ * The packet path: classify → source → unprotect → learn and measure → protect, over a batch, as a
+ * function of packets, streams and time. No allocation, lock or system call inside (design §8).
+ */
+#ifndef SALLYPORT_FORWARD_H
+#define SALLYPORT_FORWARD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pkt.h"
+#include "srtp.h"
+
+/* What a worker's packets came to, over all streams and those that met none. */
+struct forward_stats {
+	uint64_t fate[FATE_COUNT];
+	uint64_t bytes_in, bytes_out;
+};
+
+struct forward {
+	struct srtp_worker *srtp;
+	struct forward_stats stats;
+};
+
+/* `srtp` is the worker's, outlives it, and is the one that all streams of its packets were made
+ * with. */
+void forward_init(struct forward *f, struct srtp_worker *srtp);
+/*
+ * Any n. Fills the second half of each packet. For FATE_SENT: send pkts[i]->data[0…len) from
+ * endpoint out to address to. Order within a stream is kept. Each packet is its own arrival time;
+ * now_us is the turn's.
+ */
+void forward_batch(struct forward *f, struct pkt *const pkts[], size_t n, uint64_t now_us);
+
+#endif
