@@ -31,6 +31,7 @@ void buf_u64(struct buf *b, uint64_t v);
 void buf_i64(struct buf *b, int64_t v);
 /* Lower case hex, two digits a byte. */
 void buf_hex(struct buf *b, const void *p, size_t n);
+/* Needs room for one byte more than it writes. */
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* What was written; empty after an overflow, so that half a message is never used. */
 struct str buf_view(const struct buf *b);

@@ -13,7 +13,7 @@
 	X(FULL, "a table, pool or queue is full")                                                  \
 	X(NOTFOUND, "not found")                                                                   \
 	X(EXISTS, "exists already")                                                                \
-	X(STATE, "not possible in the present state")                                              \
+	X(WRONG_STATE, "not possible in the present state")                                        \
 	X(IO, "the operating system refused")                                                      \
 	X(AUTH, "authentication failed")                                                           \
 	X(REPLAY, "replayed")                                                                      \

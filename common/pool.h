@@ -20,6 +20,7 @@ struct pool {
 	uint32_t made;       /* slots that have memory */
 	uint32_t free_first; /* slot number + 1 of the first free one, 0: none */
 	uint8_t worker;
+	uint8_t chunk_shift; /* a chunk has 1 << chunk_shift slots */
 	char **chunks;
 	size_t chunk_count;
 };

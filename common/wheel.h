@@ -28,15 +28,21 @@ struct wheel {
 
 void wheel_init(struct wheel *w, uint64_t now_ms);
 void timer_init(struct timer *t);
-/* Sets or moves. A time in the past fires at the next wheel_expire. Farthest: about 49 days; later
- * is cut to it. */
+/*
+ * Sets or moves. A time in the past fires at the next wheel_expire, behind those already due.
+ * Farthest: about 49 days; later is cut to it.
+ */
 void wheel_set(struct wheel *w, struct timer *t, uint64_t at_ms);
 void wheel_stop(struct wheel *w, struct timer *t);
 bool timer_is_set(const struct timer *t);
 /* Moves the wheel to now and takes out one timer that is due, or gives NULL: call until NULL.
  * Order: by time, then by setting. */
 struct timer *wheel_expire(struct wheel *w, uint64_t now_ms);
-/* A time at or before the earliest timer, for the poll time-out; UINT64_MAX: none set. */
+/*
+ * When wheel_expire is worth calling again, for the poll time-out; UINT64_MAX: none set. Never after the
+ * tick in which the earliest timer fires; before it when that timer is far (the call then brings it
+ * nearer). A time that is not after the last wheel_expire means that something is due already.
+ */
 uint64_t wheel_next_ms(const struct wheel *w);
 
 #endif

@@ -1,0 +1,183 @@
+#include "buf.h"
+
+#include <stdio.h>
+
+void buf_init(struct buf *b, void *mem, size_t cap)
+{
+	CHECK(mem != NULL || cap == 0);
+	*b = (struct buf){mem, 0, cap, false};
+}
+
+void buf_reset(struct buf *b)
+{
+	b->len = 0;
+	b->overflow = false;
+}
+
+/* Room for n more bytes, or NULL after noting the overflow. */
+static char *room(struct buf *b, size_t n)
+{
+	if (b->overflow || n > b->cap - b->len) {
+		b->overflow = true;
+		return NULL;
+	}
+	char *at = b->p + b->len;
+	b->len += n;
+	return at;
+}
+
+void buf_bytes(struct buf *b, const void *p, size_t n)
+{
+	if (n == 0)
+		return;
+	char *to = room(b, n);
+	if (to)
+		memcpy(to, p, n);
+}
+
+void buf_str(struct buf *b, struct str s)
+{
+	buf_bytes(b, s.p, s.len);
+}
+
+void buf_z(struct buf *b, const char *z)
+{
+	buf_bytes(b, z, strlen(z));
+}
+
+void buf_char(struct buf *b, char c)
+{
+	char *to = room(b, 1);
+	if (to)
+		*to = c;
+}
+
+void buf_u64(struct buf *b, uint64_t v)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+	do {
+		digits[--at] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v > 0);
+	buf_bytes(b, digits + at, sizeof(digits) - at);
+}
+
+void buf_i64(struct buf *b, int64_t v)
+{
+	if (v < 0)
+		buf_char(b, '-');
+	buf_u64(b, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
+}
+
+static const char hex_digits[] = "0123456789abcdef";
+
+void buf_hex(struct buf *b, const void *p, size_t n)
+{
+	const uint8_t *from = p;
+	char *to = n <= SIZE_MAX / 2 ? room(b, 2 * n) : room(b, SIZE_MAX);
+	if (!to)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		*to++ = hex_digits[from[i] >> 4];
+		*to++ = hex_digits[from[i] & 15];
+	}
+}
+
+void buf_printf(struct buf *b, const char *fmt, ...)
+{
+	if (b->overflow)
+		return;
+	va_list ap;
+	va_start(ap, fmt);
+	size_t left = b->cap - b->len;
+	int n = vsnprintf(left > 0 ? b->p + b->len : NULL, left, fmt, ap);
+	va_end(ap);
+	if (n < 0 || (n > 0 && (size_t)n >= left))
+		b->overflow = true;
+	else
+		b->len += (size_t)n;
+}
+
+struct str buf_view(const struct buf *b)
+{
+	return b->overflow ? STR_NONE : (struct str){b->p, b->len};
+}
+
+/* Length of the UTF-8 character at p, 0 if there is none (RFC 3629: no overlong forms, no
+ * surrogates). */
+static size_t utf8_len(const uint8_t *p, size_t n)
+{
+	size_t len = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	if (p[0] < 0x80)
+		return 1;
+	if (p[0] < 0xc2 || p[0] > 0xf4 || len > n)
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+void buf_json_str(struct buf *b, struct str s)
+{
+	const uint8_t *p = (const uint8_t *)s.p;
+	buf_char(b, '"');
+	for (size_t i = 0; i < s.len;) {
+		size_t n = utf8_len(p + i, s.len - i);
+		if (n == 0 || p[i] < 0x20 || p[i] == 0x7f) {
+			buf_lit(b, "\\u00");
+			buf_hex(b, p + i, 1);
+			i++;
+			continue;
+		}
+		if (p[i] == '"' || p[i] == '\\')
+			buf_char(b, '\\');
+		buf_bytes(b, p + i, n);
+		i += n;
+	}
+	buf_char(b, '"');
+}
+
+static void write_padded(struct buf *b, uint64_t v, unsigned width)
+{
+	uint64_t least = 1;
+	for (unsigned i = 1; i < width; i++)
+		least *= 10;
+	for (; least > 1 && v < least; least /= 10)
+		buf_char(b, '0');
+	buf_u64(b, v);
+}
+
+/* Days since 1970-01-01 to a date of the Gregorian calendar, by 400-year eras that start in March.
+ */
+void buf_time(struct buf *b, uint64_t wall_ms)
+{
+	uint64_t second = wall_ms / 1000 % 86400;
+	uint64_t days = wall_ms / 86400000 + 719468;
+	uint64_t era = days / 146097, of_era = days % 146097;
+	uint64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	uint64_t of_year = of_era - (365 * year + year / 4 - year / 100);
+	uint64_t march = (5 * of_year + 2) / 153;
+	uint64_t day = of_year - (153 * march + 2) / 5 + 1;
+	uint64_t month = march < 10 ? march + 3 : march - 9;
+	year += era * 400 + (month <= 2);
+
+	write_padded(b, year, 4);
+	buf_char(b, '-');
+	write_padded(b, month, 2);
+	buf_char(b, '-');
+	write_padded(b, day, 2);
+	buf_char(b, 'T');
+	write_padded(b, second / 3600, 2);
+	buf_char(b, ':');
+	write_padded(b, second / 60 % 60, 2);
+	buf_char(b, ':');
+	write_padded(b, second % 60, 2);
+	buf_char(b, '.');
+	write_padded(b, wall_ms % 1000, 3);
+	buf_char(b, 'Z');
+}
