@@ -1,0 +1,42 @@
+/*
+ * Every bound of the relay in one place. At a bound new work is refused with an error that the
+ * client knows ("Parallel session limit reached", "Ran out of ports") and existing calls go on.
+ * Those that an operator may change are options of sallyport-rtpproxy; the others are here alone.
+ */
+#ifndef SALLYPORT_RTPPROXY_LIMITS_H
+#define SALLYPORT_RTPPROXY_LIMITS_H
+
+enum {
+	/* One NG datagram. UDP itself ends at 65,507; a query's reply must fit the same. */
+	LIMIT_DATAGRAM = 65507,
+	/* An SDP body: 32 KiB is ten times the longest one seen from browsers. */
+	LIMIT_SDP = 32768,
+	LIMIT_CALL_ID = 255,
+	LIMIT_TAG = 127,
+	LIMIT_BRANCH = 127,
+	LIMIT_LABEL = 63,
+	/* m= lines of one description; each costs up to four ports. */
+	LIMIT_MEDIAS = 8,
+	/* Forks of one call: each has ports of its own. */
+	LIMIT_DIALOGUES = 8,
+	/* a=crypto lines of one media that are looked at and remembered. */
+	LIMIT_CRYPTOS = 8,
+	/* Names in one codec list. */
+	LIMIT_CODECS = 32,
+	LIMIT_INTERFACES = 16,
+	LIMIT_WORKERS = 32,
+	/* Calls of one worker, unless --max-sessions says less. */
+	LIMIT_CALLS = 50000,
+	/* Ports that the kernel may refuse (another program has them) before an offer fails. */
+	LIMIT_OPEN_TRIES = 16,
+	/* `list` names at most so many calls, whatever `limit` says: the reply must fit a datagram.
+	 */
+	LIMIT_LIST = 1000,
+	/* Bytes of replies kept for retransmissions, a generation and worker. */
+	LIMIT_CACHE_BYTES = 4 * 1024 * 1024,
+	LIMIT_CACHE_REPLIES = 16384,
+	/* Commands waiting for one worker. */
+	LIMIT_QUEUE_BYTES = 1024 * 1024,
+};
+
+#endif
