@@ -9,7 +9,7 @@ enum { ARENA_ALIGN = 16 };
 void arena_init(struct arena *a, void *mem, size_t size)
 {
 	CHECK(mem != NULL || size == 0);
-	*a = (struct arena){mem, 0, size, false};
+	*a = (struct arena){.base = mem, .size = size};
 }
 
 enum err arena_init_sized(struct arena *a, size_t size)
@@ -17,7 +17,7 @@ enum err arena_init_sized(struct arena *a, size_t size)
 	char *mem = malloc(size > 0 ? size : 1);
 	if (!mem)
 		return ERR_NOMEM;
-	*a = (struct arena){mem, 0, size, true};
+	*a = (struct arena){.base = mem, .size = size, .owned = true};
 	return OK;
 }
 
@@ -25,20 +25,23 @@ void arena_release(struct arena *a)
 {
 	if (a->owned)
 		free(a->base);
-	*a = (struct arena){NULL, 0, 0, false};
+	*a = (struct arena){0};
 }
 
 void arena_reset(struct arena *a)
 {
 	a->used = 0;
+	a->failed = false;
 }
 
 void *arena_alloc(struct arena *a, size_t n)
 {
 	size_t skew = (size_t)(-(uintptr_t)(a->base + a->used) & (ARENA_ALIGN - 1));
 	size_t left = a->size - a->used;
-	if (skew > left || n > left - skew)
+	if (skew > left || n > left - skew) {
+		a->failed = true;
 		return NULL;
+	}
 	char *p = a->base + a->used + skew;
 	a->used += skew + n;
 	return p;
@@ -54,8 +57,12 @@ void *arena_zalloc(struct arena *a, size_t n)
 
 struct str arena_str(struct arena *a, struct str s)
 {
-	if (s.len == 0 || s.len > a->size - a->used)
+	if (s.len == 0)
 		return STR_NONE;
+	if (s.len > a->size - a->used) {
+		a->failed = true;
+		return STR_NONE;
+	}
 	char *p = a->base + a->used; /* text needs no alignment */
 	memcpy(p, s.p, s.len);
 	a->used += s.len;

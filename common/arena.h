@@ -15,7 +15,8 @@ struct arena {
 	char *base;
 	size_t used;
 	size_t size;
-	bool owned; /* base came from arena_init_sized and arena_release frees it */
+	bool owned;  /* base came from arena_init_sized and arena_release frees it */
+	bool failed; /* something did not fit since the last reset */
 };
 
 /* Over the caller's memory, which must outlive the arena. */
