@@ -1,0 +1,166 @@
+"""A whole Sallyport on loopback for the demo and the plays: certificates, configuration, relay, SBC."""
+import json, os, re, socket, subprocess, urllib.request
+
+import lib
+
+OUTSIDE, INSIDE = "127.0.0.1", "127.0.0.2"          # the SBC's and the relay's two sides
+PHONE_OUT, PHONE_IN, STRANGER = "127.0.0.11", "127.0.0.12", "127.0.0.66"
+
+CONFIG = """\
+version: 1
+node: {{ name: sbc.demo.example }}
+certificates:
+  edge: {{ chain: {edge_pem}, key: !file {edge_key} }}
+trust_anchors:
+  demo: {ca}
+realms:
+  outside:
+    trust: none
+    listen:
+      - {{ transport: tls, address: {outside}, port: {tls_port}, certificate: edge, client_certificate: optional }}
+    media: {{ address: {outside}, ports: {media_out}-{media_out_end} }}
+    media_policy: srtp-only
+    acl: {{ allow: [{phone_out}/32], default: reject }}
+  inside:
+    trust: high
+    listen:
+      - {{ transport: udp, address: {inside}, port: {udp_port} }}
+      - {{ transport: tcp, address: {inside}, port: {udp_port} }}
+    media: {{ address: {inside}, ports: {media_in}-{media_in_end} }}
+    media_policy: plain
+media_policies:
+  srtp-only:
+    rtp: forbid
+    srtp: require
+    keying: [sdes]
+    suites: [AEAD_AES_256_GCM, AES_256_CM_HMAC_SHA1_80, AES_CM_128_HMAC_SHA1_80]
+  plain:
+    rtp: allow
+    srtp: forbid
+trunks:
+  phones:
+    realm: outside
+    peers: [ {{ target: "sip:{phone_out}:{phone_out_port};transport=tls" }} ]
+    tls: {{ certificate: edge, verify: demo, name: phone.demo.example }}
+    identify: {{ source: [{phone_out}/32] }}
+  pbx:
+    realm: inside
+    peers: [ {{ target: "sip:{phone_in}:{phone_in_port}" }} ]
+    identify: {{ source: [{phone_in}/32] }}
+routes:
+  - {{ name: to-pbx, when: {{ from: phones }}, to: [pbx], on_failure: {{ codes: [408, 503, timeout], after: 4s, tries: 2 }} }}
+  - {{ name: to-phones, when: {{ from: pbx }}, to: [phones] }}
+media_relays:
+  - {{ name: local, url: "ng+unix:{ng}", weight: 100 }}
+cdr:
+  - {{ to: file, path: {cdr}, format: jsonl }}
+observe:
+  control: {control}
+  http: [ {{ address: 127.0.0.1, port: {http_port}, pages: [metrics, health] }} ]
+  log: {{ level: info, sip: {log_sip} }}
+"""
+
+
+class Site:
+    """Files in `folder`; start() awaits the ready lines of both daemons; stop() ends both."""
+
+    def __init__(self, folder, config=CONFIG, asan=False, **values):
+        self.dir, self.asan = folder, asan
+        os.makedirs(folder, exist_ok=True)
+        self.ca = lib.Authority(os.path.join(folder, "ca"), "Sallyport throw-away CA")
+        edge = self.ca.issue("sbc.demo.example", f"DNS:sbc.demo.example,IP:{OUTSIDE},IP:{INSIDE}")
+        self.phone_cert = self.ca.issue("phone.demo.example", f"DNS:phone.demo.example,IP:{PHONE_OUT}")[0].replace(".pem", ".both.pem")
+        span = values.pop("media_ports", 200)
+        self.v = dict(
+            outside=OUTSIDE, inside=INSIDE, phone_out=PHONE_OUT, phone_in=PHONE_IN, edge_pem=edge[0], edge_key=edge[1], ca=self.ca.cert,
+            tls_port=lib.free_port(OUTSIDE), udp_port=lib.free_port(INSIDE), phone_out_port=lib.free_port(PHONE_OUT),
+            phone_in_port=lib.free_port(PHONE_IN), http_port=lib.free_port("127.0.0.1"),
+            media_out=lib.free_port(OUTSIDE, span=span, even=True), media_in=lib.free_port(INSIDE, span=span, even=True),
+            ng=os.path.join(folder, "rtp.sock"), cdr=os.path.join(folder, "cdr.jsonl"), control=os.path.join(folder, "sbc.sock"),
+            log_sip="on")
+        self.v.update(values)
+        self.v.setdefault("media_out_end", self.v["media_out"] + span - 1)
+        self.v.setdefault("media_in_end", self.v["media_in"] + span - 1)
+        self.config = os.path.join(folder, "sallyport.yaml")
+        with open(self.config, "w") as f:
+            f.write(config.format(**self.v))
+
+    def start(self):
+        check = self.command("check", "-c", self.config, control=False)
+        if check.returncode:
+            raise RuntimeError("sallyport check: " + check.stdout + check.stderr)
+        self.relay = lib.Process("rtpproxy", [lib.binary("sallyport-rtpproxy", self.asan), "--foreground", "--config=" + self.config], self.dir)
+        self.relay.wait_text(r"\bready\b")
+        self.sbc = lib.Process("sbc", [lib.binary("sallyport-sbc", self.asan), "--foreground", "-c", self.config], self.dir)
+        self.sbc.wait_text(r"\bready\b")
+        return self
+
+    def stop(self):
+        return self.sbc.stop(), self.relay.stop()
+
+    def command(self, *args, control=True):
+        argv = [lib.binary("sallyport", self.asan), *args] + (["-s", self.v["control"]] if control else [])
+        return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=20)
+
+    def status(self):
+        return json.loads(self.command("status", "--json").stdout)
+
+    def calls(self):
+        return json.loads(self.command("calls", "--json").stdout)["calls"]
+
+    def cdrs(self):
+        for path in (self.v["cdr"], self.v["cdr"] + ".open"):
+            if os.path.exists(path):
+                with open(path) as f:
+                    return [json.loads(line) for line in f if line.endswith("\n")]
+        return []
+
+    def wait_cdrs(self, n, seconds=10):
+        return lib.wait_for(f"{n} CDRs, have {len(self.cdrs())}", lambda: len(self.cdrs()) >= n and self.cdrs(), seconds)
+
+    def metrics_url(self):
+        return f"http://127.0.0.1:{self.v['http_port']}/metrics"
+
+    def metric(self, name):
+        """The sum over all label sets of one metric; 0 when absent."""
+        with urllib.request.urlopen(self.metrics_url(), timeout=5) as r:
+            text = r.read().decode()
+        return sum(float(m.group(1)) for m in re.finditer(rf"^{re.escape(name)}(?:\{{[^}}]*\}})? ([0-9.e+-]+)$", text, re.M))
+
+    def outside_phone(self, name, srtp=True, tone=440):
+        enc = ";mediaenc=srtp-mand" if srtp else ""
+        return lib.Phone(self.dir, name, PHONE_OUT, "<sip:" + name + "@{address}:{port};transport=tls>;regint=0" + enc +
+                         ";audio_codecs=PCMU/8000/1", tone=tone, certificate=self.phone_cert, authority=self.ca.cert)
+
+    def inside_phone(self, name, tone=600, port=None):
+        return lib.Phone(self.dir, name, PHONE_IN, "<sip:" + name + "@{address}:{port}>;regint=0;answermode=auto"
+                         ";audio_codecs=PCMU/8000/1", tone=tone, transports="udp,tcp", sip_port=self.v["phone_in_port"])
+
+    def dial_uri(self, number):
+        return f"sip:{number}@{OUTSIDE}:{self.v['tls_port']};transport=tls"
+
+
+def sip_lines(text):
+    """The traced messages of an SBC log: dicts of the key=value pairs of its `sip` lines."""
+    out = []
+    for line in text.splitlines():
+        if re.search(r"\bevent=sip\b|\bsip dir=", line):
+            pairs = re.findall(r'([a-z_0-9-]+)=("(?:[^"\\]|\\.)*"|\S*)', line)
+            out.append({k: v.strip('"').replace('\\"', '"') for k, v in pairs})
+    return out
+
+
+def ladder(messages, names, is_left):
+    """A call as text, a line for each message: `names` of the outside, us and the inside; is_left(m): on the outside leg."""
+    gap = 34
+
+    def arrow(label, right):
+        line = f"── {label[:gap - 8]} ".ljust(gap - 2, "─")
+        return f" {line}▶" if right else f"◀{line} "
+
+    rows = ["".join(n.ljust(gap + 1) for n in names).rstrip()]
+    for m in messages:
+        left = is_left(m)
+        text = arrow(m.get("start", "").replace(" SIP/2.0", "").replace("SIP/2.0 ", ""), (m.get("dir") == "in") == left)
+        rows.append("│" + (text if left else " " * gap) + "│" + (" " * gap if left else text) + "│")
+    return "\n".join(rows)
