@@ -1,0 +1,35 @@
+/*
+ * Which headers of a message cross from one realm to another, and how they are changed on the way (design §6).
+ *
+ * A header crosses only by name. Of the two realms each that has header_rules must name it in `carry`; a realm without
+ * header_rules has no opinion; when neither has any, the default list applies. Before this filter the inbound
+ * edits of the realm of arrival, after it the outbound edits of the realm of departure; `set` puts a header in the
+ * place of those of its name. What belongs to one leg (Via, routes, dialog, credentials, product names, …)
+ * never crosses, whatever a list says; nor may an edit set what we write ourselves.
+ */
+#ifndef SALLYPORT_RULES_H
+#define SALLYPORT_RULES_H
+
+#include <stdbool.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/str.h"
+#include "sbc/core/msg.h"
+#include "sbc/core/settings.h"
+
+struct rules_params {
+	const struct settings *settings;
+	uint16_t from_realm, to_realm;     /* SETTINGS_NO_INDEX: we make the message ourselves */
+	struct str from_number, to_number; /* for ${call.from.number}, ${call.to.number} */
+	bool body; /* the body crosses as it is: so do Content-Disposition, -Encoding, -Language, MIME-Version */
+};
+
+/* Appends the lines that cross. m may be NULL: outbound `set` edits only. ERR_LIMIT: lines is full. */
+enum err rules_carry(struct buf *lines, const struct msg *m, const struct rules_params *p) MUST_USE;
+/* May a configuration name this header in `carry` (set: false) or `set` it? For the checker. */
+bool rules_may_name(struct str header, bool set);
+/* Are all ${…} of a value known? For the checker: the first unknown one, or STR_NONE. */
+struct str rules_unknown_variable(struct str value);
+
+#endif
