@@ -11,6 +11,9 @@
 #   make install  below DESTDIR and PREFIX
 #   make clean
 #
+#   make format   applies .clang-format
+#   make asan     the three programs with sanitizers, in build/asan
+#
 # Variables: CC (gcc or clang), CFLAGS (added to ours), V=1 (show commands), FUZZ_SECONDS, PREFIX, DESTDIR
 # Tests run on a build with ASan and UBSan in build/asan; programs and benchmarks on build/rel.
 
@@ -121,6 +124,9 @@ test-quick: unit replay sim
 t-%: $(B)/asan/tests/unit/test_%
 	@CMOCKA_MESSAGE_OUTPUT=TAP $<
 
+help:
+	@sed -n 's/^#   //p' Makefile
+
 lint:
 	@tests/lint/lint.sh
 format:
@@ -149,6 +155,6 @@ install: all
 clean:
 	rm -rf $(B)
 
-.PHONY: all asan unit fuzz-build replay bench-build sim test test-quick lint format bench fuzz deps demo run install clean
+.PHONY: all help asan unit fuzz-build replay bench-build sim test test-quick lint format bench fuzz deps demo run install clean
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
