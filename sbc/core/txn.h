@@ -24,6 +24,7 @@
 #include "common/table.h"
 #include "common/wheel.h"
 #include "sbc/core/keep.h"
+#include "sbc/core/msg.h"
 #include "sbc/core/ports.h"
 #include "sbc/core/txn_client.h"
 #include "sbc/core/txn_server.h"
@@ -48,20 +49,6 @@ struct txn_table {
 	struct keep keep;
 	struct sip_timers timers;
 	uint32_t clients, servers;
-};
-
-/* What the look-up wants of a message. Views; live as long as the message. */
-struct txn_look {
-	struct str method;  /* request: of its first line; response: of its CSeq */
-	struct str branch;  /* of the top Via */
-	struct str sent_by; /* of the top Via, as written: host or host:port */
-	struct str call_id, from_tag, to_tag;
-	uint32_t cseq;
-	struct str uri;   /* request: Request-URI, for RFC 2543 keys */
-	struct str via;   /* request: the whole top Via, for RFC 2543 keys */
-	struct str to;    /* response: the value of To, for the ACK of a refusal */
-	uint16_t status;  /* response */
-	struct flow flow; /* that it came on */
 };
 
 enum txn_found { TXN_NEW, TXN_ABSORBED, TXN_MATCHED, TXN_MERGED, TXN_FOUND_COUNT };
@@ -110,15 +97,16 @@ void txn_release(struct txn_table *t);
 /* New timers apply to what is set from now on. */
 void txn_set_timers(struct txn_table *t, const struct sip_timers *timers);
 
-struct txn_match txn_request(struct txn_table *t, const struct txn_look *look, uint64_t now_ms,
+struct txn_match txn_request(struct txn_table *t, const struct msg *m, uint64_t now_ms,
 			     struct txn_effects *out);
-struct txn_match txn_response(struct txn_table *t, const struct txn_look *look, uint64_t now_ms,
-			      struct txn_effects *out);
+/* `flow`: that it came on. */
+struct txn_match txn_response(struct txn_table *t, const struct msg *m, const struct flow *flow,
+			      uint64_t now_ms, struct txn_effects *out);
 /* The INVITE transaction that this CANCEL means, and its owner (§9.2); NEW: none, answer 481. */
-struct txn_match txn_find_cancelled(const struct txn_table *t, const struct txn_look *cancel);
+struct txn_match txn_find_cancelled(const struct txn_table *t, const struct msg *cancel);
 
 struct txn_serve_params {
-	const struct txn_look *look;
+	const struct msg *m;     /* read during the call only */
 	const struct dest *dest; /* where its responses go (§18.2.2); copied */
 	struct str head; /* copied and kept until the final response: what the owner needs to
 				    write responses later; may be empty */
