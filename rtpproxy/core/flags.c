@@ -1,0 +1,477 @@
+#include "rtpproxy/core/flags.h"
+
+#include "rtpproxy/core/latch.h"
+
+static const struct str words[] = {
+#define X(name, word) {word, sizeof(word) - 1},
+	FLAGS_WORD_TABLE(X)
+#undef X
+};
+static const struct str replaces[] = {
+#define X(name, word) {word, sizeof(word) - 1},
+	FLAGS_REPLACE_TABLE(X)
+#undef X
+};
+static const struct str muxes[] = {
+#define X(name, word) {word, sizeof(word) - 1},
+	FLAGS_MUX_TABLE(X)
+#undef X
+};
+
+static unsigned bit_of(const struct str *table, size_t n, struct str word)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (dict_key_eq(table[i], word)) {
+			return 1u << i;
+		}
+	}
+	return 0;
+}
+
+static bool is_off(struct str w)
+{
+	return str_ieq(w, STR("off")) || str_ieq(w, STR("no")) || str_ieq(w, STR("disable")) ||
+	       str_ieq(w, STR("disabled"));
+}
+
+/* Cuts `prefix` off when w begins with it; hyphen and space are the same. */
+static bool cut_prefix(struct str *w, struct str prefix)
+{
+	struct str head = {w->p, prefix.len};
+	if (w->len <= prefix.len || !dict_key_eq(head, prefix)) {
+		return false;
+	}
+	*w = str_from_offset(*w, prefix.len);
+	return true;
+}
+
+static void take_suite(uint8_t *mask, struct str name)
+{
+	enum sdes_suite s;
+	if (sdes_suite_find(name, &s) == OK) {
+		*mask |= (uint8_t)(1u << s);
+	}
+}
+
+static void take_sdes_order(struct flags_sdes *s, struct str names)
+{
+	struct str name;
+	enum sdes_suite suite;
+	while (str_cut(&names, ';', &name)) {
+		if (s->order_count < SDES_SUITE_COUNT && sdes_suite_find(name, &suite) == OK) {
+			s->order[s->order_count++] = (uint8_t)suite;
+		}
+	}
+}
+
+static void take_sdes(struct flags *f, struct str w)
+{
+	struct flags_sdes *s = &f->sdes;
+	if (cut_prefix(&w, STR("no-"))) {
+		take_suite(&s->no, w);
+	} else if (cut_prefix(&w, STR("only-"))) {
+		take_suite(&s->only, w);
+	} else if (cut_prefix(&w, STR("order:"))) {
+		take_sdes_order(s, w);
+	} else if (is_off(w)) {
+		s->off = true;
+	} else if (str_ieq(w, STR("nonew"))) {
+		s->nonew = true;
+	} else if (str_ieq(w, STR("pad"))) {
+		s->pad = true;
+	} else if (str_ieq(w, STR("lifetime"))) {
+		s->lifetime = true;
+	}
+}
+
+static void take_name(struct flags_names *n, struct str w)
+{
+	if (n->count < LIMIT_CODECS) {
+		n->at[n->count++] = w;
+	}
+}
+
+static void take_replace(struct flags *f, struct str w)
+{
+	f->replace |= (uint16_t)bit_of(replaces, ARRAY_LEN(replaces), w);
+}
+
+static void take_mux(struct flags *f, struct str w)
+{
+	f->mux |= (uint8_t)bit_of(muxes, ARRAY_LEN(muxes), w);
+}
+
+static void take_strip(struct flags *f, struct str w)
+{
+	take_name(&f->codecs.strip, w);
+}
+
+static void take_except(struct flags *f, struct str w)
+{
+	take_name(&f->codecs.except, w);
+}
+
+static void take_codec_offer(struct flags *f, struct str w)
+{
+	take_name(&f->codecs.offer, w);
+}
+
+static void take_ignore(struct flags *f, struct str w)
+{
+	take_name(&f->codecs.ignore, w);
+}
+
+static void take_media_remove(struct flags *f, struct str w)
+{
+	take_name(&f->media_remove, w);
+}
+
+static void take_direction(struct flags *f, struct str w)
+{
+	if (!f->direction[0].p) {
+		f->direction[0] = w;
+	} else if (!f->direction[1].p) {
+		f->direction[1] = w;
+	}
+}
+
+static void take_dtls(struct flags *f, struct str w)
+{
+	f->dtls_off = is_off(w);
+}
+
+static void take_ice(struct flags *f, struct str w)
+{
+	f->ice_wanted = str_ieq(w, STR("force")) || str_ieq(w, STR("force-relay")) ||
+			str_ieq(w, STR("optional"));
+}
+
+static void take_transport(struct flags *f, struct str w)
+{
+	if (str_ieq(w, STR("accept"))) {
+		f->transport_accept = true;
+		return;
+	}
+	enum sdp_proto p = sdp_proto_find(w);
+	if (p != SDP_PROTO_OTHER && p != SDP_PROTO_UDPTL) {
+		f->transport = p;
+		f->has_transport = true;
+	}
+}
+
+static void take_media_address(struct flags *f, struct str w)
+{
+	struct addr a;
+	if (addr_parse_ip(w, &a) == OK) {
+		f->media_address = a;
+	}
+}
+
+static void take_received_from(struct flags *f, struct str w)
+{
+	struct addr a;
+	/* The list form begins with "IP4" or "IP6", which is no address. */
+	if (addr_parse_ip(w, &a) == OK) {
+		f->received_from = a;
+	}
+}
+
+static void take_family(struct flags *f, struct str w)
+{
+	if (str_ieq(w, STR("IP4"))) {
+		f->family = ADDR_IP4;
+	} else if (str_ieq(w, STR("IP6"))) {
+		f->family = ADDR_IP6;
+	}
+}
+
+static void take_latching(struct flags *f, struct str w)
+{
+	static const struct {
+		const char *word;
+		enum latch_mode mode;
+	} modes[] = {
+		{"off", LATCH_OFF},
+		{"strict", LATCH_STRICT},
+		{"restricted", LATCH_RESTRICTED},
+		{"learn", LATCH_LEARN},
+		/* endpoint-learning of rtpengine: all three learn from any source for a while. */
+		{"heuristic", LATCH_LEARN},
+		{"delayed", LATCH_LEARN},
+		{"immediate", LATCH_LEARN},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		if (str_ieq(w, str_from(modes[i].word))) {
+			f->latch = (int)modes[i].mode;
+		}
+	}
+}
+
+static void take_label(struct flags *f, struct str w)
+{
+	f->label = w;
+}
+
+/* Words in `flags` that stand for a member of another key. */
+static const struct {
+	struct str prefix;
+	void (*take)(struct flags *f, struct str w);
+} prefixes[] = {
+	{{"SDES-", 5}, take_sdes},
+	{{"replace-", 8}, take_replace},
+	{{"rtcp-mux-", 9}, take_mux},
+	{{"codec-strip-", 12}, take_strip},
+	{{"codec-except-", 13}, take_except},
+	{{"codec-offer-", 12}, take_codec_offer},
+	{{"codec-ignore-", 13}, take_ignore},
+	{{"endpoint-learning-", 18}, take_latching},
+};
+
+static void take_word(struct flags *f, struct str w)
+{
+	unsigned bit = bit_of(words, ARRAY_LEN(words), w);
+	f->words |= bit;
+	for (size_t i = 0; bit == 0 && i < ARRAY_LEN(prefixes); i++) {
+		if (cut_prefix(&w, prefixes[i].prefix)) {
+			prefixes[i].take(f, w);
+			return;
+		}
+	}
+}
+
+static const struct {
+	struct str key;
+	void (*take)(struct flags *f, struct str w);
+} keys[] = {
+	{{"flags", 5}, take_word},
+	{{"replace", 7}, take_replace},
+	{{"rtcp-mux", 8}, take_mux},
+	{{"SDES", 4}, take_sdes},
+	{{"DTLS", 4}, take_dtls},
+	{{"ICE", 3}, take_ice},
+	{{"direction", 9}, take_direction},
+	{{"transport-protocol", 18}, take_transport},
+	{{"media-address", 13}, take_media_address},
+	{{"received-from", 13}, take_received_from},
+	{{"address-family", 14}, take_family},
+	{{"endpoint-learning", 17}, take_latching},
+	{{"latching", 8}, take_latching},
+	{{"label", 5}, take_label},
+	{{"set-label", 9}, take_label},
+	{{"sdp-media-remove", 16}, take_media_remove},
+};
+
+static void take_codecs(struct flags *f, const struct dict *d)
+{
+	static const struct {
+		struct str key;
+		void (*take)(struct flags *f, struct str w);
+	} lists[] = {
+		{{"strip", 5}, take_strip},
+		{{"except", 6}, take_except},
+		{{"offer", 5}, take_codec_offer},
+		{{"ignore", 6}, take_ignore},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		struct dict_words walk = dict_words(dict_get(d, lists[i].key));
+		struct str w;
+		while (dict_words_next(&walk, &w)) {
+			lists[i].take(f, w);
+		}
+	}
+}
+
+static void take_number(struct flags *f, const struct dict *v)
+{
+	int64_t n;
+	if (!dict_to_int(v, &n)) {
+		return;
+	}
+	if (dict_key_eq(v->key, STR("TOS"))) {
+		f->tos = n >= 0 && n <= 255 ? (int)n : FLAGS_TOS_NONE;
+	} else if (dict_key_eq(v->key, STR("delete-delay"))) {
+		f->delete_delay_s = n >= 0 && n <= 86400 ? n : -1;
+	} else if (dict_key_eq(v->key, STR("unproven-limit"))) {
+		f->unproven = n > 0 && n <= UINT32_MAX ? (uint32_t)n : 0;
+	}
+}
+
+void flags_parse(const struct dict *d, struct flags *out)
+{
+	*out = (struct flags){.tos = FLAGS_TOS_NONE, .latch = -1, .delete_delay_s = -1};
+	/* In order and not by look-up: keys may repeat, and the later valid one wins. */
+	dict_each (v, d) {
+		if (dict_key_eq(v->key, STR("codec"))) {
+			take_codecs(out, v);
+			continue;
+		}
+		take_number(out, v);
+		for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+			if (!dict_key_eq(v->key, keys[i].key)) {
+				continue;
+			}
+			if (keys[i].take == take_direction) {
+				out->direction[0] = out->direction[1] = STR_NONE;
+			}
+			struct dict_words walk = dict_words(v);
+			struct str w;
+			while (dict_words_next(&walk, &w)) {
+				keys[i].take(out, w);
+			}
+		}
+	}
+	if (out->words & FLAGS_PAD_CRYPTO) {
+		out->sdes.pad = true;
+	}
+}
+
+/* Transport bits of the flag string; full names override. */
+enum { SECURE = 1, FEEDBACK = 2, KEYED_BY_DTLS = 4, PLAIN = 8, BASIC = 16 };
+
+static unsigned transport_bit(struct str w)
+{
+	static const struct {
+		struct str word;
+		unsigned bit;
+	} bits[] = {
+		{{"RTP", 3}, PLAIN},
+		{{"SRTP", 4}, SECURE},
+		{{"AVP", 3}, BASIC},
+		{{"AVPF", 4}, FEEDBACK},
+		{{"DTLS", 4}, KEYED_BY_DTLS | SECURE},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(bits); i++) {
+		if (str_eq(w, bits[i].word)) {
+			return bits[i].bit;
+		}
+	}
+	return 0;
+}
+
+static struct str transport_of(unsigned bits)
+{
+	if (bits & KEYED_BY_DTLS) {
+		return bits & FEEDBACK ? STR("UDP/TLS/RTP/SAVPF") : STR("UDP/TLS/RTP/SAVP");
+	}
+	if (bits & SECURE) {
+		return bits & FEEDBACK ? STR("RTP/SAVPF") : STR("RTP/SAVP");
+	}
+	return bits & FEEDBACK ? STR("RTP/AVPF") : STR("RTP/AVP");
+}
+
+/* The next word of the flag string: up to a space that is not inside brackets. */
+static bool cut_flag(struct str *s, struct str *out)
+{
+	while (s->len > 0 && (s->p[0] == ' ' || s->p[0] == '\t')) {
+		*s = str_from_offset(*s, 1);
+	}
+	size_t n = 0;
+	unsigned depth = 0;
+	for (; n < s->len && (depth > 0 || s->p[n] != ' '); n++) {
+		depth += s->p[n] == '[';
+		depth -= s->p[n] == ']' && depth > 0;
+	}
+	*out = (struct str){s->p, n};
+	*s = str_from_offset(*s, n);
+	return n > 0;
+}
+
+/* "[a b]" or "[k=v k=[x y]]" or a plain value, as member `key` of d. Two levels are all there are. */
+static void add_value(struct arena *a, struct dict *d, struct str key, struct str v)
+{
+	if (v.len < 2 || v.p[0] != '[' || v.p[v.len - 1] != ']') {
+		dict_add_str(a, d, key, v);
+		return;
+	}
+	struct str inner = {v.p + 1, v.len - 2}, w;
+	if (!str_has_char(inner, '=')) {
+		struct dict *list = dict_add_list(a, d, key);
+		while (list && cut_flag(&inner, &w)) {
+			dict_add_str(a, list, STR_NONE, w);
+		}
+		return;
+	}
+	struct dict *sub = dict_add_dict(a, d, key);
+	while (sub && cut_flag(&inner, &w)) {
+		size_t eq = str_index(w, '=');
+		struct str name = {w.p, eq}, value = str_from_offset(w, eq < w.len ? eq + 1 : eq);
+		struct dict *list = dict_add_list(a, sub, name);
+		if (value.len >= 2 && value.p[0] == '[') {
+			value = (struct str){value.p + 1, value.len - 2};
+		}
+		while (list && cut_flag(&value, &w)) {
+			dict_add_str(a, list, STR_NONE, w);
+		}
+	}
+}
+
+void flags_expand(struct arena *a, struct dict *d)
+{
+	struct str s = dict_get_str(d, STR("rtpp-flags")), w, transport = STR_NONE;
+	if (s.len == 0) {
+		s = dict_get_str(d, STR("rtpp_flags"));
+	}
+	if (s.len == 0) {
+		return;
+	}
+	struct dict *list = dict_add_list(a, d, STR("flags"));
+	struct dict *direction = NULL;
+	unsigned bits = 0;
+	while (list && cut_flag(&s, &w)) {
+		size_t eq = str_index(w, '=');
+		struct str key = {w.p, eq}, value = str_from_offset(w, eq < w.len ? eq + 1 : eq);
+		if (eq < w.len && str_eq(key, STR("direction"))) {
+			direction = direction ? direction : dict_add_list(a, d, key);
+			if (direction) {
+				dict_add_str(a, direction, STR_NONE, value);
+			}
+		} else if (eq < w.len) {
+			add_value(a, d, key, value);
+			if (str_eq(key, STR("to-tag"))) {
+				dict_add_str(a, list, STR_NONE, key);
+			}
+		} else if (transport_bit(w)) {
+			bits |= transport_bit(w);
+		} else if (sdp_proto_find(w) != SDP_PROTO_OTHER) {
+			transport = w;
+		} else {
+			dict_add_str(a, list, STR_NONE, w);
+		}
+	}
+	if (transport.len == 0 && bits != 0) {
+		transport = transport_of(bits);
+	}
+	if (transport.len > 0) {
+		dict_add_str(a, d, STR("transport-protocol"), transport);
+	}
+}
+
+static bool name_is(struct str name, const struct sdp_codec *c)
+{
+	struct str part;
+	uint32_t rate;
+	uint16_t channels;
+	if (str_ieq(name, STR("all")) || str_ieq(name, STR("full"))) {
+		return true;
+	}
+	if (!str_cut(&name, '/', &part) || !str_ieq(part, c->name)) {
+		return false;
+	}
+	if (str_cut(&name, '/', &part) &&
+	    (str_to_u32(part, UINT32_MAX, &rate) != OK || rate != c->rate)) {
+		return false;
+	}
+	return !str_cut(&name, '/', &part) ||
+	       (str_to_u16(part, UINT16_MAX, &channels) == OK && channels == c->channels);
+}
+
+bool flags_names_have(const struct flags_names *n, const struct sdp_codec *c, size_t *out_index)
+{
+	for (size_t i = 0; i < n->count; i++) {
+		if (name_is(n->at[i], c)) {
+			*out_index = i;
+			return true;
+		}
+	}
+	return false;
+}
