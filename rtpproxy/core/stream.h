@@ -24,6 +24,7 @@ enum stream_security {
 	STREAM_CLOSED, /* not agreed yet: everything is dropped as NO_KEY */
 	STREAM_PLAIN,
 	STREAM_SRTP, /* without a key: dropped as NO_KEY */
+	STREAM_RAW,  /* no RTP at all (T.38 over UDPTL): passed as it is, learned as plain */
 	STREAM_SECURITY_COUNT
 };
 
