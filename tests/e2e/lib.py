@@ -71,10 +71,10 @@ class Process:
 
     all = []
 
-    def __init__(self, name, argv, folder, env=None):
+    def __init__(self, name, argv, folder, env=None, stdin=subprocess.DEVNULL):
         self.name, self.log = name, os.path.join(folder, name + ".log")
         self.out = open(self.log, "wb")
-        self.p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self.out, stderr=subprocess.STDOUT,
+        self.p = subprocess.Popen(argv, stdin=stdin, stdout=self.out, stderr=subprocess.STDOUT,
                                   cwd=folder, env={**os.environ, **(env or {})})
         self.pid = self.p.pid
         Process.all.append(self)
@@ -216,21 +216,24 @@ class Capture:
     def __init__(self, folder, expression="udp"):
         self.path, self.p = os.path.join(folder, "capture.pcap"), None
         tool = shutil.which("tcpdump") or "/usr/sbin/tcpdump"
-        argv = [tool, "-i", "lo", "-U", "-s", "0", "-B", "16384", "-w", self.path, expression]
-        if os.geteuid() == 0:
-            argv[1:1] = ["-Z", "root"]
-        elif subprocess.run(["sudo", "-n", "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
-            argv = ["sudo", "-n"] + argv[:1] + ["-Z", "root"] + argv[1:]
+        # A process that sudo started cannot be signalled by its user: the shell around it ends it when its input closes.
+        script = f'{tool} -Z root -i lo -U -s 0 -B 16384 -w "$1" "$2" </dev/null & p=$!; read -r end; kill -INT $p; wait $p'
+        argv = ["sh", "-c", script, "sh", self.path, expression]
+        if os.geteuid() != 0:
+            if subprocess.run(["sudo", "-n", "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+                return
+            argv = ["sudo", "-n", *argv]
+        p = Process("tcpdump", argv, folder, stdin=subprocess.PIPE)
         try:
-            p = Process("tcpdump", argv, folder)
             p.wait_text("listening on", 5)
             self.p = p
-        except (OSError, RuntimeError, TimeoutError):
-            pass
+        except (RuntimeError, TimeoutError):
+            p.p.stdin.close()
 
     def stop(self):
         if self.p:
-            self.p.stop(signal.SIGINT)
+            self.p.p.stdin.close()
+            self.p.p.wait(10)
 
     def packets(self):
         if not self.p:
