@@ -104,30 +104,12 @@ struct str buf_view(const struct buf *b)
 	return b->overflow ? STR_NONE : (struct str){b->p, b->len};
 }
 
-/* Length of the UTF-8 character at p, 0 if there is none (RFC 3629: no overlong forms, no
- * surrogates). */
-static size_t utf8_len(const uint8_t *p, size_t n)
-{
-	size_t len = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] < 0xc2 || p[0] > 0xf4 || len > n)
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return len;
-}
-
 void buf_json_str(struct buf *b, struct str s)
 {
 	const uint8_t *p = (const uint8_t *)s.p;
 	buf_char(b, '"');
 	for (size_t i = 0; i < s.len;) {
-		size_t n = utf8_len(p + i, s.len - i);
+		size_t n = str_utf8_len(str_from_offset(s, i));
 		if (n == 0 || p[i] < 0x20 || p[i] == 0x7f) {
 			buf_lit(b, "\\u00");
 			buf_hex(b, p + i, 1);

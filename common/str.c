@@ -223,3 +223,23 @@ unsigned str_distance(struct str a, struct str b)
 	}
 	return row[b.len];
 }
+
+/* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
+size_t str_utf8_len(struct str s)
+{
+	const uint8_t *p = (const uint8_t *)s.p;
+	if (s.len == 0)
+		return 0;
+	if (p[0] < 0x80)
+		return 1;
+	size_t len = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	if (p[0] < 0xc2 || p[0] > 0xf4 || len > s.len)
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return len;
+}

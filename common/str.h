@@ -69,5 +69,7 @@ enum err str_copy(struct str s, char *out, size_t cap) MUST_USE;
 /* The number of single-character edits between two words of at most 64 bytes each; for "did you
  * mean". */
 unsigned str_distance(struct str a, struct str b);
+/* Bytes of the UTF-8 character that s begins with; 0: none, or broken. */
+size_t str_utf8_len(struct str s);
 
 #endif
