@@ -41,7 +41,7 @@ LF_asan := -pie -fsanitize=address,undefined -pthread
 LF_fuzz := -pie -fsanitize=fuzzer,address,undefined -pthread
 
 # What each layer may link: the linker proves purity a second time (make lint).
-LIBS_pure  := -lcrypto -lyaml -ljansson -losipparser2 -losip2 -lsrtp2
+LIBS_pure  := -lcrypto -lyaml -lpcre2-8 -ljansson -losipparser2 -losip2 -lsrtp2
 LIBS_shell := -levent_core -levent_extra -levent_openssl -levent_pthreads -lssl -lcares -lhiredis -lmaxminddb
 LIBS       := $(LIBS_shell) $(LIBS_pure) -lm
 
@@ -68,8 +68,9 @@ $(foreach v,rel asan fuzz,$(eval $(call VARIANT,$(v))))
 
 # ---- the three programs
 link = $(if $(V),,@echo "  LINK  $@";)$(CC) $(LF_$(1)) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
-sbc_objs  := sbc/main sbc/config
-cli_objs  := $(patsubst %.c,%,$(call src,sbc/cli)) sbc/config
+config_objs := $(patsubst %.c,%,$(wildcard sbc/config*.c))
+sbc_objs  := sbc/main $(config_objs)
+cli_objs  := $(patsubst %.c,%,$(call src,sbc/cli)) $(config_objs)
 rtp_objs  := rtpproxy/main rtpproxy/control
 
 $(B)/sallyport-sbc: $(sbc_objs:%=$(B)/rel/%.o) $(call lib,rel)
@@ -93,10 +94,8 @@ unit      := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 fuzzers   := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 benches   := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench_*.c))
 sim_objs  := $(patsubst %.c,%.o,$(call src,tests/sim))
-# Units of the daemons outside the archives that a test may drive.
-daemon_objs := sbc/config rtpproxy/control
 
-$(B)/asan/tests/unit/test_%: $(B)/asan/tests/unit/test_%.o $(support:%=$(B)/asan/%) $(B)/asan/sbc/config.o $(call lib,asan)
+$(B)/asan/tests/unit/test_%: $(B)/asan/tests/unit/test_%.o $(support:%=$(B)/asan/%) $(config_objs:%=$(B)/asan/%.o) $(call lib,asan)
 	$(Q)$(call link,asan) -lcmocka
 $(B)/asan/tests/fuzz/fuzz_%: $(B)/asan/tests/fuzz/fuzz_%.o $(B)/asan/tests/fuzz/main_replay.o $(call lib,asan)
 	$(Q)$(call link,asan)
