@@ -14,7 +14,7 @@
 /* What a worker's packets came to, over all streams and those that met none. */
 struct forward_stats {
 	uint64_t fate[FATE_COUNT];
-	uint64_t bytes_in, bytes_out;
+	uint64_t bytes_in, bytes_out; /* UDP payload; in: of every packet */
 };
 
 struct forward {
@@ -27,8 +27,8 @@ struct forward {
 void forward_init(struct forward *f, struct srtp_worker *srtp);
 /*
  * Any n. Fills the second half of each packet. For FATE_SENT: send pkts[i]->data[0…len) from
- * endpoint out to address to. Order within a stream is kept. Each packet is its own arrival time;
- * now_us is the turn's.
+ * endpoint `out` to address `to`. Order within a stream is kept. now_us is the turn's time; at_us of a packet
+ * is when it came, for jitter.
  */
 void forward_batch(struct forward *f, struct pkt *const pkts[], size_t n, uint64_t now_us);
 

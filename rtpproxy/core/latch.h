@@ -2,13 +2,12 @@
  * Whose packets are these, and where do ours go? Learns the sender's address once, by rule, and is
  * never stolen (threats D1, D2). A leaf machine: no packets, no clock.
  *
- *   EMPTY ──set_remote──► OPEN ──right packet──► HELD ──set_remote: new address──► OPEN
- *                                                  └──held source silent, right packet from
- * elsewhere──► HELD (moved)
+ *   EMPTY ──set_remote──► OPEN ──right packet──► HELD ──set_remote: other address──► OPEN
+ *                                                  └──held source silent, right packet from elsewhere──► HELD
  *
- * An authenticated latch (SRTP) believes the tag: whoever can make a valid packet is the party. It
- * is asked with latch_check before the packet is decrypted (cheap) and told with latch_step after
- * the tag was right. A plain latch has only addresses; what it may learn is the mode's.
+ * Where the side is encrypted, whoever can make a valid packet is the party: latch_check is asked before the packet
+ * is decrypted (cheap) and latch_step is told after the tag was right. A plain side has only addresses;
+ * what may be learned there is the mode's.
  */
 #ifndef SALLYPORT_LATCH_H
 #define SALLYPORT_LATCH_H
@@ -21,17 +20,15 @@
 enum {
 	LATCH_WINDOW_US = 3000000, /* learning after an offer or answer (ng-protocol §6.6) */
 	/* A held source must be silent this long before another may take its place: longer than any
-	 * packet time and jitter, so that a copied packet sent from elsewhere never wins the race.
-	 */
+	 * packet time and jitter, so that a copied packet sent from elsewhere never wins the race. */
 	LATCH_SILENT_US = 400000
 };
 
 enum latch_mode {
-	LATCH_OFF,        /* the signalled address and port only, also for SRTP */
-	LATCH_STRICT,     /* plain: as off; SRTP: any source that proves the key */
-	LATCH_RESTRICTED, /* plain: within the window any port of the signalled address, or an
-			     address of the given network */
-	LATCH_LEARN,      /* plain: within the window the best so far, wherever it comes from */
+	LATCH_OFF,    /* the signalled address and port only, also for SRTP */
+	LATCH_STRICT, /* plain: as off; SRTP: any source that proves the key */
+	LATCH_RESTRICTED, /* plain: also any port of the signalled address, or an address of the given network */
+	LATCH_LEARN, /* plain: the best so far, wherever it comes from (ng-protocol §6.6) */
 	LATCH_MODE_COUNT
 };
 
@@ -39,9 +36,8 @@ enum latch_state { LATCH_EMPTY, LATCH_OPEN, LATCH_HELD, LATCH_STATE_COUNT };
 
 /* Answers of latch_check. */
 enum latch_answer {
-	LATCH_PASS,  /* from the source that we know: go on */
-	LATCH_PROVE, /* authenticated latch: go on, and believe it only if the tag is right */
-	LATCH_TAKE,  /* plain latch: a source that may be learned */
+	LATCH_PASS, /* from where we send to: go on */
+	LATCH_TAKE, /* a source that latch_step would learn */
 	LATCH_REFUSE,
 	LATCH_ANSWER_COUNT
 };
@@ -52,35 +48,31 @@ enum latch_change { LATCH_SAME, LATCH_LEARNED, LATCH_MOVED, LATCH_CHANGE_COUNT }
 struct latch {
 	struct addr signalled; /* family ADDR_NONE: nothing signalled */
 	struct addr target; /* where packets go: the signalled address until another was learned */
-	struct prefix
-		net; /* LATCH_RESTRICTED: whose addresses may be learned; family ADDR_NONE: none */
+	struct prefix net;  /* LATCH_RESTRICTED; family ADDR_NONE: none */
 	uint64_t window_end_us;
 	uint64_t last_us; /* last packet of the held source */
 	uint32_t unproven_max;
 	uint32_t unproven; /* sent to a target that has not shown itself */
 	uint8_t mode;
 	uint8_t state;
-	uint8_t rank; /* of the target against the signalled address: 0 equal, 1 same address, 2
-			 same port, 3 neither */
-	bool authenticated;
+	uint8_t rank; /* of the target against the signalled address: 0 equal, 1 same address, 2 same port, 3 neither */
 };
 
+/* LATCH_STRICT, nothing signalled. */
 void latch_init(struct latch *l);
-/* `authenticated`: the side is SRTP. `net` may be NULL. */
-void latch_set_mode(struct latch *l, enum latch_mode mode, bool authenticated,
-		    const struct prefix *net);
+/* `net` may be NULL. What was learned stays. */
+void latch_set_mode(struct latch *l, enum latch_mode mode, const struct prefix *net);
 /* At most `max` packets go to a target from which nothing has come (threats C5); 0: no limit. */
 void latch_set_unproven(struct latch *l, uint32_t max);
-/* From an offer or an answer; opens the window. The same address again keeps what was learned.
- * ADDR_NONE: nowhere. */
+/* From an offer or an answer; opens the window. The same address again keeps what was learned. ADDR_NONE: nowhere. */
 void latch_set_remote(struct latch *l, const struct addr *signalled, uint64_t now_us);
-/* May a packet from there be looked at? Changes nothing. */
-enum latch_answer latch_check(const struct latch *l, const struct addr *from, uint64_t now_us);
-/* A packet that latch_check let through, and whose tag was right where the latch is authenticated.
- */
+/* May a packet from there be looked at? `secure`: it will have to prove itself. Changes nothing. */
+enum latch_answer latch_check(const struct latch *l, const struct addr *from, bool secure,
+			      uint64_t now_us);
+/* A packet that latch_check did not refuse, whose tag was right where the side is secure. */
 enum latch_change latch_step(struct latch *l, const struct addr *from, uint64_t now_us);
-/* Takes one of the packets that may go to an unproven target; false: no address, or enough were
- * sent. */
-bool latch_may_send(struct latch *l);
+bool latch_has_target(const struct latch *l);
+/* Takes one of the packets that may go to an unproven target; false: enough were sent. */
+bool latch_take_send(struct latch *l);
 
 #endif

@@ -30,6 +30,7 @@ enum pkt_kind {
 	PKT_ZRTP,
 	PKT_TURN,
 	PKT_NOISE,
+	PKT_RAW, /* not looked at: the stream is STREAM_RAW */
 	PKT_KIND_COUNT
 };
 
@@ -42,7 +43,8 @@ enum pkt_kind {
 	X(STUN, "stun", "STUN or TURN: ICE was not agreed for this stream")                        \
 	X(DTLS, "dtls", "DTLS: keys were not agreed this way for this stream")                     \
 	X(ZRTP, "zrtp", "ZRTP is not supported")                                                   \
-	X(KIND, "kind", "RTP on an RTCP port, or RTCP on an RTP port without rtcp-mux")            \
+	X(KIND, "kind",                                                                            \
+	  "RTP on an RTCP port, RTCP on an RTP port without rtcp-mux, or fax against media")       \
 	X(UNKNOWN, "unknown", "no stream lives on this port")                                      \
 	X(SOURCE, "source", "the sender is not the one whose packets these are to be")             \
 	X(NO_KEY, "no_key", "the side is to be encrypted but has no key yet")                      \
@@ -78,6 +80,7 @@ struct pkt {
 	uint64_t at_us;
 	/* out: filled by forward_batch */
 	uint8_t kind;       /* enum pkt_kind */
+	uint32_t came_len;  /* len before it was re-keyed */
 	uint8_t fate;       /* enum pkt_fate; the rest is valid for FATE_SENT only */
 	struct addr to;     /* send data[0…len) there, */
 	struct stream *out; /* from this endpoint */

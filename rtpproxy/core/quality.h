@@ -18,7 +18,8 @@ enum {
 	QUALITY_CLOCK_DEFAULT = 8000,
 	QUALITY_SR_KEPT = 2,
 	QUALITY_DROPOUT = 3000, /* A.1: a larger gap is a restart of the sender */
-	QUALITY_MISORDER = 100
+	QUALITY_MISORDER = 100,
+	QUALITY_RTT_MAX_US = 10000000 /* more is a lie */
 };
 
 /* A codec as the E-model sees it. */
@@ -41,10 +42,11 @@ struct quality {
 	uint32_t cycles, base_seq, bad_seq;
 	uint32_t received;
 	uint32_t transit;
+	uint32_t last_timestamp;
 	uint32_t jitter_x16; /* timestamp units × 16 */
 	uint16_t max_seq;
 	uint8_t payload_type;
-	bool started;
+	bool started, has_transit;
 	/* those before it, and the interval under way */
 	uint32_t ssrc_changes;
 	uint64_t past_expected, past_received;
@@ -71,6 +73,7 @@ struct quality_report {
 		mos_max; /* of the intervals; the same as mos when none has ended */
 	uint32_t samples;
 	uint32_t ssrc;
+	uint32_t timestamp; /* of the last packet */
 	uint16_t seq;
 	uint8_t payload_type;
 	double peer_loss; /* what the party says about what we send it, 0 … 1 */

@@ -14,25 +14,9 @@
 
 #include "common/check.h"
 #include "common/err.h"
+#include "common/sdes.h"
 #include "common/secret.h"
-#include "common/str.h"
 #include "pkt.h"
-
-/* X(enum, SDES name, key, salt, RTP tag, RTCP tag: bytes). In order of preference. */
-#define SRTP_SUITE_TABLE(X)                                                                        \
-	X(GCM_256, "AEAD_AES_256_GCM", 32, 12, 16, 16)                                             \
-	X(GCM_128, "AEAD_AES_128_GCM", 16, 12, 16, 16)                                             \
-	X(CM_256_80, "AES_256_CM_HMAC_SHA1_80", 32, 14, 10, 10)                                    \
-	X(CM_256_32, "AES_256_CM_HMAC_SHA1_32", 32, 14, 4, 10)                                     \
-	X(CM_128_80, "AES_CM_128_HMAC_SHA1_80", 16, 14, 10, 10)                                    \
-	X(CM_128_32, "AES_CM_128_HMAC_SHA1_32", 16, 14, 4, 10)
-
-enum srtp_suite {
-#define X(name, text, key, salt, tag, rtcp_tag) SRTP_##name,
-	SRTP_SUITE_TABLE(X)
-#undef X
-		SRTP_SUITE_COUNT
-};
 
 enum {
 	SRTP_KEY_MAX = 32,
@@ -46,16 +30,6 @@ enum {
 	SRTP_USED_KEYS = 4, /* sending keys given up that are remembered */
 	SRTP_BATCH = 64     /* operations that a call takes */
 };
-
-struct srtp_suite_info {
-	const char *name;
-	uint8_t key_len, salt_len, tag_len, rtcp_tag_len;
-	bool aead;
-};
-
-const struct srtp_suite_info *srtp_suite(enum srtp_suite s);
-/* By its SDES name, letters compared without case. ERR_NOTFOUND. */
-enum err srtp_suite_find(struct str name, enum srtp_suite *out) MUST_USE;
 
 enum srtp_direction { SRTP_RX, SRTP_TX, SRTP_DIRECTION_COUNT };
 
@@ -75,8 +49,8 @@ enum err srtp_worker_init(struct srtp_worker *w, const char *engine) MUST_USE;
 void srtp_worker_release(struct srtp_worker *w);
 
 /* One direction of one party's media: RTP and RTCP of one master key. Memory is taken by
- * srtp_set_key only. */
-struct srtp {
+ * srtp_key_set only. */
+struct srtp_key {
 	struct srtp_worker *worker;
 	void *state; /* the engine's; NULL: no key */
 	uint8_t suite;
@@ -87,22 +61,24 @@ struct srtp {
 };
 
 /* No key yet. `w` outlives it. */
-void srtp_init(struct srtp *s, struct srtp_worker *w, enum srtp_direction d);
+void srtp_key_init(struct srtp_key *s, struct srtp_worker *w, enum srtp_direction d);
 /*
  * `key` is master key and salt, as SDES writes them. The same key and suite again change nothing:
  * rollover counters and windows go on. Another key starts anew. ERR_BAD: wrong length; ERR_EXISTS:
  * a sending key that was given up before, which would use its key stream again: make a fresh one;
  * ERR_NOMEM. On failure the old key stays.
  */
-enum err srtp_set_key(struct srtp *s, enum srtp_suite suite, const struct secret *key) MUST_USE;
-/* Wipes the keys. Remembers that they were used, until srtp_init. */
-void srtp_drop_key(struct srtp *s);
-bool srtp_has_key(const struct srtp *s);
-void srtp_release(struct srtp *s);
+enum err srtp_key_set(struct srtp_key *s, enum sdes_suite suite, const struct secret *key) MUST_USE;
+/* Wipes the keys. Remembers that they were used, until srtp_key_init. */
+void srtp_key_drop(struct srtp_key *s);
+bool srtp_key_is_set(const struct srtp_key *s);
+/* True if these bytes are the key in use, whatever the suite. */
+bool srtp_key_is_same(const struct srtp_key *s, const struct secret *key);
+void srtp_key_release(struct srtp_key *s);
 
 /* One packet to be worked on. pkt->kind says RTP or RTCP. */
 struct srtp_op {
-	struct srtp *srtp; /* has a key */
+	struct srtp_key *key; /* has a key */
 	struct pkt *pkt;
 	uint8_t fate; /* out: FATE_SENT: done, pkt->len changed; else pkt's bytes are void and it
 			 must be dropped */
@@ -110,11 +86,11 @@ struct srtp_op {
 
 /* n ≤ SRTP_BATCH; each srtp is of w and of the right direction. Later ones of one batch see what
  * earlier ones committed. */
-void srtp_unprotect(struct srtp_worker *w, struct srtp_op ops[], size_t n);
-void srtp_protect(struct srtp_worker *w, struct srtp_op ops[], size_t n);
+void srtp_batch_unprotect(struct srtp_worker *w, struct srtp_op ops[], size_t n);
+void srtp_batch_protect(struct srtp_worker *w, struct srtp_op ops[], size_t n);
 
 /* Bytes of heap that one key takes with this engine: for the figures in the benchmark and for the
  * docs. */
-size_t srtp_key_memory(const struct srtp *s);
+size_t srtp_key_memory(const struct srtp_key *s);
 
 #endif

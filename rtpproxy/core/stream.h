@@ -3,7 +3,7 @@
  * endpoint of the other party its packets go. A party's media is an RTP endpoint and an RTCP one
  * beside it; with rtcp-mux the RTP endpoint carries both.
  *
- * Streams are embedded by the call's side, live on one worker and point at one another: the one who
+ * Streams are embedded by the call's side, live on one worker and point at one another: whoever
  * ends a call releases all its streams in one turn.
  */
 #ifndef SALLYPORT_STREAM_H
@@ -14,6 +14,7 @@
 
 #include "common/addr.h"
 #include "common/id.h"
+#include "common/sdes.h"
 #include "common/secret.h"
 #include "latch.h"
 #include "pkt.h"
@@ -21,77 +22,77 @@
 #include "srtp.h"
 
 enum stream_security {
-	STREAM_CLOSED, /* not agreed yet: everything is dropped as NO_KEY */
+	STREAM_CLOSED, /* not agreed yet: everything is dropped as NO_KEY, nothing is sent */
 	STREAM_PLAIN,
-	STREAM_SRTP, /* without a key: dropped as NO_KEY */
-	STREAM_RAW,  /* no RTP at all (T.38 over UDPTL): passed as it is, learned as plain */
+	STREAM_SRTP, /* without the key of a direction: the same */
+	STREAM_RAW, /* no RTP at all (T.38 over UDPTL): passed as it is, learned as plain, by peer[PKT_RTP] */
 	STREAM_SECURITY_COUNT
 };
 
-/* Flags of stream_set_flow, about packets that come from the party. */
+/* Flags of stream_set_flow, about RTP that comes from the party. RTCP is not held up by them. */
 enum {
 	STREAM_BLOCKED =
-		1 << 0, /* block media: dropped, counted, still learned from, timers still fed */
-	STREAM_HOLD = 1 << 1 /* the party may not send now (the other is sendonly or inactive) */
+		1 << 0,      /* block media: dropped, but still learned from, timers still fed */
+	STREAM_HOLD = 1 << 1 /* the party may not send now (it is recvonly or inactive) */
 };
 
 struct stream_stats {
-	uint64_t rx_packets, rx_bytes; /* accepted from the party: payload of UDP, as it came */
+	uint64_t rx_packets, rx_bytes; /* accepted from the party: UDP payload as it came */
 	uint64_t tx_packets, tx_bytes; /* sent to it */
 	uint64_t rx_rtcp_packets, tx_rtcp_packets; /* of the above */
 	uint32_t dropped[FATE_COUNT];              /* of what came in; [FATE_SENT] stays 0 */
 };
 
 struct stream {
-	/* who: set once */
-	id_t64 id;        /* the owner's name for it; not used here */
-	void *user;       /* the owner's; not used here: io finds its socket by it */
-	uint8_t kind;     /* enum pkt_kind: PKT_RTP or PKT_RTCP */
-	bool mux;         /* an RTP endpoint that carries RTCP too */
-	uint8_t security; /* enum stream_security */
-	uint8_t flow;     /* STREAM_… flags */
+	/* The RTP endpoint of this media: itself, or the one beside an RTCP endpoint. It has the
+	 * security, the keys and the quality of both. */
+	struct stream *main;
 	/* The endpoint of the other party for each kind (PKT_RTP, PKT_RTCP); NULL: none yet. */
 	struct stream *peer[2];
-	/* Whose keys to use: itself, or for an RTCP endpoint the RTP one beside it. */
-	struct stream *keys;
+	uint8_t kind;                               /* enum pkt_kind: PKT_RTP or PKT_RTCP */
+	uint8_t security;                           /* enum stream_security; of an RTP endpoint */
+	uint8_t flow;                               /* STREAM_… flags */
+	bool mux;                                   /* an RTP endpoint that carries RTCP too */
+	struct srtp_key srtp[SRTP_DIRECTION_COUNT]; /* of an RTP endpoint */
 	struct latch latch;
-	struct srtp srtp[SRTP_DIRECTION_COUNT]; /* of an RTP endpoint; serves both kinds */
-	uint64_t last_us;                       /* last accepted packet; 0: none */
-	uint64_t rate_at_us;                    /* when the next packet is due (GCRA) */
-	uint32_t rate_step_us, rate_burst_us;   /* 0: no limit */
+	uint64_t last_us;                     /* last accepted packet; 0: none */
+	uint64_t rate_due_us;                 /* when the next packet is due */
+	uint32_t rate_step_us, rate_burst_us; /* 0: no limit */
 	struct stream_stats stats;
-	struct quality quality;
+	struct quality quality; /* of an RTP endpoint */
+	id_t64 id;              /* the owner's name for it; not used here */
+	void *user;             /* the owner's; not used here: io finds its socket by it */
 };
 
-/* Closed, no address, no peer. kind is PKT_RTP or PKT_RTCP; `rtp` is the RTP endpoint beside an
- * RTCP one, else NULL. */
+/* Closed, no address, no peer. `kind` is PKT_RTP or PKT_RTCP; `rtp` is the RTP endpoint beside an
+ * RTCP one, else NULL. `w` outlives it. */
 void stream_init(struct stream *s, enum pkt_kind kind, struct srtp_worker *w, struct stream *rtp);
-/* Wipes the keys and unlinks the peers that point back. An RTP endpoint goes after its RTCP one. */
+/* Wipes the keys and takes itself out of peers that it points at. An RTP endpoint goes after its
+ * RTCP one. */
 void stream_release(struct stream *s);
 
 /* How the sender's address is learned; `net` may be NULL. Default: LATCH_STRICT. */
 void stream_set_latch(struct stream *s, enum latch_mode mode, const struct prefix *net);
 /* The address that the party signalled for this endpoint: restarts learning. ADDR_NONE: it receives
- * nothing. */
+ * nothing and nothing is taken from it. */
 void stream_set_remote(struct stream *s, const struct addr *remote, uint64_t now_us);
+/* Packets to a target that has shown nothing yet (threats C5); 0: no limit. */
+void stream_set_unproven(struct stream *s, uint32_t max);
+/* On an RTP endpoint. */
 void stream_set_mux(struct stream *s, bool mux);
-/* For an RTP endpoint, and with it for the RTCP one beside it. Keys are kept until stream_release
- * when it turns plain. */
+/* On an RTP endpoint, for both. Keys stay when it turns plain: SRTP again goes on where it was. */
 void stream_set_security(struct stream *s, enum stream_security security);
-/* On the RTP endpoint. Errors as srtp_set_key. Does not change the security. */
-enum err stream_set_key(struct stream *s, enum srtp_direction d, enum srtp_suite suite,
+/* On an RTP endpoint, for both. As srtp_key_set; ERR_EXISTS also for a key that the other direction
+ * has: two senders would share one key stream. Does not change the security. */
+enum err stream_set_key(struct stream *s, enum srtp_direction d, enum sdes_suite suite,
 			const struct secret *key) MUST_USE;
 /* STREAM_BLOCKED | STREAM_HOLD: replaces what was set. */
 void stream_set_flow(struct stream *s, unsigned flags);
-/* Where packets of this kind that arrive here leave again; NULL: nowhere. One direction: call it on
- * both. */
+/* Where packets of this kind that arrive here leave again; NULL: nowhere. One way: call it on both. */
 void stream_set_peer(struct stream *s, enum pkt_kind kind, struct stream *out);
-/* At most `per_second` packets in the long run, `burst` at once; 0: no limit (threats D17). */
+/* At most `per_second` packets in the long run and `burst` at once; 0: no limit (threats D17). */
 void stream_set_rate(struct stream *s, uint32_t per_second, uint32_t burst);
-/* Packets to a target that has shown nothing; 0: no limit. */
-void stream_set_unproven(struct stream *s, uint32_t max);
-
-/* True while nothing may be accepted from it: for the owner's media time-out use last_us. */
-bool stream_is_silent(const struct stream *s, uint64_t since_us);
+/* True if the packet is within the rate, and counts it. */
+bool stream_take_rate(struct stream *s, uint64_t now_us);
 
 #endif

@@ -1,0 +1,263 @@
+#include "forward.h"
+
+#include <string.h>
+
+#include "common/check.h"
+#include "classify.h"
+#include "rtcp.h"
+#include "rtp.h"
+#include "stream.h"
+
+enum { BATCH = SRTP_BATCH, AHEAD = 4, LINE = 64 };
+
+/* Packets still on their way; those that fell out have their fate. */
+struct work {
+	struct pkt *pkt[BATCH];
+	size_t n;
+};
+
+void forward_init(struct forward *f, struct srtp_worker *srtp)
+{
+	*f = (struct forward){.srtp = srtp};
+}
+
+static void settle(struct forward *f, struct pkt *p, enum pkt_fate fate)
+{
+	p->fate = (uint8_t)fate;
+	f->stats.fate[fate]++;
+	if (fate != FATE_SENT && p->stream)
+		p->stream->stats.dropped[fate]++;
+}
+
+/* The fate of what is not for us by its kind; FATE_SENT: go on. */
+static enum pkt_fate check_kind(const struct stream *s, enum pkt_kind kind)
+{
+	switch (kind) {
+	case PKT_RTP: return s->kind == PKT_RTP ? FATE_SENT : FATE_KIND;
+	case PKT_RTCP: return s->kind == PKT_RTCP || s->mux ? FATE_SENT : FATE_KIND;
+	case PKT_STUN:
+	case PKT_TURN: return FATE_STUN;
+	case PKT_DTLS: return FATE_DTLS;
+	case PKT_ZRTP: return FATE_ZRTP;
+	case PKT_RAW: return FATE_SENT;
+	case PKT_NOISE:
+	case PKT_KIND_COUNT: break;
+	}
+	return FATE_NOISE;
+}
+
+static bool is_raw(const struct stream *s)
+{
+	return s->main->security == STREAM_RAW;
+}
+
+static bool is_open(const struct stream *s, enum srtp_direction d)
+{
+	const struct stream *m = s->main;
+	return m->security == STREAM_PLAIN || m->security == STREAM_RAW ||
+	       (m->security == STREAM_SRTP && srtp_key_is_set(&m->srtp[d]));
+}
+
+static bool is_secure(const struct stream *s)
+{
+	return s->main->security == STREAM_SRTP;
+}
+
+/* All that can be said before the packet is decrypted: cheap before dear. */
+static enum pkt_fate admit(struct pkt *p, uint64_t now_us)
+{
+	const struct stream *s = p->stream;
+	p->out = NULL;
+	p->came_len = p->len;
+	p->kind = (uint8_t)(s && is_raw(s) ? PKT_RAW : classify(p->data, p->len));
+	if (!s)
+		return FATE_UNKNOWN;
+	if (p->truncated || p->len > PKT_LEN_MAX)
+		return FATE_OVERSIZE;
+	const enum pkt_fate fate = check_kind(s, (enum pkt_kind)p->kind);
+	if (fate != FATE_SENT)
+		return fate;
+	if (!is_open(s, SRTP_RX))
+		return FATE_NO_KEY;
+	return latch_check(&s->latch, &p->from, is_secure(s), now_us) == LATCH_REFUSE ? FATE_SOURCE
+										      : FATE_SENT;
+}
+
+static void prefetch_stream(const struct stream *s)
+{
+	if (!s)
+		return;
+	for (size_t at = 0; at < offsetof(struct stream, stats); at += LINE)
+		__builtin_prefetch((const char *)s + at);
+}
+
+static void admit_all(struct forward *f, struct pkt *const pkts[], size_t n, uint64_t now_us,
+		      struct work *out)
+{
+	out->n = 0;
+	for (size_t i = 0; i < n && i < AHEAD; i++)
+		prefetch_stream(pkts[i]->stream);
+	for (size_t i = 0; i < n; i++) {
+		if (i + AHEAD < n)
+			prefetch_stream(pkts[i + AHEAD]->stream);
+		f->stats.bytes_in += pkts[i]->len;
+		const enum pkt_fate fate = admit(pkts[i], now_us);
+		if (fate == FATE_SENT)
+			out->pkt[out->n++] = pkts[i];
+		else
+			settle(f, pkts[i], fate);
+	}
+}
+
+/* Runs the packets of secure sides through the engine and drops those that it refuses. */
+static void crypt_all(struct forward *f, struct work *w, enum srtp_direction d)
+{
+	struct srtp_op ops[BATCH];
+	size_t count = 0, kept = 0;
+	for (size_t i = 0; i < w->n; i++) {
+		struct pkt *p = w->pkt[i];
+		struct stream *side = d == SRTP_RX ? p->stream : p->out;
+		p->fate = FATE_SENT;
+		if (is_secure(side))
+			ops[count++] = (struct srtp_op){.key = &side->main->srtp[d], .pkt = p};
+	}
+	if (count == 0)
+		return;
+	if (d == SRTP_RX)
+		srtp_batch_unprotect(f->srtp, ops, count);
+	else
+		srtp_batch_protect(f->srtp, ops, count);
+	for (size_t i = 0; i < count; i++)
+		ops[i].pkt->fate = ops[i].fate;
+	for (size_t i = 0; i < w->n; i++) {
+		struct pkt *p = w->pkt[i];
+		if (p->fate == FATE_SENT)
+			w->pkt[kept++] = p;
+		else
+			settle(f, p, (enum pkt_fate)p->fate);
+	}
+	w->n = kept;
+}
+
+/* Plain bytes now. Padding is looked at here too: in SRTP it was encrypted until now. */
+static enum pkt_fate check_shape(const struct pkt *p, struct rtp *out)
+{
+	size_t payload_len;
+	if (p->kind == PKT_RAW)
+		return FATE_SENT;
+	if (p->kind == PKT_RTCP)
+		return rtcp_check(p->data, p->len) == OK ? FATE_SENT : FATE_MALFORMED;
+	return rtp_decode(p->data, p->len, out) == OK &&
+			       rtp_payload_len(out, p->data, p->len, &payload_len) == OK
+		       ? FATE_SENT
+		       : FATE_MALFORMED;
+}
+
+/* What passing RTCP tells: how the party hears us, and when it will have our side's clock. */
+static void measure_rtcp(const struct pkt *p)
+{
+	struct quality *from = &p->stream->main->quality;
+	struct rtcp_walk walk;
+	struct rtcp_part part;
+	struct rtcp_block block;
+	rtcp_walk_init(&walk, p->data, p->len);
+	while (rtcp_walk_next(&walk, &part)) {
+		for (unsigned i = 0; rtcp_part_block(&part, i, &block); i++)
+			quality_block(from, &block, p->at_us);
+		if (part.type == RTCP_SR && p->out)
+			quality_sr_sent(&p->out->main->quality, part.ntp_mid, p->at_us);
+	}
+}
+
+/*
+ * RTCP that comes in the clear on an RTP port does not teach an address: some agents send it from another
+ * port, and RTP decides (ng-protocol §6.6).
+ */
+static bool may_teach(const struct pkt *p)
+{
+	return is_secure(p->stream) || p->kind != PKT_RTCP || p->stream->kind == PKT_RTCP;
+}
+
+/* The packet is the party's: learn, count, measure, and find where it goes. */
+static enum pkt_fate accept_one(struct pkt *p, uint64_t now_us)
+{
+	struct stream *s = p->stream;
+	struct rtp h;
+	const enum pkt_fate shape = check_shape(p, &h);
+	if (shape != FATE_SENT)
+		return shape;
+	/* Asked again: a packet of this batch may have settled who the party is. */
+	const enum latch_answer answer = latch_check(&s->latch, &p->from, is_secure(s), now_us);
+	if (answer == LATCH_REFUSE)
+		return FATE_SOURCE;
+	if (answer == LATCH_PASS || may_teach(p))
+		latch_step(&s->latch, &p->from, now_us);
+	s->last_us = now_us;
+	s->stats.rx_packets++;
+	s->stats.rx_bytes += p->came_len;
+	s->stats.rx_rtcp_packets += p->kind == PKT_RTCP;
+	p->out = s->peer[p->kind == PKT_RTCP ? PKT_RTCP : PKT_RTP];
+	if (p->kind == PKT_RTP)
+		quality_rtp(&s->quality, &h, p->at_us);
+	else if (p->kind == PKT_RTCP)
+		measure_rtcp(p);
+	if (p->kind != PKT_RTCP && (s->flow & STREAM_BLOCKED))
+		return FATE_BLOCKED;
+	if (p->kind != PKT_RTCP && (s->flow & STREAM_HOLD))
+		return FATE_DIRECTION;
+	if (!stream_take_rate(s, now_us))
+		return FATE_RATE;
+	if (!p->out || !latch_has_target(&p->out->latch))
+		return FATE_NO_PEER;
+	if (!is_open(p->out, SRTP_TX))
+		return FATE_NO_KEY;
+	if (is_raw(p->out) != is_raw(s))
+		return FATE_KIND;
+	return latch_take_send(&p->out->latch) ? FATE_SENT : FATE_UNPROVEN;
+}
+
+static void accept_all(struct forward *f, struct work *w, uint64_t now_us)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < w->n; i++) {
+		struct pkt *p = w->pkt[i];
+		const enum pkt_fate fate = accept_one(p, now_us);
+		if (fate == FATE_SENT) {
+			prefetch_stream(p->out);
+			w->pkt[kept++] = p;
+		} else {
+			settle(f, p, fate);
+		}
+	}
+	w->n = kept;
+}
+
+static void send_all(struct forward *f, struct work *w)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		struct pkt *p = w->pkt[i];
+		struct stream_stats *stats = &p->out->stats;
+		p->to = p->out->latch.target;
+		stats->tx_packets++;
+		stats->tx_bytes += p->len;
+		stats->tx_rtcp_packets += p->kind == PKT_RTCP;
+		f->stats.bytes_out += p->len;
+		settle(f, p, FATE_SENT);
+	}
+}
+
+static void forward_some(struct forward *f, struct pkt *const pkts[], size_t n, uint64_t now_us)
+{
+	struct work w;
+	admit_all(f, pkts, n, now_us, &w);
+	crypt_all(f, &w, SRTP_RX);
+	accept_all(f, &w, now_us);
+	crypt_all(f, &w, SRTP_TX);
+	send_all(f, &w);
+}
+
+void forward_batch(struct forward *f, struct pkt *const pkts[], size_t n, uint64_t now_us)
+{
+	for (size_t at = 0; at < n; at += BATCH)
+		forward_some(f, pkts + at, n - at < BATCH ? n - at : BATCH, now_us);
+}

@@ -1,0 +1,120 @@
+#include "srtp.h"
+
+#include <string.h>
+
+#include "common/crypto.h"
+#include "srtp_engine.h"
+
+static const struct srtp_engine *const engines[] = {&srtp_engine_openssl, &srtp_engine_libsrtp2};
+
+enum err srtp_worker_init(struct srtp_worker *w, const char *engine)
+{
+	for (size_t i = 0; i < ARRAY_LEN(engines); i++) {
+		if (strcmp(engines[i]->name, engine) != 0)
+			continue;
+		void *state;
+		const enum err e = engines[i]->worker_new(&state);
+		if (e != OK)
+			return e;
+		*w = (struct srtp_worker){.engine = engines[i], .state = state};
+		return OK;
+	}
+	return ERR_NOTFOUND;
+}
+
+void srtp_worker_release(struct srtp_worker *w)
+{
+	if (w->engine)
+		w->engine->worker_free(&w->state);
+	*w = (struct srtp_worker){0};
+}
+
+void srtp_key_init(struct srtp_key *s, struct srtp_worker *w, enum srtp_direction d)
+{
+	CHECK((unsigned)d < SRTP_DIRECTION_COUNT && w->engine);
+	*s = (struct srtp_key){.worker = w, .direction = (uint8_t)d};
+}
+
+/* Tells keys apart without keeping them. Never 0. */
+static uint64_t print_of(const struct secret *key)
+{
+	uint8_t hash[CRYPTO_SHA256_LEN];
+	uint64_t print;
+	crypto_sha256(key->bytes, key->len, hash);
+	memcpy(&print, hash, sizeof(print));
+	return print | 1;
+}
+
+static bool was_used(const struct srtp_key *s, uint64_t print)
+{
+	for (size_t i = 0; i < SRTP_USED_KEYS; i++)
+		if (s->used[i] == print)
+			return true;
+	return false;
+}
+
+enum err srtp_key_set(struct srtp_key *s, enum sdes_suite suite, const struct secret *key)
+{
+	const struct sdes_suite_info *info = sdes_suite_info(suite);
+	if (key->len != (size_t)info->key_len + info->salt_len)
+		return ERR_BAD;
+	const uint64_t print = print_of(key);
+	if (s->state && s->key_print == print && s->suite == suite)
+		return OK;
+	/* The bytes under another suite count too: 80 and 32 bit tags share a key stream. */
+	if (s->direction == SRTP_TX && (was_used(s, print) || (s->state && s->key_print == print)))
+		return ERR_EXISTS;
+	void *state;
+	const enum err e = s->worker->engine->key_new(
+		s->worker->state, (enum srtp_direction)s->direction, suite, key->bytes, &state);
+	if (e != OK)
+		return e;
+	srtp_key_drop(s);
+	s->state = state;
+	s->suite = (uint8_t)suite;
+	s->key_print = print;
+	return OK;
+}
+
+void srtp_key_drop(struct srtp_key *s)
+{
+	if (!s->state)
+		return;
+	s->worker->engine->key_free(&s->state);
+	s->used[s->used_next] = s->key_print;
+	s->used_next = (uint8_t)((s->used_next + 1) % SRTP_USED_KEYS);
+	s->key_print = 0;
+}
+
+bool srtp_key_is_set(const struct srtp_key *s)
+{
+	return s->state != NULL;
+}
+
+bool srtp_key_is_same(const struct srtp_key *s, const struct secret *key)
+{
+	return s->state && s->key_print == print_of(key);
+}
+
+void srtp_key_release(struct srtp_key *s)
+{
+	srtp_key_drop(s);
+	*s = (struct srtp_key){0};
+}
+
+void srtp_batch_unprotect(struct srtp_worker *w, struct srtp_op ops[], size_t n)
+{
+	CHECK(n <= SRTP_BATCH);
+	w->engine->unprotect(w->state, ops, n);
+}
+
+void srtp_batch_protect(struct srtp_worker *w, struct srtp_op ops[], size_t n)
+{
+	CHECK(n <= SRTP_BATCH);
+	w->engine->protect(w->state, ops, n);
+}
+
+size_t srtp_key_memory(const struct srtp_key *s)
+{
+	return s->state ? s->worker->engine->key_memory(s->state) : 0;
+}
