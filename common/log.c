@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-enum { ROOM_TO_END = 16 }; /* for " cut=true\n" */
+enum { PRIORITY_LEN = 3, ROOM_TO_END = 16 /* for " cut=true\n" */ };
 
 static const struct {
 	const char *name;
@@ -62,7 +62,7 @@ void log_str(struct log *l, const char *key, struct str v)
 	if (!l->is_open || l->is_cut)
 		return;
 	size_t before = l->line.len;
-	if (before > 0 && l->line.p[before - 1] != '>')
+	if (before > (l->has_priority ? PRIORITY_LEN : 0))
 		buf_char(&l->line, ' ');
 	buf_z(&l->line, key);
 	buf_char(&l->line, '=');
