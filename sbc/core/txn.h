@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/block.h"
 #include "common/err.h"
 #include "common/id.h"
 #include "common/list.h"
@@ -23,15 +24,17 @@
 #include "common/str.h"
 #include "common/table.h"
 #include "common/wheel.h"
-#include "sbc/core/keep.h"
 #include "sbc/core/msg.h"
 #include "sbc/core/ports.h"
 #include "sbc/core/txn_client.h"
 #include "sbc/core/txn_server.h"
 
+/* A request line and the headers that ACK and CANCEL repeat may be so long. */
+enum { TXN_SCRATCH = 8 * 1024 };
+
 struct txn_params {
 	uint32_t limit;    /* transactions of both kinds */
-	size_t keep_bytes; /* bound of all kept bytes; 0: 1 KiB a transaction */
+	size_t keep_bytes; /* bound of all kept bytes, at least 1 MiB; 0: 1 KiB a transaction */
 	uint8_t worker;
 	struct siphash_key keys[2]; /* secret, random */
 	struct sip_timers timers;
@@ -46,9 +49,10 @@ struct txn_table {
 	struct pool flows;
 	struct siphash_key check_key;
 	struct wheel wheel;
-	struct keep keep;
+	struct block_pool kept;
 	struct sip_timers timers;
 	uint32_t clients, servers;
+	char scratch[TXN_SCRATCH]; /* an ACK or CANCEL being written */
 };
 
 enum txn_found { TXN_NEW, TXN_ABSORBED, TXN_MATCHED, TXN_MERGED, TXN_FOUND_COUNT };
@@ -132,6 +136,7 @@ struct txn_start_params {
 	struct str branch;       /* of the top Via in bytes: unique for all time */
 	const struct dest *dest; /* copied; retransmissions and the ACK of a refusal go there too */
 	struct str bytes;        /* the request, copied */
+	const struct settings *settings; /* that dest->tls_name points into */
 	id_t64 owner;
 	uint64_t now_ms;
 };
@@ -166,5 +171,7 @@ size_t txn_flow_closed(struct txn_table *t, id_t64 flow, uint64_t now_ms, struct
 /* Timers. Call until 0; cap >= TXN_EFFECTS_MAX. */
 size_t txn_tick(struct txn_table *t, uint64_t now_ms, struct txn_effect *out, size_t cap);
 uint64_t txn_next_ms(const struct txn_table *t);
+/* Does any transaction still point into these settings? */
+bool txn_uses_settings(const struct txn_table *t, const struct settings *s);
 
 #endif

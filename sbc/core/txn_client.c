@@ -26,7 +26,7 @@ static struct txn_out out_of(const struct txn_client *c, unsigned actions)
 /* A new state starts its own timers: none of the old ones is left. */
 static void set_state(struct txn_client *c, enum txn_client_state s, uint64_t deadline_ms)
 {
-	c->state = s;
+	c->state = (uint8_t)s;
 	c->again_ms = 0;
 	c->deadline_ms = deadline_ms;
 }
@@ -61,7 +61,7 @@ static struct txn_out provisional(struct txn_client *c, uint64_t now_ms,
 		set_state(c, TXN_CLIENT_PROCEEDING, 0);
 		return out_of(c, TXN_DO_PASS | TXN_DO_TRIM);
 	}
-	c->state = TXN_CLIENT_PROCEEDING;
+	c->state = (uint8_t)TXN_CLIENT_PROCEEDING;
 	if (c->again_ms) {
 		c->interval_ms = timers->t2_ms;
 		c->again_ms = now_ms + timers->t2_ms;

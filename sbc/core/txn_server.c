@@ -26,7 +26,7 @@ static struct txn_out out_of(const struct txn_server *s, unsigned actions)
 /* A new state starts its own timers: none of the old ones is left. */
 static void set_state(struct txn_server *s, enum txn_server_state state, uint64_t deadline_ms)
 {
-	s->state = state;
+	s->state = (uint8_t)state;
 	s->again_ms = 0;
 	s->deadline_ms = deadline_ms;
 }
