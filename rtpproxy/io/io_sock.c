@@ -147,7 +147,7 @@ static void sock_send(struct io *io)
 	struct io_sock *k = CONTAINER_OF(io, struct io_sock, io);
 	for (size_t i = 0; i < k->count; i++) {
 		const struct pkt *p = &k->pkts[i];
-		if (p->verdict != PKT_SENT) {
+		if (p->fate != FATE_SENT) {
 			continue;
 		}
 		struct sockaddr_storage sa;
