@@ -37,7 +37,8 @@ static inline uint8_t rd_u8(struct rd *r)
 static inline uint16_t rd_u16(struct rd *r)
 {
 	const uint8_t *b = rd_bytes(r, 2);
-	return b ? (uint16_t)(b[0] << 8 | b[1]) : 0;
+	/* The cast outside: with sanitizers on, gcc takes the whole expression for an int. */
+	return (uint16_t)(b ? b[0] << 8 | b[1] : 0);
 }
 static inline uint32_t rd_u32(struct rd *r)
 {
