@@ -6,6 +6,7 @@
 #ifndef SALLYPORT_FRAME_H
 #define SALLYPORT_FRAME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,8 +15,8 @@
 enum frame_kind {
 	FRAME_MORE,    /* nothing whole yet */
 	FRAME_MESSAGE, /* `message` is one whole message */
-	FRAME_PING,    /* double CRLF between messages: answer with one CRLF */
-	FRAME_PONG,    /* single CRLF between messages: nothing to do */
+	FRAME_PING,    /* second CRLF in a row between messages: answer with one CRLF */
+	FRAME_PONG,    /* first CRLF between messages: nothing to do */
 	FRAME_BAD, /* framing is lost. `message` is the header section, to be answered with 400 where
 			  msg_index finds it answerable; then close */
 	FRAME_NOT_SIP, /* close without a word */
@@ -29,6 +30,7 @@ struct frame {
 	size_t line_at;    /* where the line under the scan begins */
 	size_t header_len; /* length of the header section, 0: not seen whole */
 	size_t total;      /* length of the message, once known */
+	bool after_crlf;   /* a CRLF stood before: the next one makes it a ping */
 };
 
 struct frame_limits {

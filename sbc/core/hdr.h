@@ -108,6 +108,8 @@ bool hdr_is_clean(struct str value);
 
 /* Next item of a comma list, trimmed; commas in "…", <…> and (…) do not part. Empty items are skipped. */
 bool hdr_list_cut(struct str *list, struct str *out_item);
+/* Offset of the first `stop` outside of "…" and <…>, or s.len. */
+size_t hdr_index_outside(struct str s, char stop);
 /* Is `token` an item (without case, parameters after ';' ignored)? */
 bool hdr_list_has(struct str list, struct str token);
 /* ";a=b;c" → value of `name` without case; quoted values keep their quotes. False: not there. */

@@ -69,6 +69,11 @@ struct name_addr {
 enum err name_addr_parse(struct str s, struct name_addr *out) MUST_USE;
 /* Cuts the next address off a comma list: OK, ERR_NOTFOUND at its end, ERR_BAD. */
 enum err name_addr_cut(struct str *s, struct name_addr *out) MUST_USE;
+/* `"Bob" <sip:bob@x>` afresh: unfolded, always in brackets, the display name quoted, without control
+ * octets; parameters of the header are left out. */
+void name_addr_write(struct buf *b, const struct name_addr *a);
+/* The display name as text: without quotes and escapes; control octets left out. */
+void name_addr_write_display(struct buf *b, const struct name_addr *a);
 bool name_addr_param(const struct name_addr *a, struct str name, struct str *out_value);
 
 #endif
