@@ -1,0 +1,73 @@
+/*
+ * A call: its Call-ID, and its dialogues. A dialogue is two legs and one branch; a parallel fork is
+ * a further dialogue with ports of its own, so that each answerer's media stays apart. Here are the
+ * rules by which a command finds its dialogue (ng-protocol §7) and what a delete takes with it (§5).
+ * Not here: ports, SDP, time-outs.
+ */
+#ifndef SALLYPORT_CALL_H
+#define SALLYPORT_CALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/id.h"
+#include "common/str.h"
+#include "common/table.h"
+#include "common/wheel.h"
+#include "rtpproxy/core/leg.h"
+
+struct dialogue {
+	id_t64 id;
+	char branch[LIMIT_BRANCH + 1]; /* Via branch of the offer that made it; may be empty */
+	bool answered;
+	uint8_t offerer;  /* leg of the last offer */
+	uint64_t dies_ms; /* 0: lives; else when it goes, and no command finds it any more */
+	uint64_t created_ms;
+	struct leg legs[2]; /* [0] made the first offer */
+};
+
+struct call {
+	struct table_node node;
+	id_t64 id;
+	struct timer timer;
+	char call_id[LIMIT_CALL_ID + 1];
+	uint64_t created_ms, signal_ms; /* monotonic */
+	uint64_t created_wall_us, signal_wall_us;
+	uint64_t media_us; /* last packet of any leg seen by the time-out */
+	struct dialogue *dialogues[LIMIT_DIALOGUES];
+	uint8_t dialogue_count;
+};
+
+/* Who a command is about; views. */
+struct call_names {
+	struct str from_tag, to_tag, branch;
+};
+
+/* A dialogue and which of its legs sends the message. d NULL: none. */
+struct call_place {
+	struct dialogue *d;
+	unsigned side;
+};
+
+/* The dialogue that an offer belongs to; none: a new one. Changes nothing. REFUSAL_DIALOGUE. */
+enum refusal call_find_offer(const struct call *c, const struct call_names *n,
+			     struct call_place *out) MUST_USE;
+/* The dialogue that an answer ends an offer of. REFUSAL_DIALOGUE. */
+enum refusal call_find_answer(const struct call *c, const struct call_names *n,
+			      struct call_place *out) MUST_USE;
+/* After an answer: the other leg is the one with this tag; another tag before stays as an alias. */
+void call_set_to_tag(const struct call_place *p, struct str to_tag);
+
+/*
+ * Marks what a delete takes (bit i: dialogues[i]). with_to_tag: the flag `to-tag` was given.
+ * REFUSAL_DELETE_TAGS: nothing matches.
+ */
+enum refusal call_find_delete(const struct call *c, const struct call_names *n, bool with_to_tag,
+			      unsigned *out_mask) MUST_USE;
+
+/* A leg of the call with that tag. NULL: none. */
+const struct leg *call_find_leg(const struct call *c, struct str tag);
+/* Takes the pointer out of the call. */
+void call_drop_dialogue(struct call *c, unsigned i);
+
+#endif

@@ -1,0 +1,161 @@
+#include "rtpproxy/core/leg.h"
+
+void leg_init(struct leg *l)
+{
+	*l = (struct leg){0};
+}
+
+bool leg_has_tag(const struct leg *l, struct str tag)
+{
+	return tag.len > 0 && (str_eq(str_from(l->tag), tag) || str_eq(str_from(l->alias), tag));
+}
+
+void media_init(struct media *m, id_t64 id, struct srtp_worker *w)
+{
+	*m = (struct media){.id = id, .keys = {.chosen = -1, .chosen_in = -1}};
+	stream_init(&m->streams[LEG_RTP], PKT_RTP, w, NULL);
+	stream_init(&m->streams[LEG_RTCP], PKT_RTCP, w, &m->streams[LEG_RTP]);
+	for (int i = 0; i < LEG_STREAMS; i++) {
+		m->streams[i].id = id;
+	}
+}
+
+void media_release(struct media *m)
+{
+	CHECK(m->opened == 0);
+	/* RTCP borrows the keys of RTP and so goes first. */
+	stream_release(&m->streams[LEG_RTCP]);
+	stream_release(&m->streams[LEG_RTP]);
+	secret_wipe(&m->keys, sizeof(m->keys));
+}
+
+bool media_is_rtp(enum sdp_proto p)
+{
+	return p != SDP_PROTO_OTHER && p != SDP_PROTO_UDPTL;
+}
+
+bool media_is_relayed(enum sdp_proto p)
+{
+	return p != SDP_PROTO_OTHER;
+}
+
+bool media_may_send(const struct media *m, const struct media *other)
+{
+	return (m->direction == SDP_SENDRECV || m->direction == SDP_SENDONLY) &&
+	       (other->direction == SDP_SENDRECV || other->direction == SDP_RECVONLY);
+}
+
+_Static_assert((int)SDES_AEAD_AES_256_GCM == (int)SRTP_GCM_256 &&
+		       (int)SDES_AEAD_AES_128_GCM == (int)SRTP_GCM_128 &&
+		       (int)SDES_AES_256_CM_HMAC_SHA1_80 == (int)SRTP_CM_256_80 &&
+		       (int)SDES_AES_256_CM_HMAC_SHA1_32 == (int)SRTP_CM_256_32 &&
+		       (int)SDES_AES_CM_128_HMAC_SHA1_80 == (int)SRTP_CM_128_80 &&
+		       (int)SDES_AES_CM_128_HMAC_SHA1_32 == (int)SRTP_CM_128_32,
+	       "a suite of SDES is used as one of SRTP");
+
+static enum refusal set_key(struct stream *s, enum srtp_direction d, const struct leg_crypto *c)
+{
+	switch ((int)stream_set_key(s, d, (enum srtp_suite)c->suite, &c->key)) {
+	case OK: return REFUSAL_NONE;
+	case ERR_EXISTS: return REFUSAL_KEY_REUSE;
+	default: return REFUSAL_MEMORY;
+	}
+}
+
+static enum refusal connect_keys(struct media *m)
+{
+	struct stream *rtp = &m->streams[LEG_RTP];
+	const struct leg_keys *k = &m->keys;
+	if (m->proto == SDP_PROTO_UDPTL) {
+		stream_set_security(rtp, STREAM_RAW);
+		return REFUSAL_NONE;
+	}
+	if (!sdp_proto_info(m->proto)->srtp) {
+		stream_set_security(rtp, STREAM_PLAIN);
+		return REFUSAL_NONE;
+	}
+	CHECK(k->chosen >= 0 && k->chosen_in >= 0);
+	enum refusal r = set_key(rtp, SRTP_RX, &k->theirs[k->chosen_in]);
+	if (r == REFUSAL_NONE) {
+		r = set_key(rtp, SRTP_TX, &k->ours[k->chosen]);
+	}
+	if (r == REFUSAL_NONE) {
+		stream_set_security(rtp, STREAM_SRTP);
+	}
+	return r;
+}
+
+static void connect_side(const struct leg *l, struct media *m, const struct media *other,
+			 const struct leg_rates *rates, uint64_t now_us)
+{
+	bool audio = str_eq(str_from(m->kind), STR("audio"));
+	uint32_t rate = audio ? rates->audio : rates->other;
+	static const struct addr nowhere = {.family = ADDR_NONE};
+	for (int i = 0; i < LEG_STREAMS; i++) {
+		struct stream *s = &m->streams[i];
+		bool used = i == LEG_RTP || (media_is_rtp(m->proto) && !m->mux.agreed);
+		stream_set_latch(s, (enum latch_mode)l->latch,
+				 l->net.addr.family != ADDR_NONE ? &l->net : NULL);
+		stream_set_remote(s, used ? &m->remote[i] : &nowhere, now_us);
+		stream_set_rate(s, rate, rate);
+		stream_set_unproven(s, l->unproven);
+	}
+	struct stream *rtp = &m->streams[LEG_RTP];
+	stream_set_mux(rtp, m->mux.agreed);
+	stream_set_flow(rtp, (rtp->flow & STREAM_BLOCKED) |
+				     (media_may_send(m, other) ? 0u : STREAM_HOLD));
+	if (m->clock_rate > 0) {
+		quality_set_codec(&rtp->quality, quality_codec_find(str_from(m->codec)),
+				  m->clock_rate);
+	}
+}
+
+/* The endpoint that packets of this kind leave from towards the party. */
+static struct stream *sink(struct media *m, enum pkt_kind kind)
+{
+	if (kind == PKT_RTP || m->mux.agreed) {
+		return &m->streams[LEG_RTP];
+	}
+	return m->opened & 1u << LEG_RTCP ? &m->streams[LEG_RTCP] : NULL;
+}
+
+static void join(struct media *from, struct media *to)
+{
+	stream_set_peer(&from->streams[LEG_RTP], PKT_RTP, sink(to, PKT_RTP));
+	stream_set_peer(&from->streams[LEG_RTP], PKT_RTCP, sink(to, PKT_RTCP));
+	stream_set_peer(&from->streams[LEG_RTCP], PKT_RTCP, sink(to, PKT_RTCP));
+}
+
+static void part(struct media *m)
+{
+	for (int i = 0; i < LEG_STREAMS; i++) {
+		stream_set_peer(&m->streams[i], PKT_RTP, NULL);
+		stream_set_peer(&m->streams[i], PKT_RTCP, NULL);
+	}
+}
+
+enum refusal leg_connect(struct leg *const legs[2], unsigned i, const struct leg_rates *rates,
+			 uint64_t now_us)
+{
+	struct media *m[2] = {legs[0]->media[i], legs[1]->media[i]};
+	if (!m[0]->active || !m[1]->active || !media_is_relayed(m[0]->proto)) {
+		part(m[0]);
+		part(m[1]);
+		return REFUSAL_NONE;
+	}
+	for (int s = 0; s < 2; s++) {
+		enum refusal r = connect_keys(m[s]);
+		if (r != REFUSAL_NONE) {
+			part(m[0]);
+			part(m[1]);
+			return r;
+		}
+	}
+	for (int s = 0; s < 2; s++) {
+		connect_side(legs[s], m[s], m[1 - s], rates, now_us);
+		m[s]->connected = true;
+	}
+	join(m[0], m[1]);
+	join(m[1], m[0]);
+	return REFUSAL_NONE;
+}

@@ -1,0 +1,120 @@
+/*
+ * One party's side of a dialogue: who it is, what it was told about itself (origin, version), and
+ * its media: what the party said last, what we said to it, and the local endpoints (streams) where
+ * its packets arrive. What was said comes into force with the answer, by leg_connect: until then
+ * streams go on as they were, and new ones carry nothing.
+ */
+#ifndef SALLYPORT_LEG_H
+#define SALLYPORT_LEG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/addr.h"
+#include "common/id.h"
+#include "common/sdes.h"
+#include "common/sdp.h"
+#include "rtpproxy/core/limits.h"
+#include "rtpproxy/core/refusal.h"
+#include "rtpproxy/core/stream.h"
+
+enum { LEG_RTP, LEG_RTCP, LEG_STREAMS };
+
+struct leg_crypto {
+	uint32_t tag;
+	uint8_t suite; /* enum sdes_suite */
+	struct secret key;
+};
+
+/* Keys of one m= line. */
+struct leg_keys {
+	struct leg_crypto theirs[LIMIT_CRYPTOS]; /* offered by the party, or its one answer */
+	struct leg_crypto ours[SDES_SUITE_COUNT];
+	uint8_t theirs_count, ours_count;
+	int8_t chosen;    /* of ours, once agreed; -1 */
+	int8_t chosen_in; /* of theirs; -1 */
+};
+
+struct leg_mux {
+	bool offered; /* by the party */
+	bool accept;  /* grant it whatever the other side says */
+	bool reject;
+	bool wanted; /* we offer it to the party */
+	bool only;   /* … and give it no second port */
+	bool agreed;
+};
+
+/* One m= line of one party. Lives in a pool: its streams are pointed at. */
+struct media {
+	id_t64 id;
+	char kind[16];
+	enum sdp_proto said;  /* the protocol in the party's own SDP */
+	enum sdp_proto proto; /* the one that we use towards it */
+	bool active;          /* the party's port is not 0 */
+	bool zero;            /* the party said c=0.0.0.0 */
+	uint8_t direction;    /* enum sdp_direction, as the party said it */
+	struct addr remote[LEG_STREAMS];
+	struct leg_mux mux;
+	struct leg_keys keys;
+	/* first codec of the party, for quality and reports */
+	char codec[24];
+	uint32_t clock_rate;
+	/* local side */
+	uint16_t port;  /* even one of the pair; 0: none */
+	uint8_t opened; /* bit LEG_RTP, LEG_RTCP: the stream has a socket */
+	bool connected; /* was in force once: leg_connect */
+	struct stream streams[LEG_STREAMS];
+};
+
+/* What the o= and s= lines towards the party were, so that they can be kept constant. */
+struct leg_origin {
+	bool said;
+	char user[64], id[32], name[64];
+	uint64_t version;
+	uint64_t body_hash;
+};
+
+struct leg {
+	char tag[LIMIT_TAG + 1];
+	char alias[LIMIT_TAG + 1]; /* an earlier to-tag of a serial fork */
+	char label[LIMIT_LABEL + 1];
+	uint8_t interface; /* index in the relay's configuration */
+	uint8_t tos;
+	struct addr local; /* where its sockets are bound; port 0 */
+	struct addr shown; /* what its SDP says: local, or the advertised address */
+	uint8_t latch;     /* enum latch_mode */
+	bool asymmetric;
+	struct prefix net; /* whose addresses LATCH_RESTRICTED may learn; family ADDR_NONE: none */
+	uint32_t unproven;
+	struct leg_origin origin;
+	struct media *media[LIMIT_MEDIAS];
+	uint8_t media_count;
+};
+
+/* Packets a second that a media may send: about ten times what codecs do (threats D17). */
+struct leg_rates {
+	uint32_t audio, other;
+};
+
+/* No media, no tag. */
+void leg_init(struct leg *l);
+bool leg_has_tag(const struct leg *l, struct str tag);
+/* Closed streams without endpoints. */
+void media_init(struct media *m, id_t64 id, struct srtp_worker *w);
+/* Wipes the keys. The endpoints must have been closed. */
+void media_release(struct media *m);
+
+/* Is there anything to relay for this protocol? */
+bool media_is_relayed(enum sdp_proto p);
+bool media_is_rtp(enum sdp_proto p);
+/* The party may send: it said so, and the other one receives. */
+bool media_may_send(const struct media *m, const struct media *other);
+
+/*
+ * What both parties said about line i comes into force: addresses, keys, and where packets go. A
+ * line that one of them rejected carries nothing from now on. REFUSAL_KEY_REUSE, REFUSAL_MEMORY.
+ */
+enum refusal leg_connect(struct leg *const legs[2], unsigned i, const struct leg_rates *rates,
+			 uint64_t now_us) MUST_USE;
+
+#endif
