@@ -45,17 +45,9 @@ bool media_may_send(const struct media *m, const struct media *other)
 	       (other->direction == SDP_SENDRECV || other->direction == SDP_RECVONLY);
 }
 
-_Static_assert((int)SDES_AEAD_AES_256_GCM == (int)SRTP_GCM_256 &&
-		       (int)SDES_AEAD_AES_128_GCM == (int)SRTP_GCM_128 &&
-		       (int)SDES_AES_256_CM_HMAC_SHA1_80 == (int)SRTP_CM_256_80 &&
-		       (int)SDES_AES_256_CM_HMAC_SHA1_32 == (int)SRTP_CM_256_32 &&
-		       (int)SDES_AES_CM_128_HMAC_SHA1_80 == (int)SRTP_CM_128_80 &&
-		       (int)SDES_AES_CM_128_HMAC_SHA1_32 == (int)SRTP_CM_128_32,
-	       "a suite of SDES is used as one of SRTP");
-
 static enum refusal set_key(struct stream *s, enum srtp_direction d, const struct leg_crypto *c)
 {
-	switch ((int)stream_set_key(s, d, (enum srtp_suite)c->suite, &c->key)) {
+	switch ((int)stream_set_key(s, d, (enum sdes_suite)c->suite, &c->key)) {
 	case OK: return REFUSAL_NONE;
 	case ERR_EXISTS: return REFUSAL_KEY_REUSE;
 	default: return REFUSAL_MEMORY;

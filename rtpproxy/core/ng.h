@@ -1,0 +1,80 @@
+/*
+ * The NG control protocol's envelope (ng-protocol §1, §2): cookie, notation, command word and the
+ * keys that name a call → struct ng; and replies back into bytes. What the commands do is relay's.
+ */
+#ifndef SALLYPORT_NG_H
+#define SALLYPORT_NG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "common/dict.h"
+#include "rtpproxy/core/call.h"
+#include "rtpproxy/core/flags.h"
+#include "rtpproxy/core/refusal.h"
+
+/* X(name, word) */
+#define NG_COMMAND_TABLE(X)                                                                        \
+	X(PING, "ping")                                                                            \
+	X(OFFER, "offer")                                                                          \
+	X(ANSWER, "answer")                                                                        \
+	X(DELETE, "delete")                                                                        \
+	X(QUERY, "query")                                                                          \
+	X(LIST, "list")                                                                            \
+	X(STATISTICS, "statistics")
+
+/* Words of the protocol for what this relay does not do: answered with "unsupported". */
+#define NG_UNSUPPORTED_TABLE(X)                                                                    \
+	X("start recording")                                                                       \
+	X("stop recording") X("pause recording") X("block media") X("unblock media")               \
+		X("block DTMF") X("unblock DTMF") X("silence media") X("unsilence media")          \
+			X("start forwarding") X("stop forwarding") X("play media") X("stop media") \
+				X("play DTMF") X("subscribe request") X("subscribe answer")        \
+					X("unsubscribe") X("publish") X("connect") X("create")     \
+						X("create answer") X("mesh") X("transform")        \
+							X("inject start") X("inject stop")         \
+								X("cli")
+
+enum ng_command {
+#define X(name, word) NG_##name,
+	NG_COMMAND_TABLE(X)
+#undef X
+		NG_COMMAND_COUNT
+};
+
+/* A request; views of the datagram and the arena. */
+struct ng {
+	struct str cookie;
+	bool json;
+	struct dict *root;
+	enum ng_command command;
+	struct str call_id, sdp;
+	struct call_names names;
+	struct flags flags;
+	int64_t limit; /* of `list` */
+};
+
+/* Cookie and body. False: no cookie, to be dropped without an answer. */
+bool ng_split(struct str datagram, struct str *out_cookie, struct str *out_body);
+/*
+ * Reads the body. Cookie and notation are set even on failure, so that an error can be answered;
+ * STATE of the rest is then undefined. Which keys a command needs is checked here.
+ */
+enum refusal ng_parse(struct str cookie, struct str body, struct arena *a, struct ng *out) MUST_USE;
+/*
+ * Finds command and call-id without building a tree: bencode only, at the top level; views of body.
+ * False: not bencode, or broken.
+ */
+bool ng_peek(struct str body, struct str *out_command, struct str *out_call_id);
+const char *ng_command_name(enum ng_command c);
+
+/* {"result": result}. NULL: the arena is full. */
+struct dict *ng_reply(struct arena *a, struct str result);
+/* {"result": "error", "error-reason": …}. */
+struct dict *ng_error(struct arena *a, enum refusal r);
+/* Cookie, space, and the dictionary in the notation of the request. */
+void ng_write(struct buf *b, const struct ng *n, const struct dict *reply);
+
+#endif

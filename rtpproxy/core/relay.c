@@ -1,0 +1,889 @@
+#include "rtpproxy/core/relay.h"
+
+#include "common/sdp.h"
+#include "rtpproxy/core/report.h"
+#include "rtpproxy/core/sdp_relay.h"
+
+enum {
+	/* The tree of the largest command, the parsed SDP and the tree of the reply. */
+	ARENA_SIZE = 2 * 1024 * 1024,
+	WALL_FOREVER_MS = 7 * 24 * 3600 * 1000
+};
+
+/* ---- making and ending */
+
+static enum err init_ports(struct relay *r)
+{
+	for (unsigned i = 0; i < r->config->interface_count; i++) {
+		const struct relay_interface *f = &r->config->interfaces[i];
+		enum err e = portset_init(&r->portsets[i], f->port_min, f->port_max, r->worker,
+					  r->config->workers);
+		if (e != OK) {
+			return e;
+		}
+	}
+	return OK;
+}
+
+static enum err init_tables(struct relay *r, uint64_t now_ms)
+{
+	struct siphash_key keys[2];
+	rng_bytes(&r->rng, keys, sizeof(keys));
+	enum err e = arena_init_sized(&r->arena, ARENA_SIZE);
+	if (e == OK) {
+		e = pool_init(&r->calls, sizeof(struct call), LIMIT_CALLS, (uint8_t)r->worker);
+	}
+	if (e == OK) {
+		e = pool_init(&r->dialogues, sizeof(struct dialogue), 2 * LIMIT_CALLS,
+			      (uint8_t)r->worker);
+	}
+	if (e == OK) {
+		e = pool_init(&r->medias, sizeof(struct media), 8 * LIMIT_CALLS,
+			      (uint8_t)r->worker);
+	}
+	if (e == OK) {
+		e = table_init(&r->by_call_id, LIMIT_CALLS, &keys[0]);
+	}
+	if (e == OK) {
+		e = ng_cache_init(&r->cache, LIMIT_CACHE_BYTES, LIMIT_CACHE_REPLIES, &keys[1],
+				  now_ms);
+	}
+	return e;
+}
+
+enum err relay_init(struct relay *r, const struct relay_config *config,
+		    const struct relay_ports *ports, unsigned worker,
+		    struct relay_published *published, const uint8_t seed[RNG_SEED_LEN],
+		    const struct relay_now *now)
+{
+	CHECK(config->interface_count > 0 && config->interface_count <= LIMIT_INTERFACES);
+	CHECK(worker < config->workers && config->workers <= LIMIT_WORKERS);
+	*r = (struct relay){
+		.config = config, .ports = *ports, .worker = worker, .published = published};
+	rng_init(&r->rng, seed);
+	wheel_init(&r->wheel, now->mono_us / 1000);
+	enum err e = srtp_worker_init(&r->srtp, config->srtp_engine);
+	if (e != OK) {
+		return e;
+	}
+	forward_init(&r->forward, &r->srtp);
+	e = init_ports(r);
+	if (e == OK) {
+		e = init_tables(r, now->mono_us / 1000);
+	}
+	if (e != OK) {
+		relay_release(r);
+	}
+	return e;
+}
+
+static bool is_open(const struct media *m, unsigned kind)
+{
+	return (m->opened & 1u << kind) != 0;
+}
+
+/* Gives the sockets and the port pair of one media back. */
+static void close_media(struct relay *r, const struct leg *l, struct media *m, uint64_t now_ms)
+{
+	for (unsigned k = 0; k < LEG_STREAMS; k++) {
+		if (is_open(m, k)) {
+			r->ports.close(r->ports.ctx, &m->streams[k]);
+		}
+	}
+	m->opened = 0;
+	if (m->port != 0) {
+		portset_put(&r->portsets[l->interface], m->port, now_ms);
+		m->port = 0;
+	}
+}
+
+static void part(struct media *m)
+{
+	for (unsigned k = 0; k < LEG_STREAMS; k++) {
+		stream_set_peer(&m->streams[k], PKT_RTP, NULL);
+		stream_set_peer(&m->streams[k], PKT_RTCP, NULL);
+	}
+}
+
+static void count_ended(struct relay *r, const struct dialogue *d)
+{
+	struct report_sums s;
+	report_sum(d, &s);
+	r->counters[RELAY_ONE_WAY] += s.one_way;
+	r->counters[RELAY_SILENT_MEDIAS] += s.silents;
+	r->counters[RELAY_LOST] += s.lost;
+	r->counters[RELAY_EXPECTED] += s.expected;
+	r->counters[RELAY_MOS_X1000] += s.mos_x1000;
+	r->counters[RELAY_JITTER_US] += s.jitter_us;
+	r->counters[RELAY_QUALITY_SAMPLES] += s.quality_samples;
+}
+
+static void count_media(struct relay *r, const struct media *m, uint64_t by)
+{
+	if (m->connected) {
+		bool srtp = m->streams[LEG_RTP].security == STREAM_SRTP;
+		r->counters[srtp ? RELAY_MEDIAS_SRTP : RELAY_MEDIAS_PLAIN] += by;
+	}
+}
+
+static void free_dialogue(struct relay *r, struct call *c, unsigned index, uint64_t now_ms)
+{
+	struct dialogue *d = c->dialogues[index];
+	count_ended(r, d);
+	/* First nothing points at a stream any more, then they go. */
+	for (unsigned s = 0; s < 2; s++) {
+		for (unsigned i = 0; i < d->legs[s].media_count; i++) {
+			part(d->legs[s].media[i]);
+		}
+	}
+	for (unsigned s = 0; s < 2; s++) {
+		struct leg *l = &d->legs[s];
+		for (unsigned i = 0; i < l->media_count; i++) {
+			struct media *m = l->media[i];
+			count_media(r, m, UINT64_MAX);
+			close_media(r, l, m, now_ms);
+			media_release(m);
+			l->media[i] = NULL;
+			pool_free(&r->medias, m->id);
+		}
+		l->media_count = 0;
+	}
+	call_drop_dialogue(c, index);
+	pool_free(&r->dialogues, d->id);
+}
+
+static void free_call(struct relay *r, struct call *c, uint64_t now_ms)
+{
+	uint64_t ms = now_ms - c->created_ms;
+	while (c->dialogue_count > 0) {
+		free_dialogue(r, c, c->dialogue_count - 1u, now_ms);
+	}
+	r->counters[RELAY_DURATION_MS] += ms;
+	r->counters[RELAY_DURATION2_S2] += ms / 1000 * (ms / 1000);
+	wheel_stop(&r->wheel, &c->timer);
+	table_del(&r->by_call_id, &c->node);
+	pool_free(&r->calls, c->id);
+}
+
+void relay_release(struct relay *r)
+{
+	uint32_t cursor = 0;
+	id_t64 id;
+	struct call *c;
+	while (r->calls.chunks && (c = pool_next(&r->calls, &cursor, &id))) {
+		free_call(r, c, 0);
+	}
+	ng_cache_release(&r->cache);
+	table_release(&r->by_call_id);
+	pool_release(&r->medias);
+	pool_release(&r->dialogues);
+	pool_release(&r->calls);
+	arena_release(&r->arena);
+	for (unsigned i = 0; i < LIMIT_INTERFACES; i++) {
+		portset_release(&r->portsets[i]);
+	}
+	srtp_worker_release(&r->srtp);
+	secret_wipe(&r->rng, sizeof(r->rng));
+}
+
+/* ---- one command */
+
+/* What one command works with. */
+struct work {
+	struct relay *r;
+	const struct relay_now *now;
+	uint64_t now_ms;
+	const struct ng *ng;
+	struct dict *reply;
+};
+
+static struct call *find_call(const struct relay *r, struct str call_id)
+{
+	uint64_t hash = table_hash(&r->by_call_id, call_id.p, call_id.len);
+	for (struct table_node *n = table_first(&r->by_call_id, hash); n; n = table_next(n)) {
+		struct call *c = TABLE_OBJECT(n, struct call, node);
+		if (str_eq(str_from(c->call_id), call_id)) {
+			return c;
+		}
+	}
+	return NULL;
+}
+
+/* Of all workers; the others' figures may be a command old. */
+static uint64_t sessions(const struct relay *r)
+{
+	uint64_t n = r->calls.used;
+	for (unsigned w = 0; w < r->config->workers; w++) {
+		if (w != r->worker) {
+			n += atomic_load_explicit(&r->published[w].v[RELAY_CALLS],
+						  memory_order_relaxed);
+			n += atomic_load_explicit(&r->published[w].v[RELAY_CALLS_DYING],
+						  memory_order_relaxed);
+		}
+	}
+	return n;
+}
+
+static enum refusal new_call(struct work *w, struct call **out)
+{
+	struct relay *r = w->r;
+	id_t64 id;
+	bool full = r->config->max_sessions > 0 && sessions(r) >= r->config->max_sessions;
+	struct call *c = full ? NULL : pool_new(&r->calls, &id);
+	if (!c) {
+		r->counters[RELAY_REJECTED]++;
+		return REFUSAL_CALLS;
+	}
+	c->id = id;
+	timer_init(&c->timer);
+	c->created_ms = w->now_ms;
+	c->created_wall_us = w->now->wall_us;
+	c->media_us = w->now->mono_us;
+	enum err e = str_copy(w->ng->call_id, c->call_id, sizeof(c->call_id));
+	CHECK(e == OK); /* ng_parse checked the length */
+	e = table_add(&r->by_call_id, &c->node,
+		      table_hash(&r->by_call_id, w->ng->call_id.p, w->ng->call_id.len));
+	CHECK(e == OK); /* the table has room for as many calls as the pool */
+	r->counters[RELAY_CALLS_TOTAL]++;
+	*out = c;
+	return REFUSAL_NONE;
+}
+
+/* The interface of that name with an address of the family; else of that name; else the first one. */
+static unsigned find_interface(const struct relay_config *c, struct str name, uint8_t family)
+{
+	unsigned named = LIMIT_INTERFACES;
+	for (unsigned i = 0; i < c->interface_count; i++) {
+		if (!str_eq(str_from(c->interfaces[i].name), name)) {
+			continue;
+		}
+		if (family == ADDR_NONE || c->interfaces[i].addr.family == family) {
+			return i;
+		}
+		named = named == LIMIT_INTERFACES ? i : named;
+	}
+	if (named < LIMIT_INTERFACES) {
+		return named;
+	}
+	/* An unknown name is not an error (ng-protocol §6.1), and none is the default. */
+	struct str first = str_from(c->interfaces[0].name);
+	return str_eq(name, first) ? 0 : find_interface(c, first, family);
+}
+
+static void set_interface(const struct relay *r, struct leg *l, unsigned i)
+{
+	const struct relay_interface *f = &r->config->interfaces[i];
+	l->interface = (uint8_t)i;
+	l->local = f->addr;
+	l->shown = f->shown;
+	l->latch = f->latch;
+	l->tos = r->config->tos;
+}
+
+static uint8_t family_of(const struct sdp *sdp)
+{
+	for (size_t i = 0; i < sdp->media_count; i++) {
+		const struct sdp_conn *c = sdp_conn_of(sdp, &sdp->media[i]);
+		if (c && c->ip.family != ADDR_NONE) {
+			return c->ip.family;
+		}
+	}
+	return ADDR_NONE;
+}
+
+static void init_legs(struct work *w, const struct call *c, struct dialogue *d,
+		      const struct sdp *sdp)
+{
+	const struct flags *f = &w->ng->flags;
+	const struct call_names *n = &w->ng->names;
+	uint8_t family = family_of(sdp);
+	uint8_t to_family = f->family != ADDR_NONE ? f->family : family;
+	const struct leg *known = call_find_leg(c, n->from_tag);
+	leg_init(&d->legs[0]);
+	leg_init(&d->legs[1]);
+	set_interface(
+		w->r, &d->legs[0],
+		known ? known->interface : find_interface(w->r->config, f->direction[0], family));
+	set_interface(w->r, &d->legs[1], find_interface(w->r->config, f->direction[1], to_family));
+	/* Lengths were checked by ng_parse. */
+	enum err e = str_copy(n->from_tag, d->legs[0].tag, sizeof(d->legs[0].tag));
+	CHECK(e == OK);
+	e = str_copy(n->to_tag, d->legs[1].tag, sizeof(d->legs[1].tag));
+	CHECK(e == OK);
+	e = str_copy(n->branch, d->branch, sizeof(d->branch));
+	CHECK(e == OK);
+}
+
+static enum refusal new_dialogue(struct work *w, struct call *c, const struct sdp *sdp,
+				 struct call_place *out)
+{
+	id_t64 id;
+	if (c->dialogue_count == LIMIT_DIALOGUES) {
+		return REFUSAL_DIALOGUES;
+	}
+	struct dialogue *d = pool_new(&w->r->dialogues, &id);
+	if (!d) {
+		return REFUSAL_CALLS;
+	}
+	d->id = id;
+	d->created_ms = w->now_ms;
+	init_legs(w, c, d, sdp);
+	c->dialogues[c->dialogue_count++] = d;
+	*out = (struct call_place){d, 0};
+	return REFUSAL_NONE;
+}
+
+static enum refusal add_medias(struct relay *r, struct leg *l, size_t count)
+{
+	while (l->media_count < count) {
+		id_t64 id;
+		struct media *m = pool_new(&r->medias, &id);
+		if (!m) {
+			return REFUSAL_CALLS;
+		}
+		media_init(m, id, &r->srtp);
+		l->media[l->media_count++] = m;
+	}
+	return REFUSAL_NONE;
+}
+
+static enum err open_one(struct relay *r, const struct leg *l, struct media *m, unsigned kind)
+{
+	struct addr local = l->local;
+	local.port = (uint16_t)(m->port + kind);
+	enum err e = r->ports.open(r->ports.ctx, &local, l->tos, &m->streams[kind]);
+	if (e == OK) {
+		m->opened |= (uint8_t)(1u << kind);
+	}
+	return e;
+}
+
+static enum err open_missing(struct relay *r, const struct leg *l, struct media *m, unsigned want)
+{
+	enum err e = OK;
+	for (unsigned k = 0; e == OK && k < LEG_STREAMS; k++) {
+		if (want & 1u << k && !is_open(m, k)) {
+			e = open_one(r, l, m, k);
+		}
+	}
+	return e;
+}
+
+/* A pair that another program has rests in the set of used ones and the next is tried. */
+static enum refusal open_media(struct work *w, const struct leg *l, struct media *m, unsigned want)
+{
+	struct relay *r = w->r;
+	if (m->port != 0) {
+		return open_missing(r, l, m, want) == OK ? REFUSAL_NONE : REFUSAL_OPEN;
+	}
+	for (unsigned tries = 0; tries < LIMIT_OPEN_TRIES; tries++) {
+		if (portset_take(&r->portsets[l->interface], w->now_ms, rng_u32(&r->rng),
+				 &m->port) != OK) {
+			return REFUSAL_PORTS;
+		}
+		enum err e = open_missing(r, l, m, want);
+		if (e == OK) {
+			return REFUSAL_NONE;
+		}
+		close_media(r, l, m, w->now_ms);
+		if (e != ERR_EXISTS) {
+			return e == ERR_FULL ? REFUSAL_PORTS : REFUSAL_OPEN;
+		}
+		r->counters[RELAY_OPEN_RETRIES]++;
+	}
+	return REFUSAL_PORTS;
+}
+
+static enum refusal open_legs(struct work *w, struct leg *const legs[2])
+{
+	for (unsigned s = 0; s < 2; s++) {
+		for (unsigned i = 0; i < legs[s]->media_count; i++) {
+			struct media *m = legs[s]->media[i];
+			unsigned want = sdp_relay_endpoints(m);
+			enum refusal r = want ? open_media(w, legs[s], m, want) : REFUSAL_NONE;
+			if (r != REFUSAL_NONE) {
+				return r;
+			}
+		}
+	}
+	return REFUSAL_NONE;
+}
+
+static void apply_tos(struct relay *r, struct leg *l, uint8_t tos)
+{
+	if (l->tos == tos) {
+		return;
+	}
+	l->tos = tos;
+	for (unsigned i = 0; i < l->media_count; i++) {
+		for (unsigned k = 0; k < LEG_STREAMS; k++) {
+			if (is_open(l->media[i], k)) {
+				r->ports.set_tos(r->ports.ctx, &l->media[i]->streams[k], tos);
+			}
+		}
+	}
+}
+
+/* What the flags say about the party that sent this SDP, and about the call. */
+static void take_flags(struct work *w, struct leg *from, struct leg *to)
+{
+	const struct flags *f = &w->ng->flags;
+	if (f->latch >= 0) {
+		from->latch = (uint8_t)f->latch;
+	}
+	if (f->received_from.family != ADDR_NONE) {
+		from->net.addr = f->received_from;
+		from->net.bits = f->received_from.family == ADDR_IP6 ? 128 : 32;
+	}
+	from->unproven = f->unproven;
+	if (f->label.len > 0) {
+		enum err e = str_copy(f->label, from->label, sizeof(from->label));
+		CHECK(e == OK); /* ng_parse checked the length */
+	}
+	if (f->tos != FLAGS_TOS_NONE) {
+		apply_tos(w->r, from, (uint8_t)f->tos);
+		apply_tos(w->r, to, (uint8_t)f->tos);
+	}
+}
+
+static enum refusal write_sdp(struct work *w, const struct sdp_relay *x)
+{
+	enum { ROOM = LIMIT_DATAGRAM };
+	struct buf b;
+	char *mem = arena_alloc(&w->r->arena, ROOM);
+	if (!mem) {
+		return REFUSAL_MEMORY;
+	}
+	buf_init(&b, mem, ROOM);
+	enum refusal r = sdp_relay_write(x, &b);
+	if (r == REFUSAL_NONE) {
+		dict_add_str(&w->r->arena, w->reply, STR("sdp"), buf_view(&b));
+		if (w->ng->flags.ice_wanted) {
+			dict_add_str(&w->r->arena, w->reply, STR("warning"),
+				     STR("ICE is not supported: answered without"));
+		}
+	}
+	return r;
+}
+
+/* ---- time-outs */
+
+static void check_call(struct relay *r, struct call *c, const struct relay_now *now);
+
+static enum refusal parse_sdp(struct work *w, struct sdp *out)
+{
+	switch ((int)sdp_parse(w->ng->sdp, &w->r->arena, out)) {
+	case OK: return REFUSAL_NONE;
+	case ERR_LIMIT: return REFUSAL_SDP_TOO_LONG;
+	case ERR_NOMEM: return REFUSAL_MEMORY;
+	default: return REFUSAL_SDP;
+	}
+}
+
+static void signalled(struct work *w, struct call *c)
+{
+	c->signal_ms = w->now_ms;
+	c->signal_wall_us = w->now->wall_us;
+	check_call(w->r, c, w->now);
+}
+
+static enum refusal offer_in(struct work *w, const struct call_place *p, const struct sdp *sdp)
+{
+	struct leg *from = &p->d->legs[p->side], *to = &p->d->legs[1 - p->side];
+	const struct sdp_relay x = {
+		.sdp = sdp, .flags = &w->ng->flags, .from = from, .to = to, .rng = &w->r->rng};
+	enum refusal r = sdp_relay_check(&x);
+	if (r == REFUSAL_NONE) {
+		r = add_medias(w->r, from, sdp->media_count);
+	}
+	if (r == REFUSAL_NONE) {
+		r = add_medias(w->r, to, sdp->media_count);
+	}
+	if (r != REFUSAL_NONE) {
+		return r;
+	}
+	take_flags(w, from, to);
+	sdp_relay_take(&x);
+	r = open_legs(w, (struct leg *const[2]){from, to});
+	if (r != REFUSAL_NONE) {
+		return r;
+	}
+	p->d->offerer = (uint8_t)p->side;
+	return write_sdp(w, &x);
+}
+
+static enum refusal do_offer(struct work *w)
+{
+	struct relay *r = w->r;
+	struct sdp sdp;
+	struct call_place place = {0};
+	enum refusal e = parse_sdp(w, &sdp);
+	if (e != REFUSAL_NONE) {
+		return e;
+	}
+	struct call *c = find_call(r, w->ng->call_id);
+	bool fresh_call = c == NULL;
+	if (fresh_call) {
+		e = str_eq(w->ng->names.from_tag, w->ng->names.to_tag) ? REFUSAL_DIALOGUE
+								       : new_call(w, &c);
+	} else {
+		e = call_find_offer(c, &w->ng->names, &place);
+	}
+	if (e != REFUSAL_NONE) {
+		return e;
+	}
+	bool fresh = place.d == NULL;
+	if (fresh) {
+		e = new_dialogue(w, c, &sdp, &place);
+	} else if (w->ng->names.to_tag.len > 0) {
+		/* The other side may have got its tag in a reply without SDP. */
+		call_set_to_tag(&(struct call_place){place.d, 1 - place.side}, w->ng->names.to_tag);
+		call_set_to_tag(&place, w->ng->names.from_tag);
+	}
+	if (e == REFUSAL_NONE) {
+		e = offer_in(w, &place, &sdp);
+	}
+	if (e == REFUSAL_NONE) {
+		signalled(w, c);
+		return e;
+	}
+	/* What this offer made goes again; what was there before stays. */
+	if (fresh && place.d) {
+		free_dialogue(r, c, c->dialogue_count - 1u, w->now_ms);
+	}
+	if (fresh_call) {
+		free_call(r, c, w->now_ms);
+	}
+	return e;
+}
+
+static enum refusal connect_all(struct work *w, struct leg *const legs[2])
+{
+	for (unsigned i = 0; i < legs[0]->media_count; i++) {
+		struct media *m[2] = {legs[0]->media[i], legs[1]->media[i]};
+		for (unsigned s = 0; s < 2; s++) {
+			count_media(w->r, m[s], UINT64_MAX);
+		}
+		enum refusal r = leg_connect(legs, i, &w->r->config->rates, w->now->mono_us);
+		for (unsigned s = 0; s < 2; s++) {
+			if (!m[0]->active || !m[1]->active) {
+				close_media(w->r, legs[s], m[s], w->now_ms);
+			}
+			count_media(w->r, m[s], 1);
+		}
+		if (r != REFUSAL_NONE) {
+			return r;
+		}
+	}
+	return REFUSAL_NONE;
+}
+
+static enum refusal do_answer(struct work *w)
+{
+	struct sdp sdp;
+	struct call_place p;
+	struct call *c = find_call(w->r, w->ng->call_id);
+	if (!c) {
+		return REFUSAL_UNKNOWN_CALL;
+	}
+	enum refusal r = parse_sdp(w, &sdp);
+	if (r == REFUSAL_NONE) {
+		r = call_find_answer(c, &w->ng->names, &p);
+	}
+	if (r != REFUSAL_NONE) {
+		return r;
+	}
+	struct leg *from = &p.d->legs[p.side], *to = &p.d->legs[1 - p.side];
+	const struct sdp_relay x = {.sdp = &sdp,
+				    .flags = &w->ng->flags,
+				    .from = from,
+				    .to = to,
+				    .rng = &w->r->rng,
+				    .answer = true};
+	r = sdp_relay_check(&x);
+	if (r != REFUSAL_NONE) {
+		return r;
+	}
+	call_set_to_tag(&p, w->ng->names.to_tag);
+	take_flags(w, from, to);
+	sdp_relay_take(&x);
+	r = connect_all(w, (struct leg *const[2]){from, to});
+	if (r != REFUSAL_NONE) {
+		return r;
+	}
+	w->r->counters[RELAY_CALLS_ANSWERED] += !p.d->answered;
+	p.d->answered = true;
+	c->media_us = w->now->mono_us;
+	signalled(w, c);
+	return write_sdp(w, &x);
+}
+
+static void add_report(struct work *w, const struct call *c, unsigned mask)
+{
+	const struct report_time t = {w->now->mono_us, w->now->wall_us};
+	static const struct call_names all = {0};
+	report_call(&w->r->arena, w->reply, c, mask,
+		    w->ng->command == NG_QUERY ? &w->ng->names : &all, &t);
+}
+
+static enum refusal do_query(struct work *w)
+{
+	const struct call *c = find_call(w->r, w->ng->call_id);
+	if (!c) {
+		return REFUSAL_UNKNOWN_CALL;
+	}
+	add_report(w, c, UINT32_MAX);
+	return REFUSAL_NONE;
+}
+
+static enum refusal do_delete(struct work *w)
+{
+	struct relay *r = w->r;
+	const struct flags *f = &w->ng->flags;
+	struct call *c = find_call(r, w->ng->call_id);
+	unsigned mask = 0;
+	enum refusal e =
+		c ? call_find_delete(c, &w->ng->names, (f->words & FLAGS_TO_TAG) != 0, &mask)
+		  : REFUSAL_DELETE_TAGS;
+	if (e != REFUSAL_NONE) {
+		if (f->words & FLAGS_FATAL) {
+			return e;
+		}
+		dict_add_str(&r->arena, w->reply, STR("warning"), str_from(refusal_text(e)));
+		return REFUSAL_NONE;
+	}
+	if (!(f->words & FLAGS_FAST)) {
+		add_report(w, c, mask);
+	}
+	uint64_t delay_ms = f->delete_delay_s >= 0 ? (uint64_t)f->delete_delay_s * 1000
+						   : r->config->delete_delay_ms;
+	for (unsigned i = 0; i < c->dialogue_count; i++) {
+		if (mask & 1u << i) {
+			c->dialogues[i]->dies_ms = w->now_ms + delay_ms;
+		}
+	}
+	check_call(r, c, w->now);
+	return REFUSAL_NONE;
+}
+
+/* ---- time-outs */
+
+static bool is_held(const struct dialogue *d)
+{
+	for (unsigned s = 0; s < 2; s++) {
+		for (unsigned i = 0; i < d->legs[s].media_count; i++) {
+			const struct media *m = d->legs[s].media[i];
+			if (m->connected && !(m->streams[LEG_RTP].flow & STREAM_HOLD)) {
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+static uint64_t last_media_us(const struct dialogue *d)
+{
+	uint64_t last = 0;
+	for (unsigned s = 0; s < 2; s++) {
+		for (unsigned i = 0; i < d->legs[s].media_count; i++) {
+			for (unsigned k = 0; k < LEG_STREAMS; k++) {
+				uint64_t at = d->legs[s].media[i]->streams[k].last_us;
+				last = at > last ? at : last;
+			}
+		}
+	}
+	return last;
+}
+
+struct deadline {
+	uint64_t at_ms;
+	enum relay_counter why;
+};
+
+/* When the living part of the call ends if nothing more happens. */
+static struct deadline call_deadline(const struct relay *r, struct call *c)
+{
+	const struct relay_config *f = r->config;
+	bool answered = false, held = true;
+	for (unsigned i = 0; i < c->dialogue_count; i++) {
+		const struct dialogue *d = c->dialogues[i];
+		uint64_t last = last_media_us(d);
+		c->media_us = last > c->media_us ? last : c->media_us;
+		answered |= d->answered;
+		held = held && (!d->answered || is_held(d));
+	}
+	struct deadline at = {c->signal_ms + f->offer_timeout_ms, RELAY_ENDED_OFFER};
+	if (answered && held) {
+		at = (struct deadline){c->media_us / 1000 + f->silent_timeout_ms,
+				       RELAY_ENDED_SILENT};
+	} else if (answered) {
+		at = (struct deadline){c->media_us / 1000 + f->timeout_ms, RELAY_ENDED_TIMEOUT};
+	}
+	if (f->final_timeout_ms > 0 && c->created_ms + f->final_timeout_ms < at.at_ms) {
+		at = (struct deadline){c->created_ms + f->final_timeout_ms, RELAY_ENDED_FINAL};
+	}
+	return at;
+}
+
+/* Ends what is due of a call and sets its timer anew; the call may be gone afterwards. */
+static void check_call(struct relay *r, struct call *c, const struct relay_now *now)
+{
+	uint64_t now_ms = now->mono_us / 1000;
+	uint64_t next_ms = UINT64_MAX;
+	unsigned alive = 0;
+	for (unsigned i = c->dialogue_count; i-- > 0;) {
+		const struct dialogue *d = c->dialogues[i];
+		if (d->dies_ms != 0 && d->dies_ms <= now_ms) {
+			free_dialogue(r, c, i, now_ms);
+		} else if (d->dies_ms != 0) {
+			next_ms = d->dies_ms < next_ms ? d->dies_ms : next_ms;
+		} else {
+			alive++;
+		}
+	}
+	if (c->dialogue_count == 0) {
+		r->counters[RELAY_ENDED_DELETE]++;
+		free_call(r, c, now_ms);
+		return;
+	}
+	if (alive > 0) {
+		struct deadline end = call_deadline(r, c);
+		if (end.at_ms <= now_ms) {
+			r->counters[end.why]++;
+			free_call(r, c, now_ms);
+			return;
+		}
+		next_ms = end.at_ms < next_ms ? end.at_ms : next_ms;
+	}
+	wheel_set(&r->wheel, &c->timer, next_ms);
+}
+
+void relay_tick(struct relay *r, const struct relay_now *now)
+{
+	uint64_t now_ms = now->mono_us / 1000;
+	struct timer *t;
+	while ((t = wheel_expire(&r->wheel, now_ms))) {
+		check_call(r, CONTAINER_OF(t, struct call, timer), now);
+	}
+	ng_cache_tick(&r->cache, now_ms);
+	relay_publish(r);
+}
+
+/* ---- entry */
+
+static enum refusal execute(struct work *w)
+{
+	switch (w->ng->command) {
+	case NG_OFFER: return do_offer(w);
+	case NG_ANSWER: return do_answer(w);
+	case NG_DELETE: return do_delete(w);
+	case NG_QUERY: return do_query(w);
+	case NG_PING: dict_add_str(&w->r->arena, w->reply, STR("result"), STR("pong")); break;
+	case NG_LIST:
+	case NG_STATISTICS: /* of all workers: the shell's to gather */
+	case NG_COMMAND_COUNT: return REFUSAL_UNSUPPORTED;
+	}
+	return REFUSAL_NONE;
+}
+
+static void answer(struct relay *r, const struct relay_now *now, const struct ng *ng,
+		   enum refusal e, struct buf *reply)
+{
+	struct work w = {.r = r,
+			 .now = now,
+			 .now_ms = now->mono_us / 1000,
+			 .ng = ng,
+			 .reply = dict_new(&r->arena, DICT_DICT)};
+	if (e == REFUSAL_NONE) {
+		r->counters[RELAY_COMMANDS + ng->command]++;
+		e = execute(&w);
+	}
+	if (e != REFUSAL_NONE) {
+		r->counters[RELAY_REFUSALS + e]++;
+		w.reply = ng_error(&r->arena, e);
+	} else if (ng->command != NG_PING) {
+		dict_add_str(&r->arena, w.reply, STR("result"), STR("ok"));
+	}
+	if (w.reply && !r->arena.failed) {
+		ng_write(reply, ng, w.reply);
+	}
+	if (!w.reply || r->arena.failed || reply->overflow) {
+		/* What was done is done; only the answer was too long to say. */
+		arena_reset(&r->arena);
+		buf_reset(reply);
+		struct dict *d = dict_new(&r->arena, DICT_DICT);
+		dict_add_str(&r->arena, d, STR("warning"), str_from(refusal_text(REFUSAL_MEMORY)));
+		dict_add_str(&r->arena, d, STR("result"), STR("ok"));
+		ng_write(reply, ng, e == REFUSAL_NONE ? d : ng_error(&r->arena, e));
+	}
+}
+
+void relay_command(struct relay *r, const struct relay_now *now, struct str peer,
+		   struct str datagram, struct buf *reply)
+{
+	struct str cookie, body;
+	struct ng ng;
+	if (!ng_split(datagram, &cookie, &body)) {
+		return;
+	}
+	struct str before = ng_cache_find(&r->cache, peer, cookie);
+	if (before.p) {
+		r->counters[RELAY_REPEATED]++;
+		buf_str(reply, before);
+		return;
+	}
+	arena_reset(&r->arena);
+	enum refusal e = ng_parse(cookie, body, &r->arena, &ng);
+	answer(r, now, &ng, e, reply);
+	/* A reply to a question may be long, and asking again does no harm. */
+	if (e != REFUSAL_NONE || ng.command != NG_QUERY) {
+		ng_cache_add(&r->cache, peer, cookie, buf_view(reply), now->mono_us / 1000);
+	}
+	relay_publish(r);
+}
+
+void relay_batch(struct relay *r, struct pkt *const pkts[], size_t n, uint64_t now_us)
+{
+	forward_batch(&r->forward, pkts, n, now_us);
+}
+
+void relay_list(const struct relay *r, uint32_t limit, struct buf *out)
+{
+	uint32_t cursor = 0;
+	id_t64 id;
+	const struct call *c;
+	while (limit-- > 0 && (c = pool_next(&r->calls, &cursor, &id))) {
+		struct str s = str_from(c->call_id);
+		buf_u64(out, s.len);
+		buf_char(out, ':');
+		buf_str(out, s);
+	}
+}
+
+static bool is_dying(const struct call *c)
+{
+	for (unsigned i = 0; i < c->dialogue_count; i++) {
+		if (c->dialogues[i]->dies_ms == 0) {
+			return false;
+		}
+	}
+	return true;
+}
+
+void relay_publish(struct relay *r)
+{
+	uint64_t *v = r->counters;
+	(void)is_dying;
+	v[RELAY_CALLS] = r->calls.used - v[RELAY_CALLS_DYING];
+	v[RELAY_BYTES_IN] = r->forward.stats.bytes_in;
+	v[RELAY_BYTES_OUT] = r->forward.stats.bytes_out;
+	for (unsigned f = 0; f < FATE_COUNT; f++) {
+		v[RELAY_FATES + f] = r->forward.stats.fate[f];
+	}
+	for (unsigned i = 0; i < r->config->interface_count; i++) {
+		v[RELAY_PORTS + i] = r->portsets[i].used;
+	}
+	for (unsigned i = 0; i < RELAY_COUNTER_COUNT; i++) {
+		atomic_store_explicit(&r->published[r->worker].v[i], v[i], memory_order_relaxed);
+	}
+}

@@ -1,0 +1,156 @@
+/*
+ * The root of the relay's core: owns calls, ports and counters of one worker. Command in, batch in,
+ * tick in; sockets and time come as arguments. One thread uses it. Other threads may only read what
+ * relay_publish left in `published`.
+ */
+#ifndef SALLYPORT_RELAY_H
+#define SALLYPORT_RELAY_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/addr.h"
+#include "common/arena.h"
+#include "common/pool.h"
+#include "common/rng.h"
+#include "common/table.h"
+#include "common/wheel.h"
+#include "rtpproxy/core/call.h"
+#include "rtpproxy/core/forward.h"
+#include "rtpproxy/core/limits.h"
+#include "rtpproxy/core/ng.h"
+#include "rtpproxy/core/ng_cache.h"
+#include "rtpproxy/core/portset.h"
+#include "rtpproxy/core/refusal.h"
+
+/* X(name, metric's name behind "sallyport_relay_", kind, help) */
+#define RELAY_COUNTER_TABLE(X)                                                                     \
+	X(CALLS, "calls", GAUGE, "calls that live now")                                            \
+	X(CALLS_DYING, "calls_dying", GAUGE, "calls that were deleted and end soon")               \
+	X(MEDIAS_PLAIN, "medias_plain", GAUGE, "m= lines in force as RTP, of one party each")      \
+	X(MEDIAS_SRTP, "medias_srtp", GAUGE, "m= lines in force as SRTP, of one party each")       \
+	X(CALLS_TOTAL, "calls_total", COUNTER, "calls begun")                                      \
+	X(CALLS_ANSWERED, "calls_answered_total", COUNTER, "dialogues answered")                   \
+	X(ENDED_DELETE, "calls_ended_delete_total", COUNTER, "calls ended by a delete")            \
+	X(ENDED_TIMEOUT, "calls_ended_timeout_total", COUNTER,                                     \
+	  "calls ended: no media for too long")                                                    \
+	X(ENDED_SILENT, "calls_ended_silent_total", COUNTER, "calls ended: on hold for too long")  \
+	X(ENDED_OFFER, "calls_ended_offer_total", COUNTER, "calls ended: never answered")          \
+	X(ENDED_FINAL, "calls_ended_final_total", COUNTER, "calls ended: longest duration")        \
+	X(REJECTED, "calls_rejected_total", COUNTER, "calls refused at a limit")                   \
+	X(DURATION_MS, "call_duration_ms_total", COUNTER, "duration of ended calls")               \
+	X(DURATION2_S2, "call_duration_s2_total", COUNTER, "sum of squares of durations in s")     \
+	X(ONE_WAY, "one_way_total", COUNTER, "ended dialogues in which one party never sent")      \
+	X(SILENT_MEDIAS, "silent_medias_total", COUNTER, "m= lines of a party that never sent")    \
+	X(LOST, "lost_total", COUNTER, "RTP packets lost before us, of ended calls")               \
+	X(EXPECTED, "expected_total", COUNTER, "RTP packets expected, of ended calls")             \
+	X(MOS_X1000, "mos_x1000_total", COUNTER, "sum of MOS times 1000 of ended directions")      \
+	X(JITTER_US, "jitter_us_total", COUNTER, "sum of jitter of ended directions")              \
+	X(QUALITY_SAMPLES, "quality_samples_total", COUNTER, "directions in the two sums above")   \
+	X(BYTES_IN, "bytes_in_total", COUNTER, "UDP payload received on media ports")              \
+	X(BYTES_OUT, "bytes_out_total", COUNTER, "UDP payload sent from media ports")              \
+	X(REPEATED, "ng_repeated_total", COUNTER, "commands answered from the reply cache")        \
+	X(OPEN_RETRIES, "open_retries_total", COUNTER, "ports that another program had")
+
+enum relay_counter {
+#define X(name, metric, kind, help) RELAY_##name,
+	RELAY_COUNTER_TABLE(X)
+#undef X
+	/* one for each fate, refusal and command; ports in use for each interface */
+	RELAY_FATES,
+	RELAY_REFUSALS = RELAY_FATES + FATE_COUNT,
+	RELAY_COMMANDS = RELAY_REFUSALS + REFUSAL_COUNT,
+	RELAY_PORTS = RELAY_COMMANDS + NG_COMMAND_COUNT,
+	RELAY_COUNTER_COUNT = RELAY_PORTS + LIMIT_INTERFACES
+};
+
+struct relay_interface {
+	char name[32];
+	struct addr addr;  /* bound; port 0 */
+	struct addr shown; /* in SDP: addr, or what is advertised */
+	uint16_t port_min, port_max;
+	uint8_t latch; /* enum latch_mode */
+};
+
+/* The same for all workers; constant while they run. */
+struct relay_config {
+	struct relay_interface interfaces[LIMIT_INTERFACES]; /* [0] is the default */
+	unsigned interface_count;
+	unsigned workers;
+	uint32_t max_sessions;      /* of all workers; 0: as many as LIMIT_CALLS a worker */
+	uint64_t timeout_ms;        /* without media */
+	uint64_t silent_timeout_ms; /* the same while all media is on hold */
+	uint64_t offer_timeout_ms;  /* without an answer */
+	uint64_t final_timeout_ms;  /* 0: none */
+	uint64_t delete_delay_ms;   /* unless a delete says another */
+	uint8_t tos;
+	struct leg_rates rates;
+	const char *srtp_engine;
+};
+
+/*
+ * What the relay wants of the world. open is not posted, although style §1 asks for it: binding a
+ * socket never waits, and the reply to an offer needs its outcome (ERR_EXISTS: taken by another).
+ */
+struct relay_ports {
+	void *ctx;
+	enum err (*open)(void *ctx, const struct addr *local, uint8_t tos, struct stream *s);
+	void (*close)(void *ctx, struct stream *s);
+	void (*set_tos)(void *ctx, struct stream *s, uint8_t tos);
+};
+
+struct relay_now {
+	uint64_t mono_us;
+	uint64_t wall_us;
+};
+
+struct relay_published {
+	_Atomic uint64_t v[RELAY_COUNTER_COUNT];
+};
+
+struct relay {
+	const struct relay_config *config;
+	struct relay_ports ports;
+	unsigned worker;
+	struct arena arena;
+	struct pool calls, dialogues, medias;
+	struct table by_call_id;
+	struct wheel wheel;
+	struct rng rng;
+	struct portset portsets[LIMIT_INTERFACES];
+	struct srtp_worker srtp;
+	struct forward forward;
+	struct ng_cache cache;
+	uint64_t counters[RELAY_COUNTER_COUNT];
+	struct relay_published *published; /* of all workers; ours is [worker] */
+	uint64_t tick_ms;
+};
+
+/*
+ * `config`, `ports` and `published` (one for each worker) outlive the relay. ERR_NOMEM; ERR_BAD: an
+ * interface has no port pair for this worker; errors of srtp_worker_init. On failure nothing is left.
+ */
+enum err relay_init(struct relay *r, const struct relay_config *config,
+		    const struct relay_ports *ports, unsigned worker,
+		    struct relay_published *published, const uint8_t seed[RNG_SEED_LEN],
+		    const struct relay_now *now) MUST_USE;
+/* Ends all calls without a word. */
+void relay_release(struct relay *r);
+
+/*
+ * One NG datagram from `peer` (any bytes that name the sender). The reply is written to `reply`;
+ * nothing is written when none is to be sent. reply's room bounds the answer.
+ */
+void relay_command(struct relay *r, const struct relay_now *now, struct str peer,
+		   struct str datagram, struct buf *reply);
+/* A batch of packets: fills their verdicts. Sending is the caller's. */
+void relay_batch(struct relay *r, struct pkt *const pkts[], size_t n, uint64_t now_us);
+/* Time-outs. At least every 100 ms, or when relay_next_ms says. */
+void relay_tick(struct relay *r, const struct relay_now *now);
+/* Appends up to `limit` Call-IDs, each as a bencode string. */
+void relay_list(const struct relay *r, uint32_t limit, struct buf *out);
+/* Makes the counters visible to other threads. */
+void relay_publish(struct relay *r);
+
+#endif
