@@ -161,8 +161,10 @@ static void write_range(struct buf *b, enum conf_type t, const struct conf_setti
 		return;
 	}
 	buf_lit(b, ", ");
-	write_quantity(b, t, s->min, NULL);
-	buf_lit(b, " to ");
+	if (s->min < s->max) {
+		write_quantity(b, t, s->min, NULL);
+		buf_lit(b, " to ");
+	}
 	write_quantity(b, t, s->max, s->unit);
 }
 
@@ -209,16 +211,11 @@ static void refuse(struct conf_fill *f, const struct want *w, const struct conf_
 		buf_printf(&b, "\"%.*s\"", (int)(shown.len > 80 ? 80 : shown.len),
 			   shown.p ? shown.p : "");
 	buf_lit(&b, " is not allowed here");
-	if (w->type == CONF_ENUM && n->tag == CONF_TAG_NONE) {
-		struct conf_guess g;
-		conf_guess_init(&g, shown);
-		for (size_t i = 0; w->s->words[i]; i++)
-			conf_guess_add(&g, str_from(w->s->words[i]));
-		struct str best = conf_guess_best(&g);
-		if (best.len > 0)
-			buf_printf(&b, "; did you mean \"%.*s\"?", STR_ARG(best));
-	}
-	buf_lit(&b, "; allowed: ");
+	struct conf_guess g;
+	conf_guess_init(&g, n->tag == CONF_TAG_NONE ? shown : STR_NONE);
+	for (size_t i = 0; w->type == CONF_ENUM && w->s->words[i]; i++)
+		conf_guess_add(&g, str_from(w->s->words[i]));
+	conf_guess_write(&b, &g);
 	write_allowed(&b, w->type, w->s);
 	conf_error(f->report, n, "%.*s", (int)b.len, text);
 }
@@ -344,13 +341,14 @@ static const char *shape_name(const struct conf_node *n)
 	return n->kind == CONF_LIST ? "a list" : n->kind == CONF_MAP ? "a map" : "a single value";
 }
 
-static void refuse_shape(struct conf_fill *f, const struct want *w, const struct conf_node *n)
+static void refuse_shape(struct conf_fill *f, const struct want *w, struct conf_node *n)
 {
 	char text[512];
 	struct buf b;
 	buf_init(&b, text, sizeof(text));
 	write_allowed(&b, w->type, w->s);
 	conf_error(f->report, n, "%s stands here; allowed: %.*s", shape_name(n), (int)b.len, text);
+	n->kind = CONF_BROKEN;
 }
 
 /* ---- values that stand elsewhere */
@@ -472,8 +470,8 @@ static size_t item_size(const struct conf_setting *s, enum conf_type t)
 	return 0;
 }
 
-static void fill_scalar(struct conf_fill *f, const struct want *w, const struct conf_node *n,
-			void *out, size_t size)
+static void fill_scalar(struct conf_fill *f, const struct want *w, struct conf_node *n, void *out,
+			size_t size)
 {
 	struct str text;
 	if (n->kind == CONF_BROKEN)
@@ -482,22 +480,26 @@ static void fill_scalar(struct conf_fill *f, const struct want *w, const struct 
 		refuse_shape(f, w, n);
 		return;
 	}
+	size_t before = f->report->errors;
 	if (w->type == CONF_SOURCE) {
-		size_t before = f->report->errors;
 		if (!read_source(f, n, out) && f->report->errors == before)
 			refuse(f, w, n, n->text);
 		return;
 	}
-	if (!text_of(f, n, &text))
+	if (!text_of(f, n, &text)) {
+		n->kind = CONF_BROKEN;
 		return;
+	}
 	if (!read_value(w, text, out, size))
 		refuse(f, w, n, text);
 	else if (w->s->check)
 		w->s->check(f->report, n, out);
+	if (f->report->errors > before)
+		n->kind = CONF_BROKEN;
 }
 
-static void fill_one(struct conf_fill *f, const struct want *w, const struct conf_node *n,
-		     void *out, size_t size)
+static void fill_one(struct conf_fill *f, const struct want *w, struct conf_node *n, void *out,
+		     size_t size)
 {
 	if (w->type != CONF_SECTION) {
 		fill_scalar(f, w, n, out, size);
@@ -533,21 +535,29 @@ static void *new_items(struct conf_fill *f, const struct conf_node *n, size_t si
 	return items;
 }
 
-static void fill_list(struct conf_fill *f, const struct conf_setting *s, const struct conf_node *n,
+static void fill_list(struct conf_fill *f, const struct conf_setting *s, struct conf_node *n,
 		      struct conf_list *out)
 {
 	struct want whole = {s, CONF_LIST_OF}, each = {s, s->item};
 	if (n->kind == CONF_BROKEN)
 		return;
+	size_t size = item_size(s, s->item), at = 0;
+	if (n->kind == CONF_SCALAR &&
+	    s->item != CONF_SECTION) { /* a list of one, without brackets */
+		char *one = arena_zalloc(f->arena, size);
+		if (one)
+			fill_scalar(f, &each, n, one, size);
+		*out = (struct conf_list){one, one ? 1 : 0, n};
+		return;
+	}
 	if (n->kind != CONF_LIST) {
 		refuse_shape(f, &whole, n);
 		return;
 	}
-	size_t size = item_size(s, s->item), at = 0;
 	char *items = check_count(f, s, n) ? new_items(f, n, size) : NULL;
 	if (!items)
 		return;
-	for (const struct conf_node *c = n->first; c; c = c->next)
+	for (struct conf_node *c = n->first; c; c = c->next)
 		fill_one(f, &each, c, items + size * at++, size);
 	*out = (struct conf_list){items, n->count, n};
 }
@@ -564,7 +574,7 @@ static bool name_is_good(struct str s)
 	return s.len > 0 && s.len <= CONF_NAME_MAX;
 }
 
-static void fill_named(struct conf_fill *f, const struct conf_setting *s, const struct conf_node *n,
+static void fill_named(struct conf_fill *f, const struct conf_setting *s, struct conf_node *n,
 		       struct conf_list *out)
 {
 	struct want whole = {s, CONF_NAMED}, each = {s, CONF_SECTION};
@@ -578,7 +588,7 @@ static void fill_named(struct conf_fill *f, const struct conf_setting *s, const 
 	char *items = check_count(f, s, n) ? new_items(f, n, size) : NULL;
 	if (!items)
 		return;
-	for (const struct conf_node *c = n->first; c; c = c->next, at++) {
+	for (struct conf_node *c = n->first; c; c = c->next, at++) {
 		struct conf_head *head = (struct conf_head *)(void *)(items + size * at);
 		if (!name_is_good(c->key))
 			conf_error_key(f->report, c,
@@ -625,8 +635,8 @@ static void fill_default(struct conf_fill *f, const struct conf_setting *s, char
 	CHECK(f->report->errors == errors);
 }
 
-static void fill_setting(struct conf_fill *f, const struct conf_setting *s,
-			 const struct conf_node *n, char *out)
+static void fill_setting(struct conf_fill *f, const struct conf_setting *s, struct conf_node *n,
+			 char *out)
 {
 	struct want w = {s, s->type};
 	if (s->type == CONF_ANY)
@@ -659,17 +669,13 @@ static void refuse_unknown(struct conf_fill *f, const struct conf_section *s,
 	conf_guess_init(&g, n->key);
 	for (size_t i = 0; i < s->count; i++)
 		conf_guess_add(&g, str_from(s->settings[i].name));
-	struct str best = conf_guess_best(&g);
-	if (best.len > 0)
-		buf_printf(&b, "; did you mean \"%.*s\"?", STR_ARG(best));
-	buf_lit(&b, "; allowed: ");
+	conf_guess_write(&b, &g);
 	for (size_t i = 0; i < s->count; i++)
 		buf_printf(&b, "%s%s", i > 0 ? ", " : "", s->settings[i].name);
 	conf_error_key(f->report, n, "unknown key%.*s", (int)b.len, text);
 }
 
-void conf_fill(struct conf_fill *f, const struct conf_section *s, const struct conf_node *map,
-	       void *out)
+void conf_fill(struct conf_fill *f, const struct conf_section *s, struct conf_node *map, void *out)
 {
 	memset(out, 0, s->size);
 	((struct conf_head *)out)->node = map;
@@ -682,7 +688,7 @@ void conf_fill(struct conf_fill *f, const struct conf_section *s, const struct c
 	}
 	for (size_t i = 0; i < s->count; i++) {
 		const struct conf_setting *set = &s->settings[i];
-		const struct conf_node *n = conf_node_child(map, set->name);
+		struct conf_node *n = conf_node_child(map, set->name);
 		fill_setting(f, set, n, (char *)out + set->offset);
 		bool excused = f->incomplete && map && !map->parent;
 		if (map && !n && (set->flags & CONF_REQUIRED) && !excused) {
@@ -777,11 +783,11 @@ static void write_section_docs(struct buf *b, const struct conf_section *s, cons
 	buf_lit(b, "| key | value | when left out | changed by | what it is "
 		   "|\n|---|---|---|---|---|\n");
 	for (size_t i = 0; i < s->count; i++)
-		if (s->settings[i].type != CONF_ANY)
+		if (s->settings[i].type != CONF_ANY || s->settings[i].help)
 			write_row(b, &s->settings[i]);
 	for (size_t i = 0; i < s->count; i++) {
 		const struct conf_setting *c = &s->settings[i];
-		if (!c->sub)
+		if (!c->sub || c->sub->count == 0)
 			continue;
 		char below[200];
 		(void)snprintf(below, sizeof(below), "%s%s%s%s", path, *path ? "." : "", c->name,

@@ -111,10 +111,9 @@ struct conf_fill {
 
 /*
  * Reads a map by its table into *out, which is zeroed first; defaults fill what is left out. What is
- * wrong goes to the report and leaves its default or zero. `map` may be NULL: all defaults.
+ * wrong goes to the report, leaves its default or zero, and its node becomes CONF_BROKEN. `map` may be NULL: all defaults.
  */
-void conf_fill(struct conf_fill *f, const struct conf_section *s, const struct conf_node *map,
-	       void *out);
+void conf_fill(struct conf_fill *f, const struct conf_section *s, struct conf_node *map, void *out);
 /* The item of a named map, or NULL. *out_index: its position. */
 const struct conf_head *conf_named(const struct conf_list *l, size_t item_size, struct str name,
 				   size_t *out_index);

@@ -2,8 +2,6 @@
 
 #include <stdlib.h>
 
-#include "buf.h"
-
 enum { REPORT_TEXT_BYTES = 512 * 1024, REPORT_LINE_BYTES = 4096 };
 
 enum err conf_report_init(struct conf_report *r)
@@ -91,11 +89,25 @@ void conf_guess_init(struct conf_guess *g, struct str word)
 	*g = (struct conf_guess){word, STR_NONE, 0};
 }
 
+/* The same letters in another order: the commonest slip in a short word. */
+static bool same_letters(struct str a, struct str b)
+{
+	int count[256] = {0};
+	for (size_t i = 0; i < a.len; i++)
+		count[(unsigned char)a.p[i]]++;
+	for (size_t i = 0; i < b.len; i++)
+		count[(unsigned char)b.p[i]]--;
+	for (size_t i = 0; i < ARRAY_LEN(count); i++)
+		if (count[i] != 0)
+			return false;
+	return true;
+}
+
 void conf_guess_add(struct conf_guess *g, struct str known)
 {
 	if (g->word.len == 0 || g->word.len > 64 || known.len == 0 || known.len > 64)
 		return;
-	unsigned d = str_distance(g->word, known);
+	unsigned d = same_letters(g->word, known) ? 1 : str_distance(g->word, known);
 	if (g->best.len == 0 || d < g->distance) {
 		g->best = known;
 		g->distance = d;
@@ -106,5 +118,16 @@ struct str conf_guess_best(const struct conf_guess *g)
 {
 	/* One slip in a short word, about a third of a long one: more is another word. */
 	size_t near = g->word.len <= 3 ? 1 : g->word.len / 3 + (g->word.len < 6);
-	return g->best.len > 0 && g->distance <= near ? g->best : STR_NONE;
+	if (g->best.len == 0)
+		return STR_NONE;
+	return g->distance <= near ? g->best : STR_NONE;
+}
+
+void conf_guess_write(struct buf *b, const struct conf_guess *g)
+{
+	struct str best = conf_guess_best(g);
+	if (best.len > 0)
+		buf_printf(b, "; did you mean \"%.*s\"? Allowed: ", STR_ARG(best));
+	else
+		buf_lit(b, "; allowed: ");
 }

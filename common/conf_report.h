@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "arena.h"
+#include "buf.h"
 #include "err.h"
 #include "str.h"
 
@@ -59,5 +60,7 @@ void conf_guess_init(struct conf_guess *g, struct str word);
 void conf_guess_add(struct conf_guess *g, struct str known);
 /* STR_NONE when nothing is near enough to be worth naming. */
 struct str conf_guess_best(const struct conf_guess *g);
+/* `; did you mean "x"? Allowed: ` or `; allowed: `: what stands between a refusal and the list. */
+void conf_guess_write(struct buf *b, const struct conf_guess *g);
 
 #endif

@@ -112,21 +112,26 @@ static bool is_live(const struct sdp_media *m)
 	return m->port != 0;
 }
 
-/* T.38 and the like have no encrypted form here: they pass where plain media may. */
-static struct verdict check_other(const struct media_rule *r)
+static bool is_fax(const struct sdp_media *m)
 {
-	if (plain_is_allowed(r))
+	return m->proto == SDP_PROTO_UDPTL;
+}
+
+/* No encrypted form of these is known here: they pass where plain media may; fax where policy names it. */
+static struct verdict check_other(const struct media_rule *r, const struct sdp_media *m)
+{
+	if (is_fax(m) ? r->t38 : plain_is_allowed(r))
 		return accept(r);
-	return refuse(r, WARN_MEDIA_TYPE, STR("only audio and video over SRTP"));
+	return refuse(r, WARN_MEDIA_TYPE,
+		      is_fax(m) ? STR("T.38 not available") : STR("only audio and video over SRTP"));
 }
 
 static struct verdict check_medium(const struct media_rule *r, const struct sdp_media *m,
 				   bool signalling_secure)
 {
-	if (!str_ieq(m->kind, STR("audio")) && !str_ieq(m->kind, STR("video")))
-		return check_other(r);
-	if (m->proto == SDP_PROTO_UDPTL)
-		return check_other(r);
+	bool av = str_ieq(m->kind, STR("audio")) || str_ieq(m->kind, STR("video"));
+	if (!av || is_fax(m))
+		return check_other(r, m);
 	if (m->proto == SDP_PROTO_OTHER)
 		return refuse(r, WARN_TRANSPORT, STR("media protocol not available"));
 	bool srtp = sdp_proto_info(m->proto)->srtp;

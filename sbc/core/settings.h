@@ -35,6 +35,9 @@ struct listener {
 	struct addr local;    /* bound, and the sent-by of Via and host of Contact */
 	uint16_t certificate; /* index of certificates, TLS only */
 	enum client_certificate client_certificate;
+	/* What client certificates are verified with (indexes of anchors); none: the system's store. */
+	const uint16_t *client_anchors;
+	size_t client_anchor_count;
 };
 
 struct certificate {
@@ -140,8 +143,16 @@ struct sip_timers {
 	uint32_t c_ms;                /* Timer C, our longest ringing: 180 s */
 };
 
+/* enum log_level of common/log.h; the core does not log. */
+struct log_settings {
+	uint8_t level;
+	bool sip; /* each message, start line and headers */
+};
+
 struct settings {
 	struct str node;
+	struct str run_as; /* user to become when started as root; empty: stay */
+	struct log_settings log;
 	struct policy_config policy;
 	const struct realm *realms;
 	size_t realm_count;

@@ -1,0 +1,34 @@
+/* The operator's command: what its subcommands share. Each is one function over its own arguments. */
+#ifndef SALLYPORT_CLI_H
+#define SALLYPORT_CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Exit statuses, all that there are. */
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_WRONG = 2 /* the configuration, or the command line */ };
+
+struct cli_options {
+	const char *config; /* -c */
+	const char *socket; /* -s, else the configuration's, else the default */
+	bool json;
+	bool quiet;
+};
+
+int cli_check(const struct cli_options *o);
+int cli_settings(const struct cli_options *o);
+int cli_status(const struct cli_options *o);
+int cli_calls(const struct cli_options *o);
+int cli_reload(const struct cli_options *o);
+
+/* Sends {"command":NAME} and gives the reply, to be freed with json_decref; NULL after saying why on stderr. */
+json_t *cli_ask(const struct cli_options *o, const char *command);
+
+/* Tables for people, from a reply. */
+void cli_show_status(FILE *out, const json_t *reply);
+void cli_show_calls(FILE *out, const json_t *reply);
+/* "1d 02:03:04", "02:03:04"; "-" for less than nothing. */
+void cli_write_age(char *out, size_t cap, long long seconds);
+
+#endif

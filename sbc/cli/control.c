@@ -1,0 +1,189 @@
+/* status, calls, reload: one JSON line to the SBC's control socket, one back. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/check.h"
+#include "sbc/cli/cli.h"
+#include "sbc/config.h"
+
+#define DEFAULT_SOCKET "/run/sallyport/sbc.sock"
+
+enum { REPLY_BYTES_MAX = 256 * 1024 * 1024, REPLY_BYTES_FIRST = 64 * 1024, PATIENCE_S = 10 };
+
+/* The socket as -s says, or the configuration (mistakes in it do not matter here), or the default. */
+static bool socket_path(const struct cli_options *o, char *out, size_t cap)
+{
+	struct conf_report report;
+	struct settings *s = NULL;
+	if (o->socket || !o->config)
+		return str_copy(str_from(o->socket ? o->socket : DEFAULT_SOCKET), out, cap) == OK;
+	if (conf_report_init(&report) != OK)
+		return false;
+	bool good = config_load(o->config, &report, &s) == OK &&
+		    str_copy(s->control_path, out, cap) == OK;
+	if (!good)
+		fprintf(stderr, "sallyport: %s has mistakes; see: sallyport check\n", o->config);
+	config_free(s);
+	conf_report_release(&report);
+	return good;
+}
+
+static int open_socket(const char *path)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	const struct timeval patience = {.tv_sec = PATIENCE_S};
+	if (str_copy(str_from(path), un.sun_path, sizeof(un.sun_path)) != OK) {
+		fprintf(stderr, "sallyport: the path %s is too long for a socket\n", path);
+		return -1;
+	}
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0) {
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	}
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&un, sizeof(un)) != 0) {
+		fprintf(stderr, "sallyport: no SBC answers on %s: %s\n", path, strerror(errno));
+		if (fd >= 0)
+			(void)close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static bool send_all(int fd, const char *p, size_t n)
+{
+	while (n > 0) {
+		ssize_t sent = send(fd, p, n, MSG_NOSIGNAL);
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent <= 0)
+			return false;
+		p += sent;
+		n -= (size_t)sent;
+	}
+	return true;
+}
+
+/* All until the other end closes, to be freed; NULL with errno. */
+static char *receive_all(int fd, size_t *len)
+{
+	size_t cap = REPLY_BYTES_FIRST, n = 0;
+	char *text = malloc(cap);
+	while (text) {
+		if (n == cap) {
+			char *more = cap < REPLY_BYTES_MAX ? realloc(text, cap * 2) : NULL;
+			if (!more)
+				break;
+			text = more;
+			cap *= 2;
+		}
+		ssize_t got = recv(fd, text + n, cap - n, 0);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			break;
+		if (got == 0) {
+			*len = n;
+			return text;
+		}
+		n += (size_t)got;
+	}
+	free(text);
+	return NULL;
+}
+
+json_t *cli_ask(const struct cli_options *o, const char *command)
+{
+	char path[256], request[64];
+	if (!socket_path(o, path, sizeof(path)))
+		return NULL;
+	int fd = open_socket(path);
+	if (fd < 0)
+		return NULL;
+	size_t len = 0;
+	char *text = NULL;
+	json_t *reply = NULL;
+	int n = snprintf(request, sizeof(request), "{\"command\":\"%s\"}\n", command);
+	if (!send_all(fd, request, (size_t)n) || !(text = receive_all(fd, &len))) {
+		fprintf(stderr, "sallyport: the SBC on %s does not answer: %s\n", path,
+			strerror(errno));
+	} else {
+		json_error_t e;
+		reply = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
+		if (!json_is_object(reply)) {
+			fprintf(stderr, "sallyport: the answer of %s is not understood: %s\n", path,
+				reply ? "not an object" : e.text);
+			json_decref(reply);
+			reply = NULL;
+		}
+	}
+	free(text);
+	(void)close(fd);
+	return reply;
+}
+
+/* The SBC's own refusal, if it is one. */
+static bool is_refusal(const json_t *reply)
+{
+	const char *why = json_string_value(json_object_get(reply, "error"));
+	if (why)
+		fprintf(stderr, "sallyport: %s\n", why);
+	return why != NULL;
+}
+
+static int ask_and_show(const struct cli_options *o, const char *command,
+			void (*show)(FILE *out, const json_t *reply))
+{
+	json_t *reply = cli_ask(o, command);
+	if (!reply)
+		return CLI_FAILED;
+	bool refused = is_refusal(reply);
+	if (o->json) {
+		(void)json_dumpf(reply, stdout, JSON_COMPACT);
+		putchar('\n');
+	} else if (!refused) {
+		show(stdout, reply);
+	}
+	json_decref(reply);
+	return refused ? CLI_FAILED : CLI_OK;
+}
+
+int cli_status(const struct cli_options *o)
+{
+	return ask_and_show(o, "status", cli_show_status);
+}
+
+int cli_calls(const struct cli_options *o)
+{
+	return ask_and_show(o, "calls", cli_show_calls);
+}
+
+int cli_reload(const struct cli_options *o)
+{
+	json_t *reply = cli_ask(o, "reload");
+	if (!reply)
+		return CLI_FAILED;
+	bool good = json_is_true(json_object_get(reply, "ok"));
+	const json_t *lines[] = {json_object_get(reply, "errors"),
+				 json_object_get(reply, "warnings")};
+	if (o->json) {
+		(void)json_dumpf(reply, stdout, JSON_COMPACT);
+		putchar('\n');
+	} else if (!is_refusal(reply)) {
+		for (size_t l = 0; l < ARRAY_LEN(lines); l++)
+			for (size_t i = 0; i < json_array_size(lines[l]); i++)
+				printf("%s\n",
+				       json_string_value(json_array_get(lines[l], i))
+					       ? json_string_value(json_array_get(lines[l], i))
+					       : "?");
+		printf("%s\n",
+		       good ? "reloaded" : "not reloaded: the SBC goes on with what it had");
+	}
+	json_decref(reply);
+	return good ? CLI_OK : CLI_WRONG;
+}

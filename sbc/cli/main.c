@@ -1,0 +1,104 @@
+/* sallyport: the operator's command. A table of subcommands; the work is in the files beside. */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/check.h"
+#include "sbc/cli/cli.h"
+
+static int help(const struct cli_options *o);
+static int version(const struct cli_options *o);
+
+static const struct command {
+	const char *name;
+	int (*run)(const struct cli_options *o);
+	const char *help;
+} commands[] = {
+	{"check", cli_check, "say every mistake of a configuration file"},
+	{"status", cli_status, "the state of the running SBC"},
+	{"calls", cli_calls, "the calls that it has now"},
+	{"reload", cli_reload, "let it read its configuration again"},
+	{"settings", cli_settings, "print every setting there is, in Markdown"},
+	{"help", help, "this page"},
+	{"version", version, "print the version"},
+};
+
+static int help(const struct cli_options *o)
+{
+	(void)o;
+	printf("usage: sallyport COMMAND [OPTIONS]\n\n");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		printf("  %-10s %s\n", commands[i].name, commands[i].help);
+	printf("\n"
+	       "  -c FILE    configuration (/etc/sallyport/sallyport.yaml)\n"
+	       "  -s SOCKET  control socket of the SBC (as the configuration says, else "
+	       "/run/sallyport/sbc.sock)\n"
+	       "  -q         check: print nothing when all is well\n"
+	       "  --json     status, calls, reload: the reply as it came\n\n"
+	       "Exit status: 0 done; 1 it could not be done; 2 the configuration or the command "
+	       "line is wrong.\n");
+	return CLI_OK;
+}
+
+static int version(const struct cli_options *o)
+{
+	(void)o;
+	printf("sallyport %s\n", SALLYPORT_VERSION);
+	return CLI_OK;
+}
+
+static const struct command *find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+/* True: the option at *i was understood; *i moves over its argument. */
+static bool read_option(int argc, char **argv, int *i, struct cli_options *o)
+{
+	const char *a = argv[*i];
+	const char **value = strcmp(a, "-c") == 0   ? &o->config
+			     : strcmp(a, "-s") == 0 ? &o->socket
+						    : NULL;
+	if (value && *i + 1 < argc)
+		*value = argv[++*i];
+	else if (strcmp(a, "--json") == 0)
+		o->json = true;
+	else if (strcmp(a, "-q") == 0)
+		o->quiet = true;
+	else
+		return false;
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	struct cli_options o = {0};
+	const char *name = NULL;
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return help(&o);
+		if (strcmp(argv[i], "--version") == 0)
+			return version(&o);
+		if (argv[i][0] != '-' && !name) {
+			name = argv[i];
+		} else if (!read_option(argc, argv, &i, &o)) {
+			fprintf(stderr,
+				"sallyport: \"%s\" is not understood; see: sallyport help\n",
+				argv[i]);
+			return CLI_WRONG;
+		}
+	}
+	const struct command *c = name ? find(name) : NULL;
+	if (!c) {
+		fprintf(stderr, "sallyport: %s%s%s; see: sallyport help\n",
+			name ? "there is no command \"" : "a command is missing", name ? name : "",
+			name ? "\"" : "");
+		return CLI_WRONG;
+	}
+	int status = c->run(&o);
+	if (fflush(stdout) != 0)
+		return CLI_FAILED;
+	return status;
+}

@@ -1,0 +1,690 @@
+#include "sbc/config.h"
+
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/secret.h"
+#include "policy/pattern.h"
+#include "sbc/config_check.h"
+#include "sbc/config_peer.h"
+#include "sbc/config_tables.h"
+
+/* Lies in its own arena, with the tree and every text. */
+struct config {
+	struct settings settings;
+	struct arena arena;
+};
+
+struct building {
+	struct arena *arena;
+	struct conf_report *report;
+	const struct raw_config *raw;
+	struct settings *s;
+	struct media_rule *media; /* with room for the built-in ones */
+	bool full;
+};
+
+static void *get(struct building *g, size_t count, size_t size)
+{
+	void *p = arena_zalloc(g->arena, (count > 0 ? count : 1) * size);
+	g->full = g->full || !p;
+	return p;
+}
+
+static struct rule_place place_of(const struct conf_node *n)
+{
+	return (struct rule_place){n->place.file->path,
+				   n->key.len > 0 ? n->key_place.line : n->place.line};
+}
+
+/* ---- names */
+
+static void refuse_name(struct building *g, const struct conf_node *n, struct str name,
+			const struct conf_list *known, size_t size, const char *section)
+{
+	struct conf_guess guess;
+	char names[600];
+	struct buf b;
+	buf_init(&b, names, sizeof(names));
+	conf_guess_init(&guess, name);
+	for (size_t i = 0; i < known->count; i++) {
+		const struct conf_head *h = (const void *)((const char *)known->items + size * i);
+		conf_guess_add(&guess, h->name);
+		if (b.len + h->name.len + 2 < sizeof(names))
+			buf_printf(&b, "%s%.*s", i > 0 ? ", " : "", STR_ARG(h->name));
+	}
+	char mean[200];
+	struct buf m;
+	buf_init(&m, mean, sizeof(mean));
+	conf_guess_write(&m, &guess);
+	conf_error(g->report, n, "\"%.*s\" is not a name of %s%.*s%.*s", STR_ARG(name), section,
+		   (int)m.len, mean, known->count > 0 ? (int)b.len : 4,
+		   known->count > 0 ? names : "none");
+}
+
+/* The index of a name in a named map; SETTINGS_NO_INDEX when it is empty or, after saying so, unknown. */
+static uint16_t find(struct building *g, const struct conf_list *known, size_t size,
+		     const char *section, struct str name, const struct conf_node *n)
+{
+	size_t at;
+	if (name.len == 0)
+		return SETTINGS_NO_INDEX;
+	if (conf_named(known, size, name, &at))
+		return (uint16_t)at;
+	refuse_name(g, n, name, known, size, section);
+	return SETTINGS_NO_INDEX;
+}
+
+static uint16_t find_certificate(struct building *g, struct str name, const struct conf_head *in,
+				 const char *key)
+{
+	return find(g, &g->raw->certificates, sizeof(struct raw_certificate), "certificates", name,
+		    conf_node_child(in->node, key));
+}
+
+static uint16_t find_anchor(struct building *g, struct str name, const struct conf_head *in,
+			    const char *key)
+{
+	return find(g, &g->raw->anchors, sizeof(struct raw_anchor), "trust_anchors", name,
+		    conf_node_child(in->node, key));
+}
+
+/* ---- certificates, anchors, header rules */
+
+static void build_certificates(struct building *g)
+{
+	const struct conf_list *l = &g->raw->certificates;
+	const struct raw_certificate *from = l->items;
+	struct certificate *to = get(g, l->count, sizeof(*to));
+	for (size_t i = 0; to && i < l->count; i++)
+		to[i] = (struct certificate){.name = from[i].head.name,
+					     .chain_path = from[i].chain,
+					     .key_path = from[i].key.path,
+					     .key_pem = from[i].key.value,
+					     .min_version = from[i].min_version ? 0x0304 : 0x0303};
+	g->s->certificates = to;
+	g->s->certificate_count = l->count;
+	const struct conf_list *m = &g->raw->anchors;
+	const struct raw_anchor *anchors = m->items;
+	struct trust_anchor *out = get(g, m->count, sizeof(*out));
+	for (size_t i = 0; out && i < m->count; i++)
+		out[i] = (struct trust_anchor){anchors[i].head.name, anchors[i].path};
+	g->s->anchors = out;
+	g->s->anchor_count = m->count;
+}
+
+static const struct header_edit *build_edits(struct building *g, const struct conf_list *l,
+					     size_t *count)
+{
+	const struct raw_edit *from = l->items;
+	struct header_edit *to = get(g, l->count, sizeof(*to));
+	for (size_t i = 0; to && i < l->count; i++) {
+		const struct raw_edit *e = &from[i];
+		bool set = e->action == HEADER_SET;
+		to[i] = (struct header_edit){e->header, e->action, e->value,
+					     e->when.head.node != NULL, e->when.trust_below};
+		if (e->head.node && set && e->value.len == 0 &&
+		    !conf_node_child(e->head.node, "value"))
+			conf_error_missing(g->report, e->head.node, "value",
+					   "missing; set needs a value");
+		if (e->head.node && !set && e->value.len > 0)
+			conf_error_key(g->report, conf_node_child(e->head.node, "value"),
+				       "remove takes no value");
+	}
+	*count = l->count;
+	return to;
+}
+
+static void build_header_rules(struct building *g)
+{
+	const struct conf_list *l = &g->raw->header_rules;
+	const struct raw_header_rules *from = l->items;
+	struct header_rules *to = get(g, l->count, sizeof(*to));
+	for (size_t i = 0; to && i < l->count; i++) {
+		to[i].name = from[i].head.name;
+		to[i].carry = from[i].carry.items;
+		to[i].carry_count = from[i].carry.count;
+		to[i].inbound = build_edits(g, &from[i].inbound, &to[i].inbound_count);
+		to[i].outbound = build_edits(g, &from[i].outbound, &to[i].outbound_count);
+	}
+	g->s->header_rules = to;
+	g->s->header_rules_count = l->count;
+}
+
+/* ---- media policies */
+
+enum { BUILT_IN_POLICIES = 2 };
+
+static const enum sdes_suite default_suites[] = {SDES_AEAD_AES_256_GCM, SDES_AEAD_AES_128_GCM,
+						 SDES_AES_256_CM_HMAC_SHA1_80,
+						 SDES_AES_CM_128_HMAC_SHA1_80};
+
+static struct media_rule built_in(bool encrypted)
+{
+	struct media_rule m = {.name = encrypted ? STR("srtp-only") : STR("plain-or-srtp"),
+			       .rtp = encrypted ? MEDIA_FORBID : MEDIA_ALLOW,
+			       .srtp = encrypted ? MEDIA_REQUIRE : MEDIA_ALLOW,
+			       .keying_sdes = true,
+			       .t38 = !encrypted,
+			       .suite_count = ARRAY_LEN(default_suites),
+			       .place = {STR("built-in"), 0}};
+	for (size_t i = 0; i < ARRAY_LEN(default_suites); i++)
+		m.suites[i] = default_suites[i];
+	return m;
+}
+
+static void build_codecs(struct media_rule *to, const struct raw_codecs *from)
+{
+	const struct str *allow = from->allow.items, *order = from->order.items;
+	for (size_t i = 0; i < from->allow.count; i++)
+		to->codecs_allow[to->codecs_allow_count++] = allow[i];
+	for (size_t i = 0; i < from->order.count; i++)
+		to->codecs_order[to->codecs_order_count++] = order[i];
+}
+
+static void build_media_rule(struct media_rule *to, const struct raw_media_policy *from)
+{
+	const uint32_t *suites = from->suites.items;
+	to->name = from->head.name;
+	to->place = place_of(from->head.node);
+	to->srtp = from->srtp;
+	to->rtp = from->rtp ? MEDIA_ALLOW : MEDIA_FORBID;
+	if (!conf_node_child(from->head.node, "rtp"))
+		to->rtp = from->srtp == MEDIA_REQUIRE ? MEDIA_FORBID : MEDIA_ALLOW;
+	to->keying_sdes = from->keying.count > 0;
+	to->t38 = from->t38 != 0;
+	if (!conf_node_child(from->head.node, "t38"))
+		to->t38 = to->rtp == MEDIA_ALLOW && to->srtp != MEDIA_REQUIRE;
+	for (size_t i = 0; i < from->suites.count; i++)
+		to->suites[to->suite_count++] = (enum sdes_suite)suites[i];
+	build_codecs(to, &from->codecs);
+}
+
+static void build_media(struct building *g)
+{
+	const struct conf_list *l = &g->raw->media_policies;
+	const struct raw_media_policy *from = l->items;
+	g->media = get(g, l->count + BUILT_IN_POLICIES, sizeof(*g->media));
+	for (size_t i = 0; g->media && i < l->count; i++)
+		if (from[i].head.node->kind == CONF_MAP)
+			build_media_rule(&g->media[i], &from[i]);
+	g->s->policy.media = g->media;
+	g->s->policy.media_count = l->count;
+}
+
+/* A built-in policy joins the list when the first realm uses it, unless one of that name was written. */
+static uint16_t find_media_policy(struct building *g, const struct raw_realm *r)
+{
+	const struct conf_list *l = &g->raw->media_policies;
+	struct policy_config *p = &g->s->policy;
+	bool encrypted = r->trust == TRUST_NONE;
+	struct str name = r->media_policy.len > 0 ? r->media_policy
+			  : encrypted             ? STR("srtp-only")
+						  : STR("plain-or-srtp");
+	for (size_t i = 0; g->media && i < p->media_count; i++)
+		if (str_eq(g->media[i].name, name))
+			return (uint16_t)i;
+	encrypted = str_eq(name, STR("srtp-only"));
+	if (g->media && (encrypted || str_eq(name, STR("plain-or-srtp")))) {
+		g->media[p->media_count] = built_in(encrypted);
+		return (uint16_t)p->media_count++;
+	}
+	/* The two built-in names may be meant as well. */
+	struct raw_media_policy all[256 + BUILT_IN_POLICIES];
+	struct conf_list known = {all, l->count + BUILT_IN_POLICIES, NULL};
+	for (size_t i = 0; i < l->count; i++)
+		all[i].head.name = ((const struct raw_media_policy *)l->items)[i].head.name;
+	all[l->count].head.name = STR("srtp-only");
+	all[l->count + 1].head.name = STR("plain-or-srtp");
+	refuse_name(g, conf_node_at(r->head.node, "media_policy"), name, &known, sizeof(all[0]),
+		    "media_policies");
+	return SETTINGS_NO_INDEX;
+}
+
+/* ---- realms and listeners */
+
+static void build_realm(struct building *g, const struct raw_realm *from, struct realm *to,
+			struct realm_rule *rule)
+{
+	const struct raw_listener *first = from->listen.items;
+	struct relay_conf_realm media = {0};
+	relay_conf_resolve(&from->media, from->listen.count > 0 ? &first->address : NULL, &media);
+	*to = (struct realm){.name = from->head.name,
+			     .header_rules =
+				     find(g, &g->raw->header_rules, sizeof(struct raw_header_rules),
+					  "header_rules", from->header_rules,
+					  conf_node_child(from->head.node, "header_rules")),
+			     .anchor_media = media.anchor,
+			     .media_addr = media.address,
+			     .port_min = media.port_min,
+			     .port_max = media.port_max};
+	*rule = (struct realm_rule){.name = from->head.name,
+				    .trust = from->trust,
+				    .media_policy = find_media_policy(g, from),
+				    .acl_allow = from->acl.allow.items,
+				    .acl_allow_count = from->acl.allow.count,
+				    .acl_deny = from->acl.deny.items,
+				    .acl_deny_count = from->acl.deny.count,
+				    .acl_default = from->acl.otherwise,
+				    .acl_given = from->acl.head.node != NULL,
+				    .place = place_of(from->head.node)};
+	if (from->acl.head.node && !conf_node_child(from->acl.head.node, "default"))
+		rule->acl_default = from->acl.allow.count > 0 ? ACL_DENY : ACL_ALLOW;
+}
+
+static bool realm_asks_names(const struct building *g, size_t realm)
+{
+	const struct policy_config *p = &g->s->policy;
+	for (size_t i = 0; i < p->trunk_count; i++)
+		if (p->trunks[i].realm == realm && p->trunks[i].certificate_name.len > 0)
+			return true;
+	return false;
+}
+
+/* The one that the listener names, else all that trunks of the realm name. */
+static void build_client_anchors(struct building *g, const struct raw_listener *from,
+				 struct listener *to)
+{
+	uint16_t *list = get(g, g->s->anchor_count + 1, sizeof(*list));
+	if (!list)
+		return;
+	uint16_t named = find_anchor(g, from->client_anchors, &from->head, "client_anchors");
+	if (named != SETTINGS_NO_INDEX)
+		list[to->client_anchor_count++] = named;
+	for (size_t a = 0; from->client_anchors.len == 0 && a < g->s->anchor_count; a++) {
+		bool used = false;
+		for (size_t i = 0; i < g->s->trunk_count; i++)
+			used = used ||
+			       (g->s->trunks[i].realm == to->realm && g->s->trunks[i].verify == a);
+		if (used)
+			list[to->client_anchor_count++] = (uint16_t)a;
+	}
+	to->client_anchors = list;
+}
+
+static void build_listener(struct building *g, size_t realm, const struct raw_listener *from,
+			   struct listener *to)
+{
+	*to = (struct listener){
+		.realm = (uint16_t)realm,
+		.transport = from->transport,
+		.local = from->address,
+		.certificate = find_certificate(g, from->certificate, &from->head, "certificate"),
+		.client_certificate = from->client_certificate};
+	to->local.port = from->port;
+	if (to->local.port == 0)
+		to->local.port = from->transport == TRANSPORT_TLS ? 5061 : 5060;
+	if (from->transport != TRANSPORT_TLS)
+		return;
+	if (!conf_node_child(from->head.node, "client_certificate"))
+		to->client_certificate =
+			realm_asks_names(g, realm) ? CLIENT_CERT_OPTIONAL : CLIENT_CERT_OFF;
+	build_client_anchors(g, from, to);
+}
+
+static void build_realms(struct building *g)
+{
+	const struct conf_list *l = &g->raw->realms;
+	const struct raw_realm *from = l->items;
+	struct realm *to = get(g, l->count, sizeof(*to));
+	struct realm_rule *rules = get(g, l->count, sizeof(*rules));
+	for (size_t i = 0; to && rules && i < l->count; i++)
+		if (from[i].head.node->kind == CONF_MAP)
+			build_realm(g, &from[i], &to[i], &rules[i]);
+	g->s->realms = to;
+	g->s->policy.realms = rules;
+	g->s->realm_count = g->s->policy.realm_count = l->count;
+}
+
+static void build_listeners(struct building *g)
+{
+	const struct raw_realm *realms = g->raw->realms.items;
+	size_t n = 0;
+	for (size_t i = 0; i < g->raw->realms.count; i++)
+		n += realms[i].listen.count;
+	struct listener *to = get(g, n, sizeof(*to));
+	for (size_t i = 0; to && i < g->raw->realms.count; i++) {
+		const struct raw_listener *from = realms[i].listen.items;
+		for (size_t j = 0; j < realms[i].listen.count; j++)
+			build_listener(g, i, &from[j], &to[g->s->listener_count++]);
+	}
+	g->s->listeners = to;
+}
+
+/* ---- trunks */
+
+static void build_peers(struct building *g, const struct conf_list *l, struct trunk *to)
+{
+	const struct raw_peer *from = l->items;
+	struct peer *peers = get(g, l->count, sizeof(*peers));
+	for (size_t i = 0; peers && i < l->count; i++) {
+		const char *why;
+		if (from[i].target.len == 0)
+			continue; /* said already */
+		struct peer p;
+		if (config_read_peer(from[i].target, &p, &why) != OK) {
+			conf_error(g->report, conf_node_at(from[i].head.node, "target"),
+				   "\"%.*s\": %s; allowed: sip:HOST, sips:HOST, HOST:PORT, "
+				   ";transport=udp|tcp|tls",
+				   STR_ARG(from[i].target), why);
+			continue;
+		}
+		p.priority = from[i].priority;
+		p.weight = from[i].weight;
+		size_t at =
+			to->peer_count++; /* by priority, those of one priority as they were written */
+		for (; at > 0 && peers[at - 1].priority > p.priority; at--)
+			peers[at] = peers[at - 1];
+		peers[at] = p;
+	}
+	to->peers = peers;
+}
+
+/* Left out: the peers that are addresses; if all are names over TLS, the name in their certificate. */
+static void build_identity(struct building *g, const struct raw_trunk *from, const struct trunk *t,
+			   struct trunk_rule *to)
+{
+	to->certificate_name = from->identify.certificate_name;
+	to->sources = from->identify.source.items;
+	to->source_count = from->identify.source.count;
+	if (to->certificate_name.len > 0 || to->source_count > 0 || from->identify.head.node)
+		return;
+	struct prefix *list = get(g, t->peer_count, sizeof(*list));
+	bool one_name = true;
+	for (size_t i = 0; list && i < t->peer_count; i++) {
+		struct prefix *p = &list[to->source_count];
+		one_name = one_name && t->peers[i].secure &&
+			   str_ieq(t->peers[i].host, t->peers[0].host);
+		if (addr_parse_ip(t->peers[i].host, &p->addr) != OK)
+			continue;
+		p->bits = p->addr.family == ADDR_IP6 ? 128 : 32;
+		to->source_count++;
+	}
+	to->sources = list;
+	if (to->source_count == 0 && t->peer_count > 0 && (t->tls_name.len > 0 || one_name) &&
+	    t->peers[0].secure)
+		to->certificate_name = t->tls_name.len > 0 ? t->tls_name : t->peers[0].host;
+}
+
+static void build_trunk(struct building *g, const struct raw_trunk *from, struct trunk *to,
+			struct trunk_rule *rule)
+{
+	bool off = str_eq(from->tls.verify, STR("off"));
+	*to = (struct trunk){
+		.name = from->head.name,
+		.realm = find(g, &g->raw->realms, sizeof(struct raw_realm), "realms", from->realm,
+			      conf_node_child(from->head.node, "realm")),
+		.certificate =
+			find_certificate(g, from->tls.certificate, &from->tls.head, "certificate"),
+		.verify = off ? SETTINGS_NO_INDEX
+			      : find_anchor(g, from->tls.verify, &from->tls.head, "verify"),
+		.tls_name = from->tls.name,
+		.tls_verify = !off,
+		.ping = {.on = from->ping.head.node != NULL,
+			 .every_ms = from->ping.every,
+			 .down_after = from->ping.down_after,
+			 .up_after = from->ping.up_after}};
+	build_peers(g, &from->peers, to);
+	*rule = (struct trunk_rule){
+		.name = from->head.name, .realm = to->realm, .place = place_of(from->head.node)};
+	build_identity(g, from, to, rule);
+}
+
+static void build_trunks(struct building *g)
+{
+	const struct conf_list *l = &g->raw->trunks;
+	const struct raw_trunk *from = l->items;
+	struct trunk *to = get(g, l->count, sizeof(*to));
+	struct trunk_rule *rules = get(g, l->count, sizeof(*rules));
+	for (size_t i = 0; to && rules && i < l->count; i++)
+		if (from[i].head.node->kind == CONF_MAP)
+			build_trunk(g, &from[i], &to[i], &rules[i]);
+	g->s->trunks = to;
+	g->s->policy.trunks = rules;
+	g->s->trunk_count = g->s->policy.trunk_count = l->count;
+}
+
+/* ---- routes */
+
+static void build_from(struct building *g, const struct raw_route *from, struct route_rule *to)
+{
+	const struct conf_list *realms = &g->raw->realms, *trunks = &g->raw->trunks;
+	const struct str *names = from->when.from.items;
+	for (size_t i = 0; i < from->when.from.count; i++) {
+		size_t realm, trunk;
+		bool is_realm =
+			conf_named(realms, sizeof(struct raw_realm), names[i], &realm) != NULL;
+		bool is_trunk =
+			conf_named(trunks, sizeof(struct raw_trunk), names[i], &trunk) != NULL;
+		const struct conf_node *n = conf_item_node(&from->when.from, i, from->head.node);
+		if (names[i].len == 0)
+			continue; /* said already */
+		if (is_realm && is_trunk)
+			conf_error(g->report, n,
+				   "\"%.*s\" is both a realm and a trunk: which of them is meant? "
+				   "Rename one",
+				   STR_ARG(names[i]));
+		else if (is_realm)
+			to->from_realms[to->from_realm_count++] = (uint16_t)realm;
+		else if (is_trunk)
+			to->from_trunks[to->from_trunk_count++] = (uint16_t)trunk;
+		else
+			refuse_name(g, n, names[i], trunks, sizeof(struct raw_trunk),
+				    "trunks or realms");
+	}
+	to->any_from = from->when.from.count == 0;
+}
+
+static void build_patterns(struct building *g, const struct raw_route *from, struct route_rule *to)
+{
+	const struct str *texts = from->when.number.items, *domains = from->when.domain.items;
+	char why[200];
+	for (size_t i = 0; i < from->when.number.count; i++) {
+		struct buf b;
+		buf_init(&b, why, sizeof(why));
+		if (pattern_compile(g->arena, texts[i], &to->numbers[to->number_count], &b) == OK)
+			to->number_count++; /* what is wrong with it was said when it was read */
+	}
+	for (size_t i = 0; i < from->when.domain.count; i++)
+		to->domains[to->domain_count++] = domains[i];
+}
+
+static void build_targets(struct building *g, const struct raw_route *from, struct route_rule *to)
+{
+	const struct str *names = from->to.items, *codes = from->on_failure.codes.items;
+	bool given = conf_node_child(from->head.node, "to") != NULL,
+	     reject = from->reject.head.node != NULL;
+	for (size_t i = 0; i < from->to.count; i++) {
+		uint16_t trunk = find(g, &g->raw->trunks, sizeof(struct raw_trunk), "trunks",
+				      names[i], conf_item_node(&from->to, i, from->head.node));
+		if (trunk != SETTINGS_NO_INDEX)
+			to->to[to->to_count++] = trunk;
+	}
+	for (size_t i = 0; i < from->on_failure.codes.count; i++)
+		to->failure_codes[to->failure_code_count++] = config_failure_code(codes[i]);
+	if (given && reject)
+		conf_error_key(g->report, conf_node_child(from->head.node, "reject"),
+			       "a route either goes `to` trunks or rejects, not both");
+	if (!given && !conf_node_child(from->head.node, "reject"))
+		conf_error_missing(g->report, from->head.node, "to",
+				   "missing; needed here: names of trunks, or `reject`");
+}
+
+static void build_route(struct building *g, size_t i, const struct raw_route *from,
+			struct route_rule *to)
+{
+	to->name = from->name;
+	to->place = place_of(from->head.node);
+	to->strategy = from->strategy;
+	to->reject_status = from->reject.status;
+	to->reject_reason = from->reject.reason.len > 0 ? from->reject.reason : STR("Rejected");
+	to->failure_after_ms = from->on_failure.after;
+	to->tries = from->on_failure.tries;
+	if (to->name.len == 0) {
+		char name[24];
+		int n = snprintf(name, sizeof(name), "route-%u", (unsigned)i + 1);
+		to->name = arena_str(g->arena, (struct str){name, (size_t)n});
+	}
+	build_from(g, from, to);
+	build_patterns(g, from, to);
+	build_targets(g, from, to);
+}
+
+static void build_routes(struct building *g)
+{
+	const struct conf_list *l = &g->raw->routes;
+	const struct raw_route *from = l->items;
+	struct route_rule *to = get(g, l->count, sizeof(*to));
+	for (size_t i = 0; to && i < l->count; i++)
+		if (from[i].head.node)
+			build_route(g, i, &from[i], &to[i]);
+	g->s->policy.routes = to;
+	g->s->policy.route_count = l->count;
+}
+
+/* ---- the rest */
+
+static void build_relays(struct building *g)
+{
+	const struct conf_list *l = &g->raw->relays;
+	const struct raw_relay *from = l->items;
+	struct media_relay *to = get(g, l->count, sizeof(*to));
+	if (!to)
+		return;
+	for (size_t i = 0; i < l->count; i++)
+		to[i] = (struct media_relay){from[i].name, from[i].url, from[i].weight};
+	g->s->relay_count = l->count;
+	if (l->count == 0) {
+		to[0] = (struct media_relay){STR("local"), STR(RELAY_CONF_DEFAULT_URL), 100};
+		g->s->relay_count = 1;
+	}
+	g->s->relays = to;
+}
+
+static void build_cdrs(struct building *g)
+{
+	const struct conf_list *l = &g->raw->cdrs;
+	const struct raw_cdr *from = l->items;
+	struct cdr_sink *to = get(g, l->count, sizeof(*to));
+	if (!to)
+		return;
+	for (size_t i = 0; i < l->count; i++)
+		to[i] = (struct cdr_sink){from[i].path, from[i].rotate};
+	g->s->cdr_count = l->count;
+	if (!l->node) { /* `cdr: []` is a wish, nothing written is none */
+		to[0] = (struct cdr_sink){STR("/var/log/sallyport/cdr.jsonl"), 0};
+		g->s->cdr_count = 1;
+	}
+	g->s->cdrs = to;
+}
+
+static void build_https(struct building *g)
+{
+	const struct conf_list *l = &g->raw->observe.http;
+	const struct raw_http *from = l->items;
+	struct http_listener *to = get(g, l->count, sizeof(*to));
+	if (!to)
+		return;
+	for (size_t i = 0; i < l->count; i++) {
+		const uint32_t *pages = from[i].pages.items;
+		to[i].local = from[i].address;
+		to[i].local.port = from[i].port;
+		for (size_t j = 0; j < from[i].pages.count; j++) {
+			to[i].metrics = to[i].metrics || pages[j] == 0;
+			to[i].health = to[i].health || pages[j] == 1;
+		}
+	}
+	g->s->http_count = l->count;
+	if (!l->node) {
+		CHECK(addr_parse(STR("127.0.0.1:9080"), &to[0].local) == OK);
+		to[0].metrics = to[0].health = true;
+		g->s->http_count = 1;
+	}
+	g->s->https = to;
+}
+
+static struct str host_name(struct arena *a)
+{
+	char name[256];
+	if (gethostname(name, sizeof(name)) != 0)
+		return STR("localhost");
+	name[sizeof(name) - 1] = '\0';
+	struct str s = arena_str(a, str_from(name));
+	return s.len > 0 ? s : STR("localhost");
+}
+
+static void build(struct building *g)
+{
+	const struct raw_config *raw = g->raw;
+	g->s->node = raw->node.name.len > 0 ? raw->node.name : host_name(g->arena);
+	g->s->run_as = raw->node.run_as;
+	g->s->log = raw->observe.log.v;
+	g->s->control_path = raw->observe.control;
+	g->s->limits = raw->limits.v;
+	g->s->timers = raw->timers.v;
+	build_certificates(g);
+	build_header_rules(g);
+	build_media(g);
+	build_realms(g);
+	build_trunks(g);
+	build_listeners(g); /* needs the trunks: whose certificates are to be verified */
+	build_routes(g);
+	build_relays(g);
+	build_cdrs(g);
+	build_https(g);
+}
+
+/* Steps two and three over a tree. */
+static enum err make(const struct conf_tree *t, struct conf_report *r, struct config *c)
+{
+	struct raw_config raw;
+	struct conf_fill f = {&c->arena, r, t->incomplete};
+	struct building g = {.arena = &c->arena, .report = r, .raw = &raw, .s = &c->settings};
+	conf_fill(&f, &config_section, t->root, &raw);
+	if (t->incomplete) /* names may stand in the file that could not be read */
+		return OK;
+	build(&g);
+	if (g.full)
+		return ERR_NOMEM;
+	config_check_files(r, &raw, &c->settings, (int64_t)time(NULL));
+	config_check(r, &raw, &c->settings);
+	return OK;
+}
+
+enum err config_load(const char *path, struct conf_report *report, struct settings **out)
+{
+	struct conf_tree t;
+	size_t before = report->errors;
+	enum err e = conf_tree_init(&t);
+	if (e != OK)
+		return e;
+	struct config *c = arena_zalloc(&t.arena, sizeof(*c));
+	CHECK(c != NULL);
+	conf_tree_read(&t, report, path);
+	c->arena = t.arena; /* from here on the settings own the memory */
+	if (t.root)
+		e = make(&t, report, c);
+	conf_report_sort(report);
+	if (e == OK && report->errors > before)
+		e = ERR_BAD;
+	if (e == OK)
+		*out = &c->settings;
+	else
+		config_free(&c->settings);
+	return e;
+}
+
+void config_free(struct settings *s)
+{
+	if (!s)
+		return;
+	struct arena a = CONTAINER_OF(s, struct config, settings)->arena;
+	secret_wipe(a.base, a.used);
+	arena_release(&a);
+}
+
+void config_write_docs(struct buf *b)
+{
+	conf_write_docs(b, &config_section);
+}

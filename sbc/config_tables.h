@@ -1,0 +1,207 @@
+/* What the file says, section by section, before any name in it is looked up. Filled by the tables of config_tables.c. */
+#ifndef SALLYPORT_CONFIG_TABLES_H
+#define SALLYPORT_CONFIG_TABLES_H
+
+#include "common/conf.h"
+#include "common/relay_conf.h"
+#include "sbc/core/settings.h"
+
+struct raw_node {
+	struct conf_head head;
+	struct str name;
+	struct str run_as;
+	uint32_t workers;
+};
+
+struct raw_certificate {
+	struct conf_head head;
+	struct str chain;
+	struct conf_source key;
+	uint32_t min_version; /* 0: TLS 1.2, 1: TLS 1.3 */
+};
+
+struct raw_anchor {
+	struct conf_head head;
+	struct str path;
+};
+
+struct raw_listener {
+	struct conf_head head;
+	enum transport transport;
+	struct addr address;
+	uint16_t port; /* 0: not given */
+	struct str certificate;
+	enum client_certificate client_certificate;
+	struct str client_anchors;
+};
+
+struct raw_acl {
+	struct conf_head head;
+	struct conf_list allow, deny; /* struct prefix */
+	enum acl_default otherwise;
+};
+
+struct raw_realm {
+	struct conf_head head;
+	enum trust trust;
+	struct conf_list listen;
+	struct relay_conf_media media;
+	struct str media_policy;
+	struct str header_rules;
+	struct raw_acl acl;
+};
+
+struct raw_codecs {
+	struct conf_head head;
+	struct conf_list allow, order; /* struct str */
+};
+
+struct raw_media_policy {
+	struct conf_head head;
+	uint32_t rtp; /* 0: forbid, 1: allow */
+	enum media_need srtp;
+	struct conf_list keying; /* uint32_t, 0: sdes */
+	struct conf_list suites; /* uint32_t: enum sdes_suite */
+	struct raw_codecs codecs;
+	uint32_t rtcp_mux, dtmf, recording;
+	uint32_t t38; /* 0: forbid, 1: pass */
+};
+
+struct raw_peer {
+	struct conf_head head;
+	struct str target;
+	uint16_t priority, weight;
+};
+
+struct raw_trunk_tls {
+	struct conf_head head;
+	struct str certificate, verify, name;
+};
+
+struct raw_identify {
+	struct conf_head head;
+	struct str certificate_name;
+	struct conf_list source; /* struct prefix */
+};
+
+struct raw_ping {
+	struct conf_head head;
+	uint32_t method, every;
+	uint16_t down_after, up_after;
+};
+
+struct raw_trunk {
+	struct conf_head head;
+	struct str realm;
+	struct conf_list peers;
+	struct raw_trunk_tls tls;
+	struct raw_identify identify;
+	struct raw_ping ping;
+};
+
+struct raw_edit_when {
+	struct conf_head head;
+	enum trust trust_below;
+};
+
+struct raw_edit {
+	struct conf_head head;
+	struct str header;
+	enum header_action action;
+	struct str value;
+	struct raw_edit_when when;
+};
+
+struct raw_header_rules {
+	struct conf_head head;
+	struct conf_list carry; /* struct str */
+	struct conf_list inbound, outbound;
+};
+
+struct raw_route_when {
+	struct conf_head head;
+	struct conf_list from, number, domain; /* struct str */
+};
+
+struct raw_reject {
+	struct conf_head head;
+	uint16_t status;
+	struct str reason;
+};
+
+struct raw_on_failure {
+	struct conf_head head;
+	struct conf_list codes; /* struct str */
+	uint32_t after, tries;
+};
+
+struct raw_route {
+	struct conf_head head;
+	struct str name;
+	struct raw_route_when when;
+	struct conf_list to; /* struct str */
+	struct raw_reject reject;
+	enum route_strategy strategy;
+	struct raw_on_failure on_failure;
+};
+
+struct raw_relay {
+	struct conf_head head;
+	struct str name, url;
+	uint16_t weight;
+};
+
+struct raw_cdr {
+	struct conf_head head;
+	uint32_t to, format;
+	struct str path;
+	uint32_t rotate;
+};
+
+struct raw_http {
+	struct conf_head head;
+	struct addr address;
+	uint16_t port;
+	struct conf_list pages; /* uint32_t, 0: metrics, 1: health */
+};
+
+struct raw_log {
+	struct conf_head head;
+	struct log_settings v;
+};
+
+struct raw_observe {
+	struct conf_head head;
+	struct conf_list http;
+	struct str control;
+	struct raw_log log;
+};
+
+struct raw_limits {
+	struct conf_head head;
+	struct limits v;
+};
+
+struct raw_timers {
+	struct conf_head head;
+	struct sip_timers v;
+};
+
+struct raw_config {
+	struct conf_head head;
+	uint32_t version;
+	struct raw_node node;
+	struct conf_list certificates, anchors, realms, media_policies, trunks, header_rules,
+		routes;
+	struct conf_list relays, cdrs;
+	struct raw_observe observe;
+	struct raw_limits limits;
+	struct raw_timers timers;
+};
+
+extern const struct conf_section config_section;
+
+/* Causes of on_failure.codes: a SIP status or a ROUTE_CAUSE_*; 0: neither. */
+uint16_t config_failure_code(struct str text);
+
+#endif
