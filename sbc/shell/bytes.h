@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 
+#include "common/check.h"
 #include "common/err.h"
 
 enum { BYTES_BLOCK = 8192, BYTES_STORE_MAX = 256 };

@@ -65,10 +65,10 @@ static struct str sip_uri_host(struct str uri)
 
 static void add_common_name(struct tls_names *n, X509 *cert)
 {
-	const X509_NAME *subject = X509_get_subject_name(cert);
+	X509_NAME *subject = X509_get_subject_name(cert);
 	int last = -1;
 	for (int at = -1;
-	     (at = X509_NAME_get_index_by_NID((X509_NAME *)subject, NID_commonName, at)) >= 0;)
+	     (at = X509_NAME_get_index_by_NID(subject, NID_commonName, at)) >= 0;)
 		last = at; /* the most specific one */
 	if (last < 0)
 		return;
