@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/addr.h"
+#include "common/check.h"
 #include "common/err.h"
 #include "common/rd.h"
 #include "common/str.h"

@@ -1,0 +1,29 @@
+/*
+ * One UDP listener: batches in, batches out. What is longer than the message limit is dropped and
+ * counted, never cut short.
+ */
+#ifndef SALLYPORT_UDP_H
+#define SALLYPORT_UDP_H
+
+#include "sbc/shell/dgram.h"
+#include "sbc/shell/turn.h"
+
+struct udp {
+	struct turn *turn;
+	struct dgram_in *in; /* the worker's, shared by its sockets */
+	int fd;
+	struct watch *watch;
+	uint16_t listener;
+	struct addr local;
+	struct dgram_out out;
+};
+
+/* Binds. ERR_IO with errno set (in use, no such address); ERR_NOMEM. `in` and `turn` outlive it. */
+enum err udp_open(struct udp *u, struct turn *turn, struct dgram_in *in, uint16_t listener,
+		  const struct addr *local) MUST_USE;
+void udp_close(struct udp *u);
+/* Queues; goes out with udp_flush. A failure is posted as EVENT_SEND_FAILED with `tag`. */
+void udp_send(struct udp *u, const struct addr *to, struct str bytes, id_t64 tag);
+void udp_flush(struct udp *u);
+
+#endif
