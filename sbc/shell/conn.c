@@ -109,7 +109,8 @@ enum err conn_handshake(struct conn *c, enum tls_result *out_result, struct buf 
 		return e;
 	if (e) {
 		*out_result = e == ERR_BAD ? TLS_RESULT_PLAIN : TLS_RESULT_CLOSED;
-		buf_z(why, e == ERR_BAD ? "the first byte is not TLS" : "closed before the first byte");
+		buf_z(why,
+		      e == ERR_BAD ? "the first byte is not TLS" : "closed before the first byte");
 		return ERR_AUTH;
 	}
 	ERR_clear_error();

@@ -16,8 +16,8 @@
 
 struct conn {
 	int fd;
-	SSL *ssl;      /* NULL: plain TCP */
-	unsigned want; /* WATCH_READ, WATCH_WRITE: what the last ERR_MORE waits for */
+	SSL *ssl;        /* NULL: plain TCP */
+	unsigned want;   /* WATCH_READ, WATCH_WRITE: what the last ERR_MORE waits for */
 	bool is_sniffed; /* the first byte was looked at */
 };
 

@@ -19,11 +19,10 @@ enum err dgram_in_init(struct dgram_in *in, size_t limit)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < DGRAM_BATCH; i++) {
 		in->parts[i] = (struct iovec){in->mem + i * limit, limit};
-		in->headers[i].msg_hdr = (struct msghdr){
-			.msg_name = &in->from[i],
-			.msg_namelen = sizeof(in->from[i]),
-			.msg_iov = &in->parts[i],
-			.msg_iovlen = 1};
+		in->headers[i].msg_hdr = (struct msghdr){.msg_name = &in->from[i],
+							 .msg_namelen = sizeof(in->from[i]),
+							 .msg_iov = &in->parts[i],
+							 .msg_iovlen = 1};
 	}
 	return OK;
 }

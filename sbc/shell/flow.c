@@ -176,8 +176,8 @@ static struct flow_conn *open_to(struct flow_table *t, const struct dest *d, con
 		return NULL;
 	}
 	if (conn_open(&conn, local, &k->flow->remote, ssl) != OK) {
-		enum send_failure why =
-			errno == EMFILE || errno == ENFILE ? SEND_FAILURE_FULL : SEND_FAILURE_CONNECT;
+		enum send_failure why = errno == EMFILE || errno == ENFILE ? SEND_FAILURE_FULL
+									   : SEND_FAILURE_CONNECT;
 		free(name);
 		open_failed(t, tag, why);
 		return NULL;
@@ -209,7 +209,8 @@ static struct flow_conn *choose(struct flow_table *t, const struct dest *d, id_t
 		}
 	}
 	bool tls = d->flow.transport == TRANSPORT_TLS;
-	struct key k = {&d->flow, tls ? d->tls_name : STR_NONE, tls ? tls_trust(t->tls, d->trunk) : 0};
+	struct key k = {&d->flow, tls ? d->tls_name : STR_NONE,
+			tls ? tls_trust(t->tls, d->trunk) : 0};
 	if (d->flow.listener >= t->listener_count || k.name.len > TLS_NAME_LEN_MAX ||
 	    d->flow.remote.family == ADDR_NONE || d->flow.remote.port == 0) {
 		open_failed(t, tag, SEND_FAILURE_CONNECT);
@@ -270,9 +271,8 @@ static void take_connection(struct flow_listener *l, int fd, const struct addr *
 	bool tls = l->listener.transport == TRANSPORT_TLS;
 	if (tls)
 		ssl = tls_new_server(t->tls, l->index);
-	struct flow flow = {.listener = l->index,
-			    .transport = l->listener.transport,
-			    .remote = *remote};
+	struct flow flow = {
+		.listener = l->index, .transport = l->listener.transport, .remote = *remote};
 	conn_init(&conn, fd, ssl);
 	struct flow_conn *c = NULL;
 	if (tls && !ssl)
@@ -458,8 +458,7 @@ void flow_flush(struct flow_table *t)
 
 void flow_reap(struct flow_table *t)
 {
-	list_each_safe(it, &t->dead)
-	{
+	list_each_safe (it, &t->dead) {
 		struct flow_conn *c = LIST_OBJECT(it, struct flow_conn, dead_node);
 		list_del(it);
 		bytes_release(&c->in, &t->turn->store);

@@ -49,8 +49,7 @@ static void set_state(struct flow_conn *c, enum flow_state state)
 /* The peer is there: what was sent before has arrived. */
 static void forget_tags(struct flow_conn *c)
 {
-	list_each_safe(it, &c->tags)
-	{
+	list_each_safe (it, &c->tags) {
 		struct flow_tag *t = LIST_OBJECT(it, struct flow_tag, node);
 		list_del(it);
 		pool_free(&c->table->tags, t->id);
@@ -115,8 +114,7 @@ void flow_conn_kill(struct flow_conn *c, enum flow_end end)
 	watch_free(&c->watch);
 	conn_close(&c->conn);
 	/* The senders of what is not known to have arrived. */
-	list_each_safe(it, &c->tags)
-	{
+	list_each_safe (it, &c->tags) {
 		struct flow_tag *t = LIST_OBJECT(it, struct flow_tag, node);
 		list_del(it);
 		turn_post_failed(turn, t->tag, failure_of(why));

@@ -57,9 +57,11 @@ void locate_order_srv(struct dns_srv *srv, size_t count, uint64_t random)
 		size_t end = i;
 		for (; end < count && srv[end].priority == srv[i].priority; end++)
 			sum += srv[end].weight;
-		uint32_t pick = (uint32_t)(((uint64_t)next_random(&random) * ((uint64_t)sum + 1)) >> 32);
+		uint32_t pick =
+			(uint32_t)(((uint64_t)next_random(&random) * ((uint64_t)sum + 1)) >> 32);
 		size_t chosen = i;
-		for (uint32_t running = srv[i].weight; running < pick; running += srv[chosen].weight)
+		for (uint32_t running = srv[i].weight; running < pick;
+		     running += srv[chosen].weight)
 			chosen++;
 		/* Shift, so that the others keep their order and weight 0 stays in front. */
 		for (; chosen > i; chosen--)
@@ -147,9 +149,9 @@ static bool add_naptr(struct work *w, const struct dns_name *domain)
 		if (!s || !is_wanted(w->p->query, s->transport))
 			continue;
 		size_t at = count++;
-		for (; at > 0 && (use[at - 1]->order > n->order ||
-				  (use[at - 1]->order == n->order &&
-				   use[at - 1]->preference > n->preference));
+		for (; at > 0 &&
+		       (use[at - 1]->order > n->order || (use[at - 1]->order == n->order &&
+							  use[at - 1]->preference > n->preference));
 		     at--)
 			use[at] = use[at - 1];
 		use[at] = n;

@@ -13,8 +13,7 @@
 	  "UDP datagrams dropped because they were larger than the message limit")                 \
 	X(udp_keepalives, "udp_keepalives_total", "counter",                                       \
 	  "UDP datagrams of CRLF or NUL alone, dropped")                                           \
-	X(udp_unsent, "udp_unsent_total", "counter",                                               \
-	  "UDP datagrams that the kernel did not take")                                            \
+	X(udp_unsent, "udp_unsent_total", "counter", "UDP datagrams that the kernel did not take") \
 	X(stream_keepalives, "stream_keepalives_total", "counter",                                 \
 	  "CRLF keep-alives answered on stream connections")                                       \
 	X(connections_accepted, "connections_accepted_total", "counter",                           \

@@ -170,15 +170,16 @@ static SSL_CTX *new_ctx(const SSL_METHOD *method)
 	if (!ctx)
 		return NULL;
 	X509_VERIFY_PARAM *param = SSL_CTX_get0_param(ctx);
-	bool ok = SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
-		  SSL_CTX_set_cipher_list(ctx, CIPHERS_12) == 1 &&
-		  SSL_CTX_set_ciphersuites(ctx, CIPHERS_13) == 1 &&
-		  SSL_CTX_set1_groups_list(ctx, GROUPS) == 1 &&
-		  /* SIP's domain certificates serve both ends (RFC 5922 §4): usage is checked in
+	bool ok =
+		SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
+		SSL_CTX_set_cipher_list(ctx, CIPHERS_12) == 1 &&
+		SSL_CTX_set_ciphersuites(ctx, CIPHERS_13) == 1 &&
+		SSL_CTX_set1_groups_list(ctx, GROUPS) == 1 &&
+		/* SIP's domain certificates serve both ends (RFC 5922 §4): usage is checked in
 		   * verify_peer. */
-		  X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_ANY) == 1 &&
-		  /* What the operator names as an anchor is one, even if something above signed it. */
-		  X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN) == 1;
+		X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_ANY) == 1 &&
+		/* What the operator names as an anchor is one, even if something above signed it. */
+		X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN) == 1;
 	SSL_CTX_set_security_level(ctx, 2);
 	SSL_CTX_set_verify_depth(ctx, VERIFY_DEPTH);
 	SSL_CTX_set_cert_verify_callback(ctx, verify_peer, NULL);
@@ -385,7 +386,8 @@ static enum err make_client(struct tls_set *set, const struct settings *s, size_
 
 SSL *tls_new_client(const struct tls_set *set, uint16_t trunk, const struct str *name)
 {
-	const struct client *c = &set->clients[trunk < set->client_count ? trunk : set->client_count];
+	const struct client *c =
+		&set->clients[trunk < set->client_count ? trunk : set->client_count];
 	char host[TLS_NAME_LEN_MAX + 1];
 	struct addr ip;
 	SSL *ssl = SSL_new(c->ctx);

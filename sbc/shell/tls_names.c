@@ -67,8 +67,7 @@ static void add_common_name(struct tls_names *n, X509 *cert)
 {
 	X509_NAME *subject = X509_get_subject_name(cert);
 	int last = -1;
-	for (int at = -1;
-	     (at = X509_NAME_get_index_by_NID(subject, NID_commonName, at)) >= 0;)
+	for (int at = -1; (at = X509_NAME_get_index_by_NID(subject, NID_commonName, at)) >= 0;)
 		last = at; /* the most specific one */
 	if (last < 0)
 		return;
@@ -162,8 +161,9 @@ bool tls_names_serves(X509 *cert, struct str host)
 			continue;
 		struct str s = of_asn1(g->d.ia5);
 		size_t dot = str_index(host, '.');
-		ok = str_ieq(s, host) || (str_has_prefix(s, STR("*.")) && dot < host.len &&
-					  str_ieq(str_from_offset(s, 1), str_from_offset(host, dot)));
+		ok = str_ieq(s, host) ||
+		     (str_has_prefix(s, STR("*.")) && dot < host.len &&
+		      str_ieq(str_from_offset(s, 1), str_from_offset(host, dot)));
 	}
 	GENERAL_NAMES_free(alt);
 	return ok;

@@ -24,8 +24,7 @@ static bool is_keepalive(struct str s)
 
 static void take_batch(struct udp *u, size_t count)
 {
-	struct flow flow = {
-		.id = ID_NONE, .listener = u->listener, .transport = TRANSPORT_UDP};
+	struct flow flow = {.id = ID_NONE, .listener = u->listener, .transport = TRANSPORT_UDP};
 	for (size_t i = 0; i < count; i++) {
 		struct str bytes;
 		if (!dgram_get(u->in, i, &flow.remote, &bytes)) {
@@ -61,8 +60,7 @@ enum err udp_open(struct udp *u, struct turn *turn, struct dgram_in *in, uint16_
 	struct sockaddr_storage sa;
 	socklen_t len = sockaddr_write(local, &sa);
 	int on = 1, size = SOCKET_BYTES;
-	*u = (struct udp){
-		.turn = turn, .in = in, .fd = -1, .listener = listener, .local = *local};
+	*u = (struct udp){.turn = turn, .in = in, .fd = -1, .listener = listener, .local = *local};
 	enum err e = dgram_out_init(&u->out);
 	if (e)
 		return e;
