@@ -56,7 +56,7 @@ struct build_base {
 
 /*
  * m must be answerable. `source`: where the request came from; the top Via gets received (always what we saw,
- * never what it claimed) and, where asked for, rport. ERR_LIMIT: store is full (header section + 96 bytes is enough).
+ * never what it claimed) and, where asked for, rport. ERR_LIMIT: store is full (header section + 384 bytes is enough).
  */
 enum err build_base(struct buf *store, const struct msg *m, const struct addr *source,
 		    struct build_base *out) MUST_USE;

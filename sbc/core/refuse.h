@@ -15,7 +15,8 @@
 /* For a message that msg_index, msg_check or msg_full did not accept (m->fault): REJECT or DROP. */
 struct verdict refuse_fault(const struct msg *m);
 
-enum { REFUSE_TYPES_MAX = 8 };
+/* For a response that msg_index accepted: DROP where it was not made for us (more than one Via). */
+struct verdict refuse_response(const struct msg *m);
 
 /* What the element supports. */
 struct refuse_params {
