@@ -101,7 +101,7 @@ $(B)/asan/tests/fuzz/fuzz_%: $(B)/asan/tests/fuzz/fuzz_%.o $(B)/asan/tests/fuzz/
 	$(Q)$(call link,asan)
 $(B)/fuzz/tests/fuzz/fuzz_%: $(B)/fuzz/tests/fuzz/fuzz_%.o $(call lib,fuzz)
 	$(Q)$(FUZZ_CC) $(LF_fuzz) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
-$(B)/rel/tests/bench/bench_%: $(B)/rel/tests/bench/bench_%.o $(B)/rel/tests/bench/run.o $(call lib,rel)
+$(B)/rel/tests/bench/bench_%: $(B)/rel/tests/bench/bench_%.o $(B)/rel/tests/bench/run.o $(B)/rel/tests/support/media.o $(call lib,rel)
 	$(Q)$(call link,rel)
 $(B)/asan/tests/sim/world: $(sim_objs:%=$(B)/asan/%) $(call lib,asan)
 	$(Q)$(call link,asan)

@@ -4,16 +4,26 @@
  */
 #include "srtp_engine.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include <srtp2/srtp.h>
 
 #include "common/secret.h"
 
+/* The library is set up once for the process: a second srtp_init fails. */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static srtp_err_status_t ready;
+
+static void set_up(void)
+{
+	ready = srtp_init();
+}
+
 static enum err worker_new(void **out_state)
 {
-	/* Repeated calls only run the self-tests again; workers are made one after the other at start. */
-	if (srtp_init() != srtp_err_status_ok)
+	pthread_once(&once, set_up);
+	if (ready != srtp_err_status_ok)
 		return ERR_UNSUPPORTED;
 	*out_state = NULL;
 	return OK;
