@@ -72,7 +72,8 @@ void cipher_hmac(const struct cipher_hmac *h, const uint8_t *p, size_t len, cons
 	if (whole > 0)
 		sha1_blocks(state, p, whole);
 	memcpy(end, p + whole * SHA_BLOCK, rest);
-	memcpy(end + rest, tail, tail_len);
+	if (tail_len > 0)
+		memcpy(end + rest, tail, tail_len);
 	rest += tail_len;
 	end[rest++] = 0x80;
 	const size_t blocks = rest + 8 > SHA_BLOCK ? 2 : 1;
