@@ -95,7 +95,8 @@ static bool has_clean_octets(struct str s)
 
 static bool next_line(struct str *rest, struct str *out_line)
 {
-	if (!str_cut(rest, '\n', out_line))
+	/* What follows the last line end is no line. */
+	if (rest->len == 0 || !str_cut(rest, '\n', out_line))
 		return false;
 	if (out_line->len > 0 && out_line->p[out_line->len - 1] == '\r')
 		out_line->len--;
