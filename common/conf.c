@@ -123,6 +123,7 @@ static const char *const type_texts[CONF_TYPE_COUNT] = {
 	[CONF_PORTS] = "a range of ports such as 20000-39999",
 	[CONF_URI] = "a URI",
 	[CONF_REGEX] = "a regular expression",
+	[CONF_PATH] = "the path of a file",
 	[CONF_SOURCE] = "a path, !credential NAME, !file PATH or !env NAME",
 	[CONF_SECTION] = "a map",
 	[CONF_LIST_OF] = "a list",
@@ -324,7 +325,8 @@ static bool read_value(const struct want *w, struct str t, void *out, size_t siz
 	case CONF_PORTS: return conf_read_ports(t, out) == OK;
 	case CONF_STRING:
 	case CONF_URI:
-	case CONF_REGEX: return read_text(w, t, out);
+	case CONF_REGEX:
+	case CONF_PATH: return read_text(w, t, out);
 	case CONF_SOURCE:
 	case CONF_SECTION:
 	case CONF_LIST_OF:
@@ -332,7 +334,7 @@ static bool read_value(const struct want *w, struct str t, void *out, size_t siz
 	case CONF_ANY:
 	case CONF_TYPE_COUNT: break;
 	}
-	CHECK(!"a scalar type");
+	check_failed("a scalar type", __FILE__, __LINE__);
 	return false;
 }
 
@@ -353,6 +355,26 @@ static void refuse_shape(struct conf_fill *f, const struct want *w, struct conf_
 
 /* ---- values that stand elsewhere */
 
+/* A relative path begins where the file lies that it is written in: daemons and people stand elsewhere. */
+static bool seen_from_file(struct conf_fill *f, const struct conf_node *n, struct str path,
+			   struct str *out)
+{
+	struct str file = n->place.file ? n->place.file->path : STR_NONE;
+	size_t dir = file.len;
+	while (dir > 0 && file.p[dir - 1] != '/')
+		dir--;
+	*out = path;
+	if (path.p[0] == '/' || dir == 0)
+		return true;
+	char *z = arena_alloc(f->arena, dir + path.len);
+	if (!z)
+		return false;
+	memcpy(z, file.p, dir);
+	memcpy(z + dir, path.p, path.len);
+	*out = (struct str){z, dir + path.len};
+	return true;
+}
+
 static bool path_of(struct conf_fill *f, const struct conf_node *n, struct str *out)
 {
 	const char *dir = getenv("CREDENTIALS_DIRECTORY");
@@ -360,10 +382,8 @@ static bool path_of(struct conf_fill *f, const struct conf_node *n, struct str *
 		conf_error(f->report, n, "a name is expected after the tag");
 		return false;
 	}
-	if (n->tag == CONF_TAG_FILE) {
-		*out = n->text;
-		return true;
-	}
+	if (n->tag == CONF_TAG_FILE)
+		return seen_from_file(f, n, n->text, out);
 	if (str_has_char(n->text, '/')) {
 		conf_error(f->report, n, "a credential's name has no \"/\"");
 		return false;
@@ -434,7 +454,7 @@ static bool read_source(struct conf_fill *f, const struct conf_node *n, struct c
 {
 	switch (n->tag) {
 	case CONF_TAG_ENV: return value_of_env(f, n, &out->value);
-	case CONF_TAG_NONE: out->path = n->text; return n->text.len > 0;
+	case CONF_TAG_NONE: return n->text.len > 0 && seen_from_file(f, n, n->text, &out->path);
 	case CONF_TAG_FILE:
 	case CONF_TAG_CREDENTIAL: return path_of(f, n, &out->path);
 	}
@@ -454,7 +474,8 @@ static size_t item_size(const struct conf_setting *s, enum conf_type t)
 	case CONF_RATE: return sizeof(struct conf_rate);
 	case CONF_STRING:
 	case CONF_URI:
-	case CONF_REGEX: return sizeof(struct str);
+	case CONF_REGEX:
+	case CONF_PATH: return sizeof(struct str);
 	case CONF_ADDRESS:
 	case CONF_ADDRESS_PORT: return sizeof(struct addr);
 	case CONF_PREFIX: return sizeof(struct prefix);
@@ -466,7 +487,7 @@ static size_t item_size(const struct conf_setting *s, enum conf_type t)
 	case CONF_ANY:
 	case CONF_TYPE_COUNT: break;
 	}
-	CHECK(!"a type that can be an item");
+	check_failed("a type that can be an item", __FILE__, __LINE__);
 	return 0;
 }
 
@@ -492,6 +513,8 @@ static void fill_scalar(struct conf_fill *f, const struct want *w, struct conf_n
 	}
 	if (!read_value(w, text, out, size))
 		refuse(f, w, n, text);
+	else if (w->type == CONF_PATH && !seen_from_file(f, n, text, out))
+		conf_error(f->report, n, "the configuration is larger than this program accepts");
 	else if (w->s->check)
 		w->s->check(f->report, n, out);
 	if (f->report->errors > before)

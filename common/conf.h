@@ -32,6 +32,7 @@ enum conf_type {
 	CONF_PORTS,        /* struct conf_ports; 20000-39999 */
 	CONF_URI,          /* struct str; its scheme is one of `words` */
 	CONF_REGEX,        /* struct str; `check` compiles it */
+	CONF_PATH,         /* struct str; of a file, seen from the one that it is written in */
 	CONF_SOURCE,       /* struct conf_source: a path, or a value that stands elsewhere */
 	CONF_SECTION,      /* a map with the keys of `sub`, embedded */
 	CONF_LIST_OF,      /* struct conf_list of `item` */

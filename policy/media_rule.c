@@ -72,8 +72,9 @@ enum keys { KEYS_NONE, KEYS_OTHER_SUITE, KEYS_GOOD };
 static enum keys find_keys(const struct media_rule *r, const struct sdp_media *m)
 {
 	enum keys best = KEYS_NONE;
-	const struct sdp_attr *a = NULL;
-	while ((a = sdp_next_attr(&m->attrs, STR("crypto"), a)) != NULL) {
+	const struct str name = STR("crypto");
+	for (const struct sdp_attr *a = sdp_find_attr(&m->attrs, name); a;
+	     a = sdp_next_attr(&m->attrs, name, a)) {
 		struct sdes line;
 		if (sdes_parse(a->value, &line) != OK)
 			continue;
@@ -123,7 +124,8 @@ static struct verdict check_other(const struct media_rule *r, const struct sdp_m
 	if (is_fax(m) ? r->t38 : plain_is_allowed(r))
 		return accept(r);
 	return refuse(r, WARN_MEDIA_TYPE,
-		      is_fax(m) ? STR("T.38 not available") : STR("only audio and video over SRTP"));
+		      is_fax(m) ? STR("T.38 not available")
+				: STR("only audio and video over SRTP"));
 }
 
 static struct verdict check_medium(const struct media_rule *r, const struct sdp_media *m,

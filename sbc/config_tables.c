@@ -229,7 +229,7 @@ static const struct conf_section node_section = {
 
 static const struct conf_setting certificate_settings[] = {
 	{.name = "chain",
-	 .type = CONF_STRING,
+	 .type = CONF_PATH,
 	 CONF_AT(struct raw_certificate, chain),
 	 .flags = CONF_REQUIRED,
 	 .help = "PEM file: the leaf first, then the intermediates."},
@@ -1034,7 +1034,7 @@ static const struct conf_setting config_settings[] = {
 	 .max = 256},
 	{.name = "trust_anchors",
 	 .type = CONF_NAMED,
-	 .item = CONF_STRING,
+	 .item = CONF_PATH,
 	 .sub = &anchor_section,
 	 CONF_AT(struct raw_config, anchors),
 	 .max = 256,
@@ -1099,7 +1099,8 @@ const struct conf_section config_section = {
 		"Durations are written "
 		"250ms, 30s, 10m, 4h, 7d. A list of one value may be written without brackets. "
 		"`sallyport check` "
-		"says every mistake of a file at once. \"changed by\" says what makes a change "
+		"says every mistake of a file at once. Relative paths are seen from the file that "
+		"they are written in. \"changed by\" says what makes a change "
 		"take effect.",
 	ROWS(config_settings),
 	.size = sizeof(struct raw_config)};
