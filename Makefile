@@ -29,7 +29,7 @@ CC := gcc
 endif
 
 WARN  := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wswitch-enum -Wconversion \
-         -Wvla -Wformat=2 -Wundef -Wpointer-arith -Werror
+         -Wvla -Wformat=2 -Wundef -Wpointer-arith -Wno-string-conversion -Werror
 BASE  := -std=gnu11 -g -I. -D_GNU_SOURCE -DSALLYPORT_VERSION='"$(VERSION)"' -pthread -MMD -MP -fPIE -fno-strict-aliasing
 CF_rel  := $(BASE) $(WARN) -O2 -D_FORTIFY_SOURCE=3 -fstack-protector-strong
 CF_asan := $(BASE) $(WARN) -O1 -DSALLYPORT_DEBUG -fno-omit-frame-pointer -fsanitize=address,undefined \
