@@ -37,73 +37,56 @@ struct row {
 	uint64_t again_ms, deadline_ms;
 };
 
+/* clang-format off */
 static const struct row invite_rows[] = {
-	{"INVITE again before any response is absorbed", S(TRYING), S(REQUEST), S(TRYING), 0, G,
-	 NONE},
+	{"INVITE again before any response is absorbed", S(TRYING), S(REQUEST), S(TRYING), 0, G, NONE},
 	{"ACK before any response is absorbed", S(TRYING), S(ACK), S(TRYING), 0, G, NONE},
 	{"the first 1xx goes out", S(TRYING), S(SEND_1XX), S(PROCEEDING), KSEND, NONE, NONE},
-	{"2xx at once is repeated until its ACK", S(TRYING), S(SEND_2XX), S(ACCEPTED), KSEND,
-	 IN(500), IN(32000)},
-	{"refusal at once is repeated until its ACK", S(TRYING), S(SEND_REFUSAL), S(COMPLETED),
-	 KSEND, IN(500), IN(32000)},
-	{"silence is not for INVITE; it would be a refusal", S(TRYING), S(SEND_SILENCE),
-	 S(COMPLETED), KSEND, IN(500), IN(32000)},
+	{"2xx at once is repeated until its ACK", S(TRYING), S(SEND_2XX), S(ACCEPTED), KSEND, IN(500), IN(32000)},
+	{"refusal at once is repeated until its ACK", S(TRYING), S(SEND_REFUSAL), S(COMPLETED), KSEND, IN(500), IN(32000)},
+	{"silence is not for INVITE; it would be a refusal", S(TRYING), S(SEND_SILENCE), S(COMPLETED), KSEND, IN(500), IN(32000)},
 	{"after 200 ms a 100 is due", S(TRYING), S(AGAIN), S(TRYING), SLOW, NONE, NONE},
 	{"no deadline before a response", S(TRYING), S(DEADLINE), S(TRYING), 0, G, NONE},
 	{"lost response before any is told", S(TRYING), S(ERROR), S(TRYING), FAIL, G, NONE},
 
-	{"INVITE again in Proceeding resends the last provisional", S(PROCEEDING), S(REQUEST),
-	 S(PROCEEDING), SEND, NONE, NONE},
+	{"INVITE again in Proceeding resends the last provisional", S(PROCEEDING), S(REQUEST), S(PROCEEDING), SEND, NONE, NONE},
 	{"ACK in Proceeding is absorbed", S(PROCEEDING), S(ACK), S(PROCEEDING), 0, NONE, NONE},
 	{"a further 1xx goes out", S(PROCEEDING), S(SEND_1XX), S(PROCEEDING), KSEND, NONE, NONE},
-	{"2xx in Proceeding is repeated until its ACK", S(PROCEEDING), S(SEND_2XX), S(ACCEPTED),
-	 KSEND, IN(500), IN(32000)},
-	{"refusal in Proceeding is repeated until its ACK", S(PROCEEDING), S(SEND_REFUSAL),
-	 S(COMPLETED), KSEND, IN(500), IN(32000)},
-	{"silence in Proceeding would be a refusal", S(PROCEEDING), S(SEND_SILENCE), S(COMPLETED),
-	 KSEND, IN(500), IN(32000)},
+	{"2xx in Proceeding is repeated until its ACK", S(PROCEEDING), S(SEND_2XX), S(ACCEPTED), KSEND, IN(500), IN(32000)},
+	{"refusal in Proceeding is repeated until its ACK", S(PROCEEDING), S(SEND_REFUSAL), S(COMPLETED), KSEND, IN(500), IN(32000)},
+	{"silence in Proceeding would be a refusal", S(PROCEEDING), S(SEND_SILENCE), S(COMPLETED), KSEND, IN(500), IN(32000)},
 	{"no timer G in Proceeding", S(PROCEEDING), S(AGAIN), S(PROCEEDING), 0, NONE, NONE},
 	{"no deadline in Proceeding", S(PROCEEDING), S(DEADLINE), S(PROCEEDING), 0, NONE, NONE},
-	{"a lost 1xx is told and the state stays", S(PROCEEDING), S(ERROR), S(PROCEEDING), FAIL,
-	 NONE, NONE},
+	{"a lost 1xx is told and the state stays", S(PROCEEDING), S(ERROR), S(PROCEEDING), FAIL, NONE, NONE},
 
-	{"INVITE again in Completed gets the refusal again", S(COMPLETED), S(REQUEST), S(COMPLETED),
-	 SEND, G, H},
+	{"INVITE again in Completed gets the refusal again", S(COMPLETED), S(REQUEST), S(COMPLETED), SEND, G, H},
 	{"ACK confirms a refusal", S(COMPLETED), S(ACK), S(CONFIRMED), DROP, NONE, IN(5000)},
 	{"1xx after a refusal goes nowhere", S(COMPLETED), S(SEND_1XX), S(COMPLETED), 0, G, H},
 	{"2xx after a refusal goes nowhere", S(COMPLETED), S(SEND_2XX), S(COMPLETED), 0, G, H},
 	{"a second refusal goes nowhere", S(COMPLETED), S(SEND_REFUSAL), S(COMPLETED), 0, G, H},
 	{"silence after a refusal", S(COMPLETED), S(SEND_SILENCE), S(COMPLETED), 0, G, H},
-	{"timer G repeats the refusal and doubles", S(COMPLETED), S(AGAIN), S(COMPLETED), SEND,
-	 IN(2000), H},
-	{"timer H: no ACK came", S(COMPLETED), S(DEADLINE), S(TERMINATED), DROP | END | NO_ACK,
-	 NONE, NONE},
-	{"a lost refusal is told and the state stays", S(COMPLETED), S(ERROR), S(COMPLETED), FAIL,
-	 G, H},
+	{"timer G repeats the refusal and doubles", S(COMPLETED), S(AGAIN), S(COMPLETED), SEND, IN(2000), H},
+	{"timer H: no ACK came", S(COMPLETED), S(DEADLINE), S(TERMINATED), DROP | END | NO_ACK, NONE, NONE},
+	{"a lost refusal is told and the state stays", S(COMPLETED), S(ERROR), S(COMPLETED), FAIL, G, H},
 
-	{"INVITE again in Confirmed is absorbed", S(CONFIRMED), S(REQUEST), S(CONFIRMED), 0, NONE,
-	 H},
+	{"INVITE again in Confirmed is absorbed", S(CONFIRMED), S(REQUEST), S(CONFIRMED), 0, NONE, H},
 	{"ACK again in Confirmed is absorbed", S(CONFIRMED), S(ACK), S(CONFIRMED), 0, NONE, H},
 	{"1xx in Confirmed goes nowhere", S(CONFIRMED), S(SEND_1XX), S(CONFIRMED), 0, NONE, H},
 	{"2xx in Confirmed goes nowhere", S(CONFIRMED), S(SEND_2XX), S(CONFIRMED), 0, NONE, H},
-	{"refusal in Confirmed goes nowhere", S(CONFIRMED), S(SEND_REFUSAL), S(CONFIRMED), 0, NONE,
-	 H},
+	{"refusal in Confirmed goes nowhere", S(CONFIRMED), S(SEND_REFUSAL), S(CONFIRMED), 0, NONE, H},
 	{"silence in Confirmed", S(CONFIRMED), S(SEND_SILENCE), S(CONFIRMED), 0, NONE, H},
 	{"no timer G in Confirmed", S(CONFIRMED), S(AGAIN), S(CONFIRMED), 0, NONE, H},
 	{"timer I ends Confirmed", S(CONFIRMED), S(DEADLINE), S(TERMINATED), END, NONE, NONE},
 	{"no transport error in Confirmed", S(CONFIRMED), S(ERROR), S(CONFIRMED), 0, NONE, H},
 
 	{"INVITE again in Accepted is absorbed", S(ACCEPTED), S(REQUEST), S(ACCEPTED), 0, G, H},
-	{"ACK in Accepted stops the 2xx and is passed up", S(ACCEPTED), S(ACK), S(ACCEPTED),
-	 TXN_DO_PASS | DROP, NONE, H},
+	{"ACK in Accepted stops the 2xx and is passed up", S(ACCEPTED), S(ACK), S(ACCEPTED), TXN_DO_PASS | DROP, NONE, H},
 	{"1xx in Accepted goes nowhere", S(ACCEPTED), S(SEND_1XX), S(ACCEPTED), 0, G, H},
 	{"a second 2xx in Accepted goes nowhere", S(ACCEPTED), S(SEND_2XX), S(ACCEPTED), 0, G, H},
 	{"refusal in Accepted goes nowhere", S(ACCEPTED), S(SEND_REFUSAL), S(ACCEPTED), 0, G, H},
 	{"silence in Accepted", S(ACCEPTED), S(SEND_SILENCE), S(ACCEPTED), 0, G, H},
-	{"the 2xx is repeated by time and doubles", S(ACCEPTED), S(AGAIN), S(ACCEPTED), SEND,
-	 IN(2000), H},
-	{"timer L without an ACK", S(ACCEPTED), S(DEADLINE), S(TERMINATED), DROP | END | NO_ACK,
-	 NONE, NONE},
+	{"the 2xx is repeated by time and doubles", S(ACCEPTED), S(AGAIN), S(ACCEPTED), SEND, IN(2000), H},
+	{"timer L without an ACK", S(ACCEPTED), S(DEADLINE), S(TERMINATED), DROP | END | NO_ACK, NONE, NONE},
 	{"a lost 2xx is told and the state stays", S(ACCEPTED), S(ERROR), S(ACCEPTED), FAIL, G, H},
 
 	{"INVITE after the end", S(TERMINATED), S(REQUEST), S(TERMINATED), 0, NONE, NONE},
@@ -116,54 +99,41 @@ static const struct row invite_rows[] = {
 	{"timer H after the end", S(TERMINATED), S(DEADLINE), S(TERMINATED), 0, NONE, NONE},
 	{"transport error after the end", S(TERMINATED), S(ERROR), S(TERMINATED), 0, NONE, NONE},
 };
+/* clang-format on */
 _Static_assert(ARRAY_LEN(invite_rows) == TXN_SERVER_STATE_COUNT * TXN_SERVER_EVENT_COUNT,
 	       "a row for each state and event");
 
+/* clang-format off */
 static const struct row other_rows[] = {
 	{"request again in Trying is absorbed", S(TRYING), S(REQUEST), S(TRYING), 0, G, NONE},
 	{"a stray ACK in Trying is absorbed", S(TRYING), S(ACK), S(TRYING), 0, G, NONE},
 	{"a 100 goes out", S(TRYING), S(SEND_1XX), S(PROCEEDING), KSEND, NONE, NONE},
-	{"2xx is final and kept for J", S(TRYING), S(SEND_2XX), S(COMPLETED), KSEND, NONE,
-	 IN(32000)},
-	{"refusal is final and kept for J", S(TRYING), S(SEND_REFUSAL), S(COMPLETED), KSEND, NONE,
-	 IN(32000)},
-	{"408 is not sent, and repeats are absorbed for J", S(TRYING), S(SEND_SILENCE),
-	 S(COMPLETED), DROP, NONE, IN(32000)},
-	{"when the client's E has reached T2 a 100 is due", S(TRYING), S(AGAIN), S(TRYING), SLOW,
-	 NONE, NONE},
+	{"2xx is final and kept for J", S(TRYING), S(SEND_2XX), S(COMPLETED), KSEND, NONE, IN(32000)},
+	{"refusal is final and kept for J", S(TRYING), S(SEND_REFUSAL), S(COMPLETED), KSEND, NONE, IN(32000)},
+	{"408 is not sent, and repeats are absorbed for J", S(TRYING), S(SEND_SILENCE), S(COMPLETED), DROP, NONE, IN(32000)},
+	{"when the client's E has reached T2 a 100 is due", S(TRYING), S(AGAIN), S(TRYING), SLOW, NONE, NONE},
 	{"no deadline before a response", S(TRYING), S(DEADLINE), S(TRYING), 0, G, NONE},
 	{"transport error in Trying is told", S(TRYING), S(ERROR), S(TRYING), FAIL, G, NONE},
 
-	{"request again in Proceeding resends the 100", S(PROCEEDING), S(REQUEST), S(PROCEEDING),
-	 SEND, NONE, NONE},
-	{"a stray ACK in Proceeding is absorbed", S(PROCEEDING), S(ACK), S(PROCEEDING), 0, NONE,
-	 NONE},
+	{"request again in Proceeding resends the 100", S(PROCEEDING), S(REQUEST), S(PROCEEDING), SEND, NONE, NONE},
+	{"a stray ACK in Proceeding is absorbed", S(PROCEEDING), S(ACK), S(PROCEEDING), 0, NONE, NONE},
 	{"a second 100 goes out", S(PROCEEDING), S(SEND_1XX), S(PROCEEDING), KSEND, NONE, NONE},
-	{"2xx in Proceeding is final", S(PROCEEDING), S(SEND_2XX), S(COMPLETED), KSEND, NONE,
-	 IN(32000)},
-	{"refusal in Proceeding is final", S(PROCEEDING), S(SEND_REFUSAL), S(COMPLETED), KSEND,
-	 NONE, IN(32000)},
-	{"408 in Proceeding drops the 100 too", S(PROCEEDING), S(SEND_SILENCE), S(COMPLETED), DROP,
-	 NONE, IN(32000)},
+	{"2xx in Proceeding is final", S(PROCEEDING), S(SEND_2XX), S(COMPLETED), KSEND, NONE, IN(32000)},
+	{"refusal in Proceeding is final", S(PROCEEDING), S(SEND_REFUSAL), S(COMPLETED), KSEND, NONE, IN(32000)},
+	{"408 in Proceeding drops the 100 too", S(PROCEEDING), S(SEND_SILENCE), S(COMPLETED), DROP, NONE, IN(32000)},
 	{"one 100 is enough", S(PROCEEDING), S(AGAIN), S(PROCEEDING), 0, NONE, NONE},
 	{"no deadline in Proceeding", S(PROCEEDING), S(DEADLINE), S(PROCEEDING), 0, NONE, NONE},
-	{"transport error in Proceeding is told", S(PROCEEDING), S(ERROR), S(PROCEEDING), FAIL,
-	 NONE, NONE},
+	{"transport error in Proceeding is told", S(PROCEEDING), S(ERROR), S(PROCEEDING), FAIL, NONE, NONE},
 
-	{"request again in Completed gets the response again", S(COMPLETED), S(REQUEST),
-	 S(COMPLETED), SEND, NONE, H},
+	{"request again in Completed gets the response again", S(COMPLETED), S(REQUEST), S(COMPLETED), SEND, NONE, H},
 	{"a stray ACK in Completed is absorbed", S(COMPLETED), S(ACK), S(COMPLETED), 0, NONE, H},
 	{"100 in Completed goes nowhere", S(COMPLETED), S(SEND_1XX), S(COMPLETED), 0, NONE, H},
 	{"2xx in Completed goes nowhere", S(COMPLETED), S(SEND_2XX), S(COMPLETED), 0, NONE, H},
-	{"refusal in Completed goes nowhere", S(COMPLETED), S(SEND_REFUSAL), S(COMPLETED), 0, NONE,
-	 H},
+	{"refusal in Completed goes nowhere", S(COMPLETED), S(SEND_REFUSAL), S(COMPLETED), 0, NONE, H},
 	{"silence in Completed", S(COMPLETED), S(SEND_SILENCE), S(COMPLETED), 0, NONE, H},
-	{"nothing is repeated by timer in Completed", S(COMPLETED), S(AGAIN), S(COMPLETED), 0, NONE,
-	 H},
-	{"timer J ends Completed", S(COMPLETED), S(DEADLINE), S(TERMINATED), DROP | END, NONE,
-	 NONE},
-	{"transport error in Completed is told", S(COMPLETED), S(ERROR), S(COMPLETED), FAIL, NONE,
-	 H},
+	{"nothing is repeated by timer in Completed", S(COMPLETED), S(AGAIN), S(COMPLETED), 0, NONE, H},
+	{"timer J ends Completed", S(COMPLETED), S(DEADLINE), S(TERMINATED), DROP | END, NONE, NONE},
+	{"transport error in Completed is told", S(COMPLETED), S(ERROR), S(COMPLETED), FAIL, NONE, H},
 
 	{"request after the end", S(TERMINATED), S(REQUEST), S(TERMINATED), 0, NONE, NONE},
 	{"ACK after the end", S(TERMINATED), S(ACK), S(TERMINATED), 0, NONE, NONE},
@@ -175,6 +145,7 @@ static const struct row other_rows[] = {
 	{"timer J after the end", S(TERMINATED), S(DEADLINE), S(TERMINATED), 0, NONE, NONE},
 	{"transport error after the end", S(TERMINATED), S(ERROR), S(TERMINATED), 0, NONE, NONE},
 };
+/* clang-format on */
 /* A non-INVITE never is in Confirmed or Accepted. */
 _Static_assert(ARRAY_LEN(other_rows) == (TXN_SERVER_STATE_COUNT - 2) * TXN_SERVER_EVENT_COUNT,
 	       "a row for each state and event");
@@ -237,6 +208,7 @@ struct life {
 };
 
 #define TO_T2 500, 1500, 3500, 7500, 11500, 15500, 19500, 23500, 27500, 31500
+/* clang-format off */
 static const struct life lives[] = {
 	{"486 over UDP is repeated up to T2 until H", true, false, 486, {0, TO_T2}, 32000, true},
 	{"486 over a stream is sent once and waits for its ACK", true, true, 486, {0}, 32000, true},
@@ -246,6 +218,7 @@ static const struct life lives[] = {
 	{"200 to another request over a stream does not linger", false, true, 200, {0}, 0, false},
 	{"408 to INVITE is a refusal like others", true, true, 408, {0}, 32000, true},
 };
+/* clang-format on */
 
 static void check_life(const struct life *l)
 {
