@@ -4,6 +4,7 @@
 
 #include "common/crypto.h"
 #include "srtp_engine.h"
+#include "srtp_known.h"
 
 static const struct srtp_engine *const engines[] = {&srtp_engine_openssl, &srtp_engine_libsrtp2};
 
@@ -12,12 +13,16 @@ enum err srtp_worker_init(struct srtp_worker *w, const char *engine)
 	for (size_t i = 0; i < ARRAY_LEN(engines); i++) {
 		if (strcmp(engines[i]->name, engine) != 0)
 			continue;
-		void *state;
-		const enum err e = engines[i]->worker_new(&state);
+		struct srtp_worker made = {.engine = engines[i]};
+		enum err e = made.engine->worker_new(&made.state);
 		if (e != OK)
 			return e;
-		*w = (struct srtp_worker){.engine = engines[i], .state = state};
-		return OK;
+		e = srtp_known_check(&made);
+		if (e != OK)
+			srtp_worker_release(&made);
+		else
+			*w = made;
+		return e;
 	}
 	return ERR_NOTFOUND;
 }
@@ -94,6 +99,14 @@ bool srtp_key_is_set(const struct srtp_key *s)
 bool srtp_key_is_same(const struct srtp_key *s, const struct secret *key)
 {
 	return s->state && s->key_print == print_of(key);
+}
+
+void srtp_key_take(struct srtp_key *s, struct srtp_key *from)
+{
+	CHECK(s->worker == from->worker && s->direction == from->direction && !s->state);
+	const struct srtp_key empty = *s;
+	*s = *from;
+	*from = empty;
 }
 
 void srtp_key_release(struct srtp_key *s)

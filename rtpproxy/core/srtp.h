@@ -74,6 +74,8 @@ void srtp_key_drop(struct srtp_key *s);
 bool srtp_key_is_set(const struct srtp_key *s);
 /* True if these bytes are the key in use, whatever the suite. */
 bool srtp_key_is_same(const struct srtp_key *s, const struct secret *key);
+/* Takes over the key of `from` with its counters and memory of others; s had none, and from has none then. */
+void srtp_key_take(struct srtp_key *s, struct srtp_key *from);
 void srtp_key_release(struct srtp_key *s);
 
 /* One packet to be worked on. pkt->kind says RTP or RTCP. */

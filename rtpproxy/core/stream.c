@@ -67,6 +67,16 @@ enum err stream_set_key(struct stream *s, enum srtp_direction d, enum sdes_suite
 	return srtp_key_set(&s->srtp[d], suite, key);
 }
 
+void stream_take_keys(struct stream *s, struct stream *from)
+{
+	CHECK(s->kind == PKT_RTP && from->kind == PKT_RTP && s != from);
+	for (int i = 0; i < SRTP_DIRECTION_COUNT; i++)
+		srtp_key_take(&s->srtp[i], &from->srtp[i]);
+	s->security = from->security;
+	s->quality = from->quality;
+	from->security = STREAM_CLOSED;
+}
+
 void stream_set_flow(struct stream *s, unsigned flags)
 {
 	CHECK((flags & ~(unsigned)(STREAM_BLOCKED | STREAM_HOLD)) == 0);

@@ -86,6 +86,9 @@ void stream_set_security(struct stream *s, enum stream_security security);
  * has: two senders would share one key stream. Does not change the security. */
 enum err stream_set_key(struct stream *s, enum srtp_direction d, enum sdes_suite suite,
 			const struct secret *key) MUST_USE;
+/* On RTP endpoints, s without keys: the keys, security and quality of `from`, which is to be released. When a party gets
+ * new ports but keeps its keys, this is the way: setting them anew would start the same key streams again. */
+void stream_take_keys(struct stream *s, struct stream *from);
 /* STREAM_BLOCKED | STREAM_HOLD: replaces what was set. */
 void stream_set_flow(struct stream *s, unsigned flags);
 /* Where packets of this kind that arrive here leave again; NULL: nowhere. One way: call it on both. */
