@@ -36,6 +36,7 @@ struct call {
 	uint64_t media_us; /* last packet of any leg seen by the time-out */
 	struct dialogue *dialogues[LIMIT_DIALOGUES];
 	uint8_t dialogue_count;
+	bool dying; /* all its dialogues are */
 };
 
 /* Who a command is about; views. */

@@ -105,10 +105,8 @@ static void connect_side(const struct leg *l, struct media *m, const struct medi
 /* The endpoint that packets of this kind leave from towards the party. */
 static struct stream *sink(struct media *m, enum pkt_kind kind)
 {
-	if (kind == PKT_RTP || m->mux.agreed) {
-		return &m->streams[LEG_RTP];
-	}
-	return m->opened & 1u << LEG_RTCP ? &m->streams[LEG_RTCP] : NULL;
+	unsigned k = kind == PKT_RTP || m->mux.agreed ? LEG_RTP : LEG_RTCP;
+	return m->opened & 1u << k ? &m->streams[k] : NULL;
 }
 
 static void join(struct media *from, struct media *to)

@@ -89,6 +89,7 @@ struct leg {
 	struct leg_origin origin;
 	struct media *media[LIMIT_MEDIAS];
 	uint8_t media_count;
+	uint8_t line_count; /* m= lines of the last offer, either way; never more than medias */
 };
 
 /* Packets a second that a media may send: about ten times what codecs do (threats D17). */

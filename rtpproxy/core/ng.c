@@ -72,6 +72,9 @@ bool ng_peek(struct str body, struct str *out_command, struct str *out_call_id)
 		if (!cut_string(&body, &value)) {
 			return false;
 		}
+		if (dict_key_eq(key, STR("rtpp-flags")) || str_eq(key, STR("rtpp_flags"))) {
+			return false; /* may name another call-id */
+		}
 		if (dict_key_eq(key, STR("call-id"))) {
 			*out_call_id = value;
 		} else if (dict_key_eq(key, STR("command"))) {

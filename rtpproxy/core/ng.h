@@ -60,12 +60,12 @@ struct ng {
 bool ng_split(struct str datagram, struct str *out_cookie, struct str *out_body);
 /*
  * Reads the body. Cookie and notation are set even on failure, so that an error can be answered;
- * STATE of the rest is then undefined. Which keys a command needs is checked here.
+ * the rest may be half filled then. Which keys a command needs is checked here.
  */
 enum refusal ng_parse(struct str cookie, struct str body, struct arena *a, struct ng *out) MUST_USE;
 /*
  * Finds command and call-id without building a tree: bencode only, at the top level; views of body.
- * False: not bencode, or broken.
+ * False: not bencode, broken, or with a flag string: then the tree has to be built.
  */
 bool ng_peek(struct str body, struct str *out_command, struct str *out_call_id);
 const char *ng_command_name(enum ng_command c);

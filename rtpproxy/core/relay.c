@@ -4,11 +4,8 @@
 #include "rtpproxy/core/report.h"
 #include "rtpproxy/core/sdp_relay.h"
 
-enum {
-	/* The tree of the largest command, the parsed SDP and the tree of the reply. */
-	ARENA_SIZE = 2 * 1024 * 1024,
-	WALL_FOREVER_MS = 7 * 24 * 3600 * 1000
-};
+/* The tree of the largest command, the parsed SDP and the tree of the reply. */
+enum { ARENA_SIZE = 2 * 1024 * 1024 };
 
 /* ---- making and ending */
 
@@ -152,9 +149,15 @@ static void free_dialogue(struct relay *r, struct call *c, unsigned index, uint6
 	pool_free(&r->dialogues, d->id);
 }
 
-static void free_call(struct relay *r, struct call *c, uint64_t now_ms)
+static void free_call(struct relay *r, struct call *c, const char *why, uint64_t now_ms)
 {
 	uint64_t ms = now_ms - c->created_ms;
+	const struct relay_notice notice = {.event = RELAY_CALL_ENDED,
+					    .call_id = str_from(c->call_id),
+					    .detail = why,
+					    .duration_ms = ms};
+	r->ports.publish(r->ports.ctx, &notice);
+	r->counters[RELAY_CALLS_DYING] -= c->dying;
 	while (c->dialogue_count > 0) {
 		free_dialogue(r, c, c->dialogue_count - 1u, now_ms);
 	}
@@ -171,7 +174,7 @@ void relay_release(struct relay *r)
 	id_t64 id;
 	struct call *c;
 	while (r->calls.chunks && (c = pool_next(&r->calls, &cursor, &id))) {
-		free_call(r, c, 0);
+		free_call(r, c, "shutdown", c->signal_ms);
 	}
 	ng_cache_release(&r->cache);
 	table_release(&r->by_call_id);
@@ -184,6 +187,116 @@ void relay_release(struct relay *r)
 	}
 	srtp_worker_release(&r->srtp);
 	secret_wipe(&r->rng, sizeof(r->rng));
+}
+
+/* ---- time-outs */
+
+static bool is_held(const struct dialogue *d)
+{
+	for (unsigned s = 0; s < 2; s++) {
+		for (unsigned i = 0; i < d->legs[s].media_count; i++) {
+			const struct media *m = d->legs[s].media[i];
+			if (m->connected && !(m->streams[LEG_RTP].flow & STREAM_HOLD)) {
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+static uint64_t last_media_us(const struct dialogue *d)
+{
+	uint64_t last = 0;
+	for (unsigned s = 0; s < 2; s++) {
+		for (unsigned i = 0; i < d->legs[s].media_count; i++) {
+			for (unsigned k = 0; k < LEG_STREAMS; k++) {
+				uint64_t at = d->legs[s].media[i]->streams[k].last_us;
+				last = at > last ? at : last;
+			}
+		}
+	}
+	return last;
+}
+
+struct deadline {
+	uint64_t at_ms;
+	enum relay_counter why;
+	const char *text;
+};
+
+static uint64_t later(uint64_t from_ms, uint64_t timeout_ms)
+{
+	return timeout_ms > 0 ? from_ms + timeout_ms : UINT64_MAX;
+}
+
+/* When the living part of the call ends if nothing more happens. */
+static struct deadline call_deadline(const struct relay *r, struct call *c)
+{
+	const struct relay_config *f = r->config;
+	bool answered = false, held = true;
+	for (unsigned i = 0; i < c->dialogue_count; i++) {
+		const struct dialogue *d = c->dialogues[i];
+		uint64_t last = last_media_us(d);
+		c->media_us = last > c->media_us ? last : c->media_us;
+		answered |= d->answered;
+		held = held && (!d->answered || is_held(d));
+	}
+	const uint64_t media_ms = c->media_us / 1000;
+	struct deadline at = {later(c->signal_ms, f->offer_timeout_ms), RELAY_ENDED_OFFER,
+			      "not answered"};
+	if (answered && held) {
+		at = (struct deadline){later(media_ms, f->silent_timeout_ms), RELAY_ENDED_SILENT,
+				       "on hold for too long"};
+	} else if (answered) {
+		at = (struct deadline){later(media_ms, f->timeout_ms), RELAY_ENDED_TIMEOUT,
+				       "no media"};
+	}
+	if (later(c->created_ms, f->final_timeout_ms) < at.at_ms) {
+		at = (struct deadline){c->created_ms + f->final_timeout_ms, RELAY_ENDED_FINAL,
+				       "longest duration"};
+	}
+	return at;
+}
+
+static void set_dying(struct relay *r, struct call *c, bool dying)
+{
+	r->counters[RELAY_CALLS_DYING] += dying;
+	r->counters[RELAY_CALLS_DYING] -= c->dying;
+	c->dying = dying;
+}
+
+/* Ends what is due of a call and sets its timer anew; the call may be gone afterwards. */
+static void check_call(struct relay *r, struct call *c, const struct relay_now *now)
+{
+	uint64_t now_ms = now->mono_us / 1000;
+	uint64_t next_ms = UINT64_MAX;
+	unsigned alive = 0;
+	for (unsigned i = c->dialogue_count; i-- > 0;) {
+		const struct dialogue *d = c->dialogues[i];
+		if (d->dies_ms != 0 && d->dies_ms <= now_ms) {
+			free_dialogue(r, c, i, now_ms);
+		} else if (d->dies_ms != 0) {
+			next_ms = d->dies_ms < next_ms ? d->dies_ms : next_ms;
+		} else {
+			alive++;
+		}
+	}
+	if (c->dialogue_count == 0) {
+		r->counters[RELAY_ENDED_DELETE]++;
+		free_call(r, c, "deleted", now_ms);
+		return;
+	}
+	if (alive > 0) {
+		struct deadline end = call_deadline(r, c);
+		if (end.at_ms <= now_ms) {
+			r->counters[end.why]++;
+			free_call(r, c, end.text, now_ms);
+			return;
+		}
+		next_ms = end.at_ms < next_ms ? end.at_ms : next_ms;
+	}
+	set_dying(r, c, alive == 0);
+	wheel_set(&r->wheel, &c->timer, next_ms);
 }
 
 /* ---- one command */
@@ -245,6 +358,9 @@ static enum refusal new_call(struct work *w, struct call **out)
 		      table_hash(&r->by_call_id, w->ng->call_id.p, w->ng->call_id.len));
 	CHECK(e == OK); /* the table has room for as many calls as the pool */
 	r->counters[RELAY_CALLS_TOTAL]++;
+	const struct relay_notice notice = {.event = RELAY_CALL_STARTED,
+					    .call_id = str_from(c->call_id)};
+	r->ports.publish(r->ports.ctx, &notice);
 	*out = c;
 	return REFUSAL_NONE;
 }
@@ -333,16 +449,22 @@ static enum refusal new_dialogue(struct work *w, struct call *c, const struct sd
 	return REFUSAL_NONE;
 }
 
-static enum refusal add_medias(struct relay *r, struct leg *l, size_t count)
+/* Both legs always have the same number of medias. */
+static enum refusal add_medias(struct relay *r, struct leg *const legs[2], size_t count)
 {
-	while (l->media_count < count) {
-		id_t64 id;
-		struct media *m = pool_new(&r->medias, &id);
-		if (!m) {
+	while (legs[0]->media_count < count) {
+		id_t64 id[2];
+		struct media *m[2] = {pool_new(&r->medias, &id[0]), pool_new(&r->medias, &id[1])};
+		if (!m[0] || !m[1]) {
+			if (m[0]) {
+				pool_free(&r->medias, id[0]);
+			}
 			return REFUSAL_CALLS;
 		}
-		media_init(m, id, &r->srtp);
-		l->media[l->media_count++] = m;
+		for (unsigned s = 0; s < 2; s++) {
+			media_init(m[s], id[s], &r->srtp);
+			legs[s]->media[legs[s]->media_count++] = m[s];
+		}
 	}
 	return REFUSAL_NONE;
 }
@@ -466,10 +588,6 @@ static enum refusal write_sdp(struct work *w, const struct sdp_relay *x)
 	return r;
 }
 
-/* ---- time-outs */
-
-static void check_call(struct relay *r, struct call *c, const struct relay_now *now);
-
 static enum refusal parse_sdp(struct work *w, struct sdp *out)
 {
 	switch ((int)sdp_parse(w->ng->sdp, &w->r->arena, out)) {
@@ -494,10 +612,7 @@ static enum refusal offer_in(struct work *w, const struct call_place *p, const s
 		.sdp = sdp, .flags = &w->ng->flags, .from = from, .to = to, .rng = &w->r->rng};
 	enum refusal r = sdp_relay_check(&x);
 	if (r == REFUSAL_NONE) {
-		r = add_medias(w->r, from, sdp->media_count);
-	}
-	if (r == REFUSAL_NONE) {
-		r = add_medias(w->r, to, sdp->media_count);
+		r = add_medias(w->r, (struct leg *const[2]){from, to}, sdp->media_count);
 	}
 	if (r != REFUSAL_NONE) {
 		return r;
@@ -552,7 +667,7 @@ static enum refusal do_offer(struct work *w)
 		free_dialogue(r, c, c->dialogue_count - 1u, w->now_ms);
 	}
 	if (fresh_call) {
-		free_call(r, c, w->now_ms);
+		free_call(r, c, refusal_text(e), w->now_ms);
 	}
 	return e;
 }
@@ -614,8 +729,9 @@ static enum refusal do_answer(struct work *w)
 	w->r->counters[RELAY_CALLS_ANSWERED] += !p.d->answered;
 	p.d->answered = true;
 	c->media_us = w->now->mono_us;
+	r = write_sdp(w, &x);
 	signalled(w, c);
-	return write_sdp(w, &x);
+	return r;
 }
 
 static void add_report(struct work *w, const struct call *c, unsigned mask)
@@ -666,98 +782,6 @@ static enum refusal do_delete(struct work *w)
 	return REFUSAL_NONE;
 }
 
-/* ---- time-outs */
-
-static bool is_held(const struct dialogue *d)
-{
-	for (unsigned s = 0; s < 2; s++) {
-		for (unsigned i = 0; i < d->legs[s].media_count; i++) {
-			const struct media *m = d->legs[s].media[i];
-			if (m->connected && !(m->streams[LEG_RTP].flow & STREAM_HOLD)) {
-				return false;
-			}
-		}
-	}
-	return true;
-}
-
-static uint64_t last_media_us(const struct dialogue *d)
-{
-	uint64_t last = 0;
-	for (unsigned s = 0; s < 2; s++) {
-		for (unsigned i = 0; i < d->legs[s].media_count; i++) {
-			for (unsigned k = 0; k < LEG_STREAMS; k++) {
-				uint64_t at = d->legs[s].media[i]->streams[k].last_us;
-				last = at > last ? at : last;
-			}
-		}
-	}
-	return last;
-}
-
-struct deadline {
-	uint64_t at_ms;
-	enum relay_counter why;
-};
-
-/* When the living part of the call ends if nothing more happens. */
-static struct deadline call_deadline(const struct relay *r, struct call *c)
-{
-	const struct relay_config *f = r->config;
-	bool answered = false, held = true;
-	for (unsigned i = 0; i < c->dialogue_count; i++) {
-		const struct dialogue *d = c->dialogues[i];
-		uint64_t last = last_media_us(d);
-		c->media_us = last > c->media_us ? last : c->media_us;
-		answered |= d->answered;
-		held = held && (!d->answered || is_held(d));
-	}
-	struct deadline at = {c->signal_ms + f->offer_timeout_ms, RELAY_ENDED_OFFER};
-	if (answered && held) {
-		at = (struct deadline){c->media_us / 1000 + f->silent_timeout_ms,
-				       RELAY_ENDED_SILENT};
-	} else if (answered) {
-		at = (struct deadline){c->media_us / 1000 + f->timeout_ms, RELAY_ENDED_TIMEOUT};
-	}
-	if (f->final_timeout_ms > 0 && c->created_ms + f->final_timeout_ms < at.at_ms) {
-		at = (struct deadline){c->created_ms + f->final_timeout_ms, RELAY_ENDED_FINAL};
-	}
-	return at;
-}
-
-/* Ends what is due of a call and sets its timer anew; the call may be gone afterwards. */
-static void check_call(struct relay *r, struct call *c, const struct relay_now *now)
-{
-	uint64_t now_ms = now->mono_us / 1000;
-	uint64_t next_ms = UINT64_MAX;
-	unsigned alive = 0;
-	for (unsigned i = c->dialogue_count; i-- > 0;) {
-		const struct dialogue *d = c->dialogues[i];
-		if (d->dies_ms != 0 && d->dies_ms <= now_ms) {
-			free_dialogue(r, c, i, now_ms);
-		} else if (d->dies_ms != 0) {
-			next_ms = d->dies_ms < next_ms ? d->dies_ms : next_ms;
-		} else {
-			alive++;
-		}
-	}
-	if (c->dialogue_count == 0) {
-		r->counters[RELAY_ENDED_DELETE]++;
-		free_call(r, c, now_ms);
-		return;
-	}
-	if (alive > 0) {
-		struct deadline end = call_deadline(r, c);
-		if (end.at_ms <= now_ms) {
-			r->counters[end.why]++;
-			free_call(r, c, now_ms);
-			return;
-		}
-		next_ms = end.at_ms < next_ms ? end.at_ms : next_ms;
-	}
-	wheel_set(&r->wheel, &c->timer, next_ms);
-}
-
 void relay_tick(struct relay *r, const struct relay_now *now)
 {
 	uint64_t now_ms = now->mono_us / 1000;
@@ -794,12 +818,18 @@ static void answer(struct relay *r, const struct relay_now *now, const struct ng
 			 .now_ms = now->mono_us / 1000,
 			 .ng = ng,
 			 .reply = dict_new(&r->arena, DICT_DICT)};
+	const char *command = e == REFUSAL_NONE ? ng_command_name(ng->command) : "";
 	if (e == REFUSAL_NONE) {
 		r->counters[RELAY_COMMANDS + ng->command]++;
 		e = execute(&w);
 	}
 	if (e != REFUSAL_NONE) {
 		r->counters[RELAY_REFUSALS + e]++;
+		const struct relay_notice notice = {.event = RELAY_REFUSED,
+						    .call_id = ng->call_id,
+						    .detail = refusal_text(e),
+						    .command = command};
+		r->ports.publish(r->ports.ctx, &notice);
 		w.reply = ng_error(&r->arena, e);
 	} else if (ng->command != NG_PING) {
 		dict_add_str(&r->arena, w.reply, STR("result"), STR("ok"));
@@ -860,20 +890,9 @@ void relay_list(const struct relay *r, uint32_t limit, struct buf *out)
 	}
 }
 
-static bool is_dying(const struct call *c)
-{
-	for (unsigned i = 0; i < c->dialogue_count; i++) {
-		if (c->dialogues[i]->dies_ms == 0) {
-			return false;
-		}
-	}
-	return true;
-}
-
 void relay_publish(struct relay *r)
 {
 	uint64_t *v = r->counters;
-	(void)is_dying;
 	v[RELAY_CALLS] = r->calls.used - v[RELAY_CALLS_DYING];
 	v[RELAY_BYTES_IN] = r->forward.stats.bytes_in;
 	v[RELAY_BYTES_OUT] = r->forward.stats.bytes_out;

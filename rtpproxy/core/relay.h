@@ -93,11 +93,23 @@ struct relay_config {
  * What the relay wants of the world. open is not posted, although style §1 asks for it: binding a
  * socket never waits, and the reply to an offer needs its outcome (ERR_EXISTS: taken by another).
  */
+/* What happened, for the log; counters are counted in the core. */
+enum relay_event { RELAY_CALL_STARTED, RELAY_CALL_ENDED, RELAY_REFUSED, RELAY_EVENT_COUNT };
+
+struct relay_notice {
+	enum relay_event event;
+	struct str call_id;   /* valid during the call of the port */
+	const char *detail;   /* why it ended, or what was refused and why; static text */
+	const char *command;  /* REFUSED */
+	uint64_t duration_ms; /* ENDED */
+};
+
 struct relay_ports {
 	void *ctx;
 	enum err (*open)(void *ctx, const struct addr *local, uint8_t tos, struct stream *s);
 	void (*close)(void *ctx, struct stream *s);
 	void (*set_tos)(void *ctx, struct stream *s, uint8_t tos);
+	void (*publish)(void *ctx, const struct relay_notice *n);
 };
 
 struct relay_now {
@@ -124,7 +136,6 @@ struct relay {
 	struct ng_cache cache;
 	uint64_t counters[RELAY_COUNTER_COUNT];
 	struct relay_published *published; /* of all workers; ours is [worker] */
-	uint64_t tick_ms;
 };
 
 /*

@@ -506,8 +506,7 @@ static bool is_answered(const struct sdp_relay *x, size_t i)
 
 static enum refusal check_answer(const struct sdp_relay *x)
 {
-	if (x->sdp->media_count > x->to->media_count ||
-	    x->sdp->media_count > x->from->media_count) {
+	if (x->sdp->media_count > x->to->line_count) {
 		return REFUSAL_SDP_ANSWER_MEDIAS;
 	}
 	for (size_t i = 0; i < x->sdp->media_count; i++) {
@@ -557,7 +556,8 @@ enum refusal sdp_relay_check(const struct sdp_relay *x)
 
 void sdp_relay_take(const struct sdp_relay *x)
 {
-	size_t lines = x->answer ? x->to->media_count : x->sdp->media_count;
+	size_t lines = x->answer ? x->to->line_count : x->sdp->media_count;
+	x->from->line_count = x->to->line_count = (uint8_t)lines;
 	for (size_t i = 0; i < lines; i++) {
 		if (x->answer) {
 			take_answer_line(x, i);
@@ -985,8 +985,7 @@ enum refusal sdp_relay_write(const struct sdp_relay *x, struct buf *b)
 	buf_str(b, x->sdp->timing.len > 0 ? x->sdp->timing : STR("0 0"));
 	buf_lit(b, "\r\n");
 	write_session_attrs(x, b);
-	size_t lines = x->answer ? x->to->media_count : x->sdp->media_count;
-	for (size_t i = 0; i < lines; i++) {
+	for (size_t i = 0; i < x->to->line_count; i++) {
 		write_media(x, b, i);
 	}
 	if (b->overflow) {

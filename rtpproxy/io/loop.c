@@ -1,0 +1,221 @@
+#include "rtpproxy/io/loop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "rtpproxy/core/pkt.h"
+
+enum {
+	TICK_MS = 100,
+	COMMANDS_A_TURN = 16, /* so that packets never wait for a burst of calls */
+};
+
+static uint64_t clock_us(clockid_t id)
+{
+	struct timespec t;
+	clock_gettime(id, &t);
+	return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* ---- the core's ports */
+
+static enum err port_open(void *ctx, const struct addr *local, uint8_t tos, struct stream *s)
+{
+	struct loop *l = ctx;
+	return l->io->ops->open(l->io, local, tos, s);
+}
+
+static void port_close(void *ctx, struct stream *s)
+{
+	struct loop *l = ctx;
+	l->io->ops->close(l->io, s);
+}
+
+static void port_set_tos(void *ctx, struct stream *s, uint8_t tos)
+{
+	struct loop *l = ctx;
+	l->io->ops->set_tos(l->io, s, tos);
+}
+
+static void port_publish(void *ctx, const struct relay_notice *n)
+{
+	struct loop *l = ctx;
+	static const struct {
+		const char *name;
+		enum log_level level;
+	} events[RELAY_EVENT_COUNT] = {
+		[RELAY_CALL_STARTED] = {"call_started", LOG_LEVEL_DEBUG},
+		[RELAY_CALL_ENDED] = {"call_ended", LOG_LEVEL_INFO},
+		[RELAY_REFUSED] = {"refused", LOG_LEVEL_WARN},
+	};
+	if (events[n->event].level > l->log.level) {
+		return;
+	}
+	log_start(&l->log, events[n->event].level, events[n->event].name, n->call_id,
+		  clock_us(CLOCK_REALTIME) / 1000);
+	if (n->command) {
+		log_z(&l->log, "command", n->command);
+	}
+	if (n->detail) {
+		log_z(&l->log, "reason", n->detail);
+	}
+	if (n->event == RELAY_CALL_ENDED) {
+		log_u64(&l->log, "duration_ms", n->duration_ms);
+	}
+	log_end(&l->log);
+}
+
+/* ---- commands */
+
+static void answer_list(struct loop *l, const struct ask *a)
+{
+	struct loop_list *list = l->list;
+	relay_list(&l->relay, a->limit, &list->parts[l->index]);
+	/* Release: what was written before is seen by the one who reads the zero. */
+	if (atomic_fetch_sub_explicit(&list->left, 1, memory_order_acq_rel) == 1) {
+		uint64_t one = 1;
+		ssize_t n = write(list->done_fd, &one, sizeof(one));
+		(void)n;
+	}
+}
+
+static void answer_ng(struct loop *l, const struct ask *a, struct str datagram, uint64_t now_us)
+{
+	struct buf reply;
+	const struct relay_now now = {now_us, clock_us(CLOCK_REALTIME)};
+	buf_init(&reply, l->reply, sizeof(l->reply));
+	relay_command(&l->relay, &now, ask_peer_key(&a->peer), datagram, &reply);
+	if (reply.len > 0 && !ask_reply(&a->peer, buf_view(&reply))) {
+		atomic_fetch_add_explicit(&l->reply_errors, 1, memory_order_relaxed);
+	}
+}
+
+/* False: stop. */
+static bool take_asks(struct loop *l, uint64_t now_us, bool *out_more)
+{
+	size_t len;
+	const struct ask *a = NULL;
+	for (int i = 0; i < COMMANDS_A_TURN && (a = queue_peek(&l->queue, &len)); i++) {
+		switch (a->kind) {
+		case ASK_NG:
+			answer_ng(l, a, (struct str){(const char *)(a + 1), len - sizeof(*a)},
+				  now_us);
+			break;
+		case ASK_LIST: answer_list(l, a); break;
+		case ASK_STOP: return false;
+		case ASK_KIND_COUNT: break;
+		}
+		queue_pop(&l->queue);
+	}
+	*out_more = a != NULL;
+	return true;
+}
+
+static void tick(struct loop *l, uint64_t now_us)
+{
+	const struct relay_now now = {now_us, clock_us(CLOCK_REALTIME)};
+	relay_tick(&l->relay, &now);
+	log_tick(&l->log, now.wall_us / 1000);
+	atomic_store_explicit(&l->wakeups, l->io->stats.wakeups, memory_order_relaxed);
+	atomic_store_explicit(&l->send_errors, l->io->stats.send_errors, memory_order_relaxed);
+}
+
+/* The wake-up is dearer than the packet: at low rates a short sleep lets several come together. */
+static void coalesce(const struct loop *l, size_t count)
+{
+	if (l->coalesce_us > 0 && count > 0 && count < IO_BATCH / 2) {
+		struct timespec t = {0, (long)l->coalesce_us * 1000};
+		nanosleep(&t, NULL);
+	}
+}
+
+static void *run(void *arg)
+{
+	struct loop *l = arg;
+	struct io_turn turn;
+	struct pkt *const *pkts;
+	uint64_t tick_us = 0;
+	bool more = false;
+	for (;;) {
+		l->io->ops->receive(l->io, more ? 0 : TICK_MS, &pkts, &turn);
+		if (turn.count > 0) {
+			relay_batch(&l->relay, pkts, turn.count, turn.now_us);
+			l->io->ops->send(l->io);
+		}
+		if (turn.woken) {
+			queue_woken(&l->queue);
+		}
+		if ((turn.woken || more) && !take_asks(l, turn.now_us, &more)) {
+			break;
+		}
+		if (turn.now_us - tick_us >= TICK_MS * 1000u) {
+			tick_us = turn.now_us;
+			tick(l, turn.now_us);
+		}
+		coalesce(l, turn.count);
+	}
+	return NULL;
+}
+
+enum err loop_init(struct loop *l, unsigned index, const struct loop_params *p)
+{
+	uint8_t seed[RNG_SEED_LEN];
+	const struct relay_ports ports = {.ctx = l,
+					  .open = port_open,
+					  .close = port_close,
+					  .set_tos = port_set_tos,
+					  .publish = port_publish};
+	const struct relay_now now = {clock_us(CLOCK_MONOTONIC), clock_us(CLOCK_REALTIME)};
+	*l = (struct loop){.index = index, .list = p->list, .coalesce_us = p->coalesce_us};
+	log_init(&l->log, p->log_sink, NULL);
+	l->log.level = p->log_level;
+	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed)) {
+		return ERR_IO;
+	}
+	enum err e = queue_init(&l->queue, LIMIT_QUEUE_BYTES);
+	if (e != OK) {
+		return e;
+	}
+	e = io_sock_new(l->queue.wake_fd, &l->io);
+	if (e == OK) {
+		e = relay_init(&l->relay, p->config, &ports, index, p->published, seed, &now);
+	}
+	secret_wipe(seed, sizeof(seed));
+	if (e != OK) {
+		if (l->io) {
+			l->io->ops->free(&l->io);
+		}
+		queue_release(&l->queue);
+	}
+	return e;
+}
+
+enum err loop_start(struct loop *l)
+{
+	/* Signals are the control thread's. */
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int r = pthread_create(&l->thread, NULL, run, l);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	l->running = r == 0;
+	return r == 0 ? OK : ERR_NOMEM;
+}
+
+void loop_release(struct loop *l)
+{
+	if (l->running) {
+		const struct ask stop = {.kind = ASK_STOP};
+		while (queue_push(&l->queue, &stop, sizeof(stop), NULL, 0) == ERR_FULL) {
+			usleep(1000);
+		}
+		pthread_join(l->thread, NULL);
+		l->running = false;
+	}
+	relay_release(&l->relay);
+	l->io->ops->free(&l->io);
+	queue_release(&l->queue);
+}

@@ -1,0 +1,54 @@
+/*
+ * One worker: a thread that owns a relay core and a packet back end, and turns: packets, then
+ * commands, then timers. Other threads reach it by its queue alone.
+ */
+#ifndef SALLYPORT_LOOP_H
+#define SALLYPORT_LOOP_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "common/log.h"
+#include "rtpproxy/core/relay.h"
+#include "rtpproxy/io/ask.h"
+#include "rtpproxy/io/io.h"
+#include "rtpproxy/io/queue.h"
+
+/* `list` is asked of all workers at once; each fills its part and the last one wakes the asker. */
+struct loop_list {
+	_Atomic unsigned left;
+	int done_fd; /* eventfd */
+	struct buf parts[LIMIT_WORKERS];
+};
+
+struct loop {
+	pthread_t thread;
+	bool running;
+	unsigned index;
+	struct relay relay;
+	struct io *io;
+	struct queue queue;
+	struct loop_list *list;
+	struct log log;
+	uint32_t coalesce_us;
+	_Atomic uint64_t reply_errors;
+	_Atomic uint64_t wakeups, send_errors;
+	char reply[LIMIT_DATAGRAM];
+};
+
+struct loop_params {
+	const struct relay_config *config;
+	struct relay_published *published;
+	struct loop_list *list;
+	enum log_level log_level;
+	log_sink_fn log_sink;
+	uint32_t coalesce_us; /* wait so long after a small batch, so that the next is larger */
+};
+
+/* Everything but the thread. Errors of relay_init, ERR_IO. On failure nothing is left. */
+enum err loop_init(struct loop *l, unsigned index, const struct loop_params *p) MUST_USE;
+enum err loop_start(struct loop *l) MUST_USE;
+/* Asks the thread to end, waits for it, and ends all its calls. */
+void loop_release(struct loop *l);
+
+#endif

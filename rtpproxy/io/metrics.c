@@ -1,0 +1,246 @@
+#include "rtpproxy/io/metrics.h"
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "rtpproxy/io/ctl.h"
+
+enum { PAGE_MAX = 256 * 1024, URL_MAX = 256 };
+
+static uint64_t sum(const struct ctl *c, unsigned counter)
+{
+	return ctl_sum(c->published, c->loop_count, counter);
+}
+
+enum kind { COUNTER, GAUGE };
+
+static void head(struct buf *b, const char *name, enum kind kind, const char *help)
+{
+	buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name,
+		   kind == GAUGE ? "gauge" : "counter");
+}
+
+static void one(struct buf *b, const char *name, enum kind kind, const char *help, uint64_t v)
+{
+	head(b, name, kind, help);
+	buf_printf(b, "%s %llu\n", name, (unsigned long long)v);
+}
+
+static void labelled(struct buf *b, const char *name, const char *label, const char *value,
+		     uint64_t v)
+{
+	buf_printf(b, "%s{%s=\"%s\"} %llu\n", name, label, value, (unsigned long long)v);
+}
+
+static void write_own(struct buf *b, const struct ctl *c)
+{
+	static const struct {
+		const char *name, *help;
+		enum kind kind;
+	} counters[] = {
+#define X(name, metric, kind, help) {"sallyport_relay_" metric, help, kind},
+		RELAY_COUNTER_TABLE(X)
+#undef X
+	};
+	for (unsigned i = 0; i < ARRAY_LEN(counters); i++) {
+		one(b, counters[i].name, counters[i].kind, counters[i].help, sum(c, i));
+	}
+	head(b, "sallyport_relay_packets_total", COUNTER, "packets on media ports by their fate");
+	for (unsigned f = 0; f < FATE_COUNT; f++) {
+		labelled(b, "sallyport_relay_packets_total", "fate",
+			 pkt_fate_name((enum pkt_fate)f), sum(c, RELAY_FATES + f));
+	}
+	head(b, "sallyport_relay_refusals_total", COUNTER, "NG commands refused, by reason");
+	for (unsigned r = REFUSAL_NONE + 1; r < REFUSAL_COUNT; r++) {
+		labelled(b, "sallyport_relay_refusals_total", "reason",
+			 refusal_label((enum refusal)r), sum(c, RELAY_REFUSALS + r));
+	}
+	uint64_t wakeups = 0, send_errors = 0, reply_errors = 0;
+	for (unsigned w = 0; w < c->loop_count; w++) {
+		wakeups += atomic_load_explicit(&c->loops[w].wakeups, memory_order_relaxed);
+		send_errors += atomic_load_explicit(&c->loops[w].send_errors, memory_order_relaxed);
+		reply_errors +=
+			atomic_load_explicit(&c->loops[w].reply_errors, memory_order_relaxed);
+	}
+	one(b, "sallyport_relay_wakeups_total", COUNTER, "times a worker woke up for packets",
+	    wakeups);
+	one(b, "sallyport_relay_send_errors_total", COUNTER, "media packets the kernel refused",
+	    send_errors);
+	one(b, "sallyport_relay_ng_reply_errors_total", COUNTER, "NG replies the kernel refused",
+	    reply_errors);
+	one(b, "sallyport_relay_ng_dropped_total", COUNTER,
+	    "NG datagrams dropped: no cookie, or too many waiting", c->dropped);
+	one(b, "sallyport_relay_never_total", COUNTER, "things believed impossible that happened",
+	    check_never_count());
+}
+
+static void write_ports(struct buf *b, const struct ctl *c, const char *name, const char *help,
+			int what)
+{
+	head(b, name, GAUGE, help);
+	for (unsigned i = 0; i < c->config->interface_count; i++) {
+		const struct relay_interface *f = &c->config->interfaces[i];
+		uint64_t all = (uint64_t)(f->port_max - f->port_min + 1) & ~UINT64_C(1);
+		uint64_t used = 2 * sum(c, RELAY_PORTS + i);
+		buf_printf(b, "%s{name=\"%s\",address=\"", name, f->name);
+		addr_write_ip(b, &f->addr);
+		buf_printf(b, "\"} %llu\n",
+			   (unsigned long long)(what == 0   ? all
+						: what == 1 ? used
+							    : all - used));
+	}
+}
+
+static void write_requests(struct buf *b, const struct ctl *c)
+{
+	head(b, "rtpengine_requests_total", COUNTER, "NG requests");
+	for (size_t p = 0; p < c->proxy_count; p++) {
+		for (int k = 0; k < NG_COMMAND_COUNT; k++) {
+			buf_lit(b, "rtpengine_requests_total{proxy=\"");
+			if (c->proxies[p].addr.family == ADDR_NONE) {
+				buf_lit(b, "unix");
+			} else {
+				addr_write_ip(b, &c->proxies[p].addr);
+			}
+			buf_printf(b, "\",request=\"%s\"} %llu\n",
+				   ng_command_name((enum ng_command)k),
+				   (unsigned long long)c->proxies[p].requests[k]);
+		}
+	}
+}
+
+static void write_rtpengine(struct buf *b, const struct ctl *c, uint64_t now_s)
+{
+	static const struct {
+		const char *reason;
+		enum relay_counter counter;
+	} closed[] = {
+		{"rejected", RELAY_REJECTED},           {"timeout", RELAY_ENDED_TIMEOUT},
+		{"silent_timeout", RELAY_ENDED_SILENT}, {"final_timeout", RELAY_ENDED_FINAL},
+		{"offer_timeout", RELAY_ENDED_OFFER},   {"terminated", RELAY_ENDED_DELETE},
+	};
+	uint64_t errors = 0;
+	for (unsigned f = FATE_SENT + 1; f < FATE_COUNT; f++) {
+		errors += sum(c, RELAY_FATES + f);
+	}
+	head(b, "rtpengine_sessions", GAUGE, "calls that live now");
+	labelled(b, "rtpengine_sessions", "type", "own", sum(c, RELAY_CALLS));
+	labelled(b, "rtpengine_sessions", "type", "foreign", 0);
+	one(b, "rtpengine_sessions_total", COUNTER, "calls begun", sum(c, RELAY_CALLS_TOTAL));
+	head(b, "rtpengine_closed_sessions_total", COUNTER, "calls ended");
+	for (size_t i = 0; i < ARRAY_LEN(closed); i++) {
+		labelled(b, "rtpengine_closed_sessions_total", "reason", closed[i].reason,
+			 sum(c, closed[i].counter));
+	}
+	head(b, "rtpengine_mediastreams", GAUGE, "media in force");
+	labelled(b, "rtpengine_mediastreams", "type", "userspace",
+		 sum(c, RELAY_MEDIAS_PLAIN) + sum(c, RELAY_MEDIAS_SRTP));
+	labelled(b, "rtpengine_mediastreams", "type", "kernel", 0);
+	one(b, "rtpengine_transcoded_media", GAUGE, "always 0: nothing is transcoded", 0);
+	head(b, "rtpengine_packets_total", COUNTER, "packets relayed");
+	labelled(b, "rtpengine_packets_total", "type", "userspace",
+		 sum(c, RELAY_FATES + FATE_SENT));
+	labelled(b, "rtpengine_packets_total", "type", "kernel", 0);
+	head(b, "rtpengine_bytes_total", COUNTER, "bytes relayed");
+	labelled(b, "rtpengine_bytes_total", "type", "userspace", sum(c, RELAY_BYTES_OUT));
+	labelled(b, "rtpengine_bytes_total", "type", "kernel", 0);
+	head(b, "rtpengine_packet_errors_total", COUNTER, "packets dropped");
+	labelled(b, "rtpengine_packet_errors_total", "type", "userspace", errors);
+	labelled(b, "rtpengine_packet_errors_total", "type", "kernel", 0);
+	one(b, "rtpengine_zero_packet_streams_total", COUNTER, "media of a party that never sent",
+	    sum(c, RELAY_SILENT_MEDIAS));
+	one(b, "rtpengine_one_way_sessions_total", COUNTER, "dialogues with media one way only",
+	    sum(c, RELAY_ONE_WAY));
+	head(b, "rtpengine_call_duration_total", COUNTER, "seconds of all ended calls");
+	buf_printf(b, "rtpengine_call_duration_total %.3f\n",
+		   (double)sum(c, RELAY_DURATION_MS) / 1000);
+	one(b, "rtpengine_call_duration2_total", COUNTER, "sum of squares of the same",
+	    sum(c, RELAY_DURATION2_S2));
+	head(b, "rtpengine_mos_total", COUNTER, "sum of MOS");
+	buf_printf(b, "rtpengine_mos_total %.3f\n", (double)sum(c, RELAY_MOS_X1000) / 1000);
+	one(b, "rtpengine_mos_samples_total", COUNTER, "values in it",
+	    sum(c, RELAY_QUALITY_SAMPLES));
+	head(b, "rtpengine_jitter_total", COUNTER, "sum of jitter in ms");
+	buf_printf(b, "rtpengine_jitter_total %.3f\n", (double)sum(c, RELAY_JITTER_US) / 1000);
+	one(b, "rtpengine_jitter_samples_total", COUNTER, "values in it",
+	    sum(c, RELAY_QUALITY_SAMPLES));
+	one(b, "rtpengine_packets_lost", COUNTER, "RTP packets lost before us", sum(c, RELAY_LOST));
+	write_ports(b, c, "rtpengine_ports", "media ports", 0);
+	write_ports(b, c, "rtpengine_ports_used", "media ports in use", 1);
+	write_ports(b, c, "rtpengine_ports_free", "media ports free or resting", 2);
+	write_requests(b, c);
+	one(b, "rtpengine_uptime_seconds", GAUGE, "since the start", now_s - c->started_s);
+}
+
+void metrics_write(struct buf *b, const struct ctl *c, uint64_t now_s)
+{
+	write_own(b, c);
+	write_rtpengine(b, c, now_s);
+}
+
+static void send_text(struct evhttp_request *req, const char *type, struct str body)
+{
+	struct evbuffer *out = evhttp_request_get_output_buffer(req);
+	evhttp_add_header(evhttp_request_get_output_headers(req), "Content-Type", type);
+	evbuffer_add(out, body.p, body.len);
+	evhttp_send_reply(req, HTTP_OK, "OK", NULL);
+}
+
+static void on_metrics(struct evhttp_request *req, void *arg)
+{
+	struct timespec t;
+	struct buf b;
+	char *page = malloc(PAGE_MAX);
+	if (!page) {
+		evhttp_send_error(req, HTTP_INTERNAL, NULL);
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &t);
+	buf_init(&b, page, PAGE_MAX);
+	metrics_write(&b, arg, (uint64_t)t.tv_sec);
+	send_text(req, "text/plain; version=0.0.4; charset=utf-8", buf_view(&b));
+	free(page);
+}
+
+static void on_ping(struct evhttp_request *req, void *arg)
+{
+	(void)arg;
+	send_text(req, "text/plain", STR("pong\n"));
+}
+
+enum err metrics_listen(struct event_base *base, const struct addr *where, const struct ctl *c,
+			struct evhttp **out)
+{
+	char host[64];
+	struct buf b;
+	struct evhttp *h = evhttp_new(base);
+	if (!h) {
+		return ERR_NOMEM;
+	}
+	evhttp_set_allowed_methods(h, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+	evhttp_set_max_headers_size(h, 8192);
+	evhttp_set_max_body_size(h, 0);
+	evhttp_set_timeout(h, 10);
+	evhttp_set_cb(h, "/metrics", on_metrics, (void *)(uintptr_t)c);
+	evhttp_set_cb(h, "/ping", on_ping, NULL);
+	buf_init(&b, host, sizeof(host));
+	addr_write_ip(&b, where);
+	buf_char(&b, '\0');
+	if (evhttp_bind_socket(h, host, where->port) < 0) {
+		evhttp_free(h);
+		return ERR_IO;
+	}
+	*out = h;
+	return OK;
+}
+
+void metrics_release(struct evhttp **h)
+{
+	if (*h) {
+		evhttp_free(*h);
+	}
+	*h = NULL;
+}
