@@ -371,10 +371,13 @@ static enum err read_file(struct control *c, FILE *errors)
 	struct conf_report report;
 	struct relay_conf *conf = NULL;
 	bool interfaces = c->relay.interface_count == 0, listens = c->listen_count == 0;
-	conf_report_init(&report);
-	enum err e = relay_conf_load(c->config_path, &report, &conf);
+	enum err e = conf_report_init(&report);
+	if (e != OK) {
+		return e;
+	}
+	e = relay_conf_load(c->config_path, &report, &conf);
 	for (size_t i = 0; i < report.count; i++) {
-		fprintf(errors, "%s\n", report.messages[i].text);
+		fprintf(errors, "%.*s\n", STR_ARG(report.messages[i].text));
 	}
 	for (size_t i = 0; e == OK && interfaces && i < conf->realm_count; i++) {
 		if (!add_realm(c, &conf->realms[i])) {

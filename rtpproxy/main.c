@@ -167,6 +167,7 @@ static bool start_control(struct daemon *d)
 				     .list = &d->list,
 				     .started_s = wall_ms() / 1000};
 	if (ctl_init(d->ctl, &p) != OK) {
+		d->ctl->base = NULL; /* nothing to release */
 		return false;
 	}
 	if (!listen_all(d)) {

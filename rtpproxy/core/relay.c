@@ -308,6 +308,8 @@ struct work {
 	uint64_t now_ms;
 	const struct ng *ng;
 	struct dict *reply;
+	struct call
+		*marked; /* by a delete; ends when the reply, which points into it, is written */
 };
 
 static struct call *find_call(const struct relay *r, struct str call_id)
@@ -778,7 +780,7 @@ static enum refusal do_delete(struct work *w)
 			c->dialogues[i]->dies_ms = w->now_ms + delay_ms;
 		}
 	}
-	check_call(r, c, w->now);
+	w->marked = c;
 	return REFUSAL_NONE;
 }
 
@@ -845,6 +847,9 @@ static void answer(struct relay *r, const struct relay_now *now, const struct ng
 		dict_add_str(&r->arena, d, STR("warning"), str_from(refusal_text(REFUSAL_MEMORY)));
 		dict_add_str(&r->arena, d, STR("result"), STR("ok"));
 		ng_write(reply, ng, e == REFUSAL_NONE ? d : ng_error(&r->arena, e));
+	}
+	if (w.marked) {
+		check_call(r, w.marked, now);
 	}
 }
 
