@@ -25,9 +25,9 @@ static ptrdiff_t read_int(struct str s, struct token *out)
 	if (in.p[end] != 'e')
 		return ERR_BAD;
 	uint64_t v;
-	if (str_to_u64(str_sub(in.p + minus, in.p + end), INT64_MAX, &v) != OK)
+	if (str_to_u64(str_sub(in.p + minus, in.p + end), (uint64_t)INT64_MAX + minus, &v) != OK)
 		return ERR_BAD;
-	*out = (struct token){.type = TOKEN_INT, .number = minus ? -(int64_t)v : (int64_t)v};
+	*out = (struct token){.type = TOKEN_INT, .number = (int64_t)(minus ? 0 - v : v)};
 	return (ptrdiff_t)(1 + end + 1);
 }
 

@@ -102,9 +102,9 @@ bool dict_to_int(const struct dict *v, int64_t *out)
 	}
 	bool minus = v->text.len > 0 && v->text.p[0] == '-';
 	uint64_t n;
-	if (str_to_u64(str_from_offset(v->text, minus), INT64_MAX, &n) != OK)
+	if (str_to_u64(str_from_offset(v->text, minus), (uint64_t)INT64_MAX + minus, &n) != OK)
 		return false;
-	*out = minus ? -(int64_t)n : (int64_t)n;
+	*out = (int64_t)(minus ? 0 - n : n);
 	return true;
 }
 

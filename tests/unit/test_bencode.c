@@ -27,6 +27,8 @@ static void test_values(void **state)
 		{"leading zeros", STR("i007e"), 5, "7"},
 		{"minus zero", STR("i-0e"), 4, "0"},
 		{"the largest number", STR("i9223372036854775807e"), 21, "9223372036854775807"},
+		{"the smallest number", STR("i-9223372036854775808e"), 22, "-9223372036854775808"},
+		{"below the smallest", STR("i-9223372036854775809e"), ERR_BAD, NULL},
 		{"above the largest", STR("i9223372036854775808e"), ERR_BAD, NULL},
 		{"a string", STR("3:abc"), 5, "\"abc\""},
 		{"the empty string", STR("0:"), 2, "\"\""},

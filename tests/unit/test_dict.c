@@ -14,17 +14,19 @@ static void test_look_up(void **state)
 	dict_add_str(&a, d, STR("call-id"), STR("abc"));
 	dict_add_str(&a, d, STR("delete-delay"), STR("17"));
 	dict_add_str(&a, d, STR("minus"), STR("-5"));
+	dict_add_str(&a, d, STR("least"), STR("-9223372036854775808"));
 	dict_add_str(&a, d, STR("word"), STR("5x"));
 	dict_add_str(&a, d, STR("huge"), STR("99999999999999999999"));
 	dict_add_list(&a, d, STR("list"));
 	EXPECT_TRUE(!a.failed);
-	EXPECT_INT(d->count, 7);
+	EXPECT_INT(d->count, 8);
 	EXPECT_TRUE(dict_get(d, STR("none")) == NULL && dict_get(NULL, STR("x")) == NULL);
 	EXPECT_Z(dict_get_str(d, STR("call id")), "abc");
 	EXPECT_TRUE(dict_get_str(d, STR("Call-ID")).p == NULL); /* case counts */
 	EXPECT_TRUE(dict_get_str(d, STR("list")).p == NULL);
 	EXPECT_INT(dict_get_int(d, STR("delete delay"), -1), 17); /* the later one wins */
 	EXPECT_INT(dict_get_int(d, STR("minus"), 0), -5);
+	EXPECT_TRUE(dict_get_int(d, STR("least"), 0) == INT64_MIN);
 	EXPECT_INT(dict_get_int(d, STR("word"), 3), 3);
 	EXPECT_INT(dict_get_int(d, STR("huge"), 3), 3);
 	EXPECT_INT(dict_get_int(d, STR("list"), 3), 3);
