@@ -1,25 +1,23 @@
 /*
- * Benchmarks: CPU time of this process, several runs of each, best and median per operation, and
- * how often malloc was called. Numbers of one machine, to be compared with numbers of the same hour.
+ * Small benchmarks: a function does its work n times; the harness finds n, takes several rounds of CPU
+ * time, and prints the median per operation with the heap allocations that one operation makes.
  */
-#ifndef SALLYPORT_BENCH_RUN_H
-#define SALLYPORT_BENCH_RUN_H
+#ifndef SALLYPORT_TESTS_BENCH_H
+#define SALLYPORT_TESTS_BENCH_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-enum { BENCH_RUNS = 7 };
+/* Does the operation n times: the loop is inside. */
+typedef void (*bench_fn)(void *ctx, size_t n);
 
-/* Does `ops` operations on `arg`. */
-typedef void bench_fn(void *arg, size_t ops);
-
-/* Runs fn once to warm up and BENCH_RUNS times for the figures, prints a line, returns the best in ns per operation. */
-double bench_run(const char *name, size_t ops, bench_fn *fn, void *arg);
-/* The line for figures that were taken otherwise; sorts ns. */
-void bench_print(const char *name, double ns[BENCH_RUNS], double allocations);
-/* CPU time of this process. */
-uint64_t bench_cpu_ns(void);
-/* Calls of malloc, calloc and realloc so far. */
+/* Prints "name  median ns  (least … most)  allocations". Returns the median in nanoseconds. */
+double bench(const char *name, bench_fn fn, void *ctx);
+/* A line of its own for what is not a time: "name  value unit". */
+void bench_value(const char *name, double value, const char *unit);
+/* The calls of malloc, calloc and realloc so far, of all threads. */
 uint64_t bench_allocations(void);
+/* Keeps the compiler from leaving out what gives v. */
+void bench_keep(uint64_t v);
 
 #endif
