@@ -207,7 +207,7 @@ static enum pkt_fate accept_one(struct pkt *p, uint64_t now_us)
 		return FATE_DIRECTION;
 	if (!stream_take_rate(s, now_us))
 		return FATE_RATE;
-	if (!p->out || !latch_has_target(&p->out->latch))
+	if (!p->out || p->out->main->security == STREAM_CLOSED || !latch_has_target(&p->out->latch))
 		return FATE_NO_PEER;
 	if (!is_open(p->out, SRTP_TX))
 		return FATE_NO_KEY;

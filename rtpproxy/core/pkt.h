@@ -47,7 +47,7 @@ enum pkt_kind {
 	  "RTP on an RTCP port, RTCP on an RTP port without rtcp-mux, or fax against media")       \
 	X(UNKNOWN, "unknown", "no stream lives on this port")                                      \
 	X(SOURCE, "source", "the sender is not the one whose packets these are to be")             \
-	X(NO_KEY, "no_key", "the side is to be encrypted but has no key yet")                      \
+	X(NO_KEY, "no_key", "the side is not agreed yet, or is to be encrypted and has no key")    \
 	X(AUTH, "auth", "the authentication tag is wrong")                                         \
 	X(REPLAY, "replay", "seen before, or too old to tell")                                     \
 	X(UNENCRYPTED, "unencrypted", "SRTCP that says it is not encrypted")                       \
