@@ -422,7 +422,8 @@ static bool value_of_file(struct conf_fill *f, const struct conf_node *n, struct
 	struct str path;
 	if (!path_of(f, n, &path) || str_copy(path, z, sizeof(z)) != OK)
 		return false;
-	FILE *in = fopen(z, "rbe");
+	struct stat st;
+	FILE *in = stat(z, &st) == 0 && S_ISREG(st.st_mode) ? fopen(z, "rbe") : NULL;
 	char *text = arena_alloc(f->arena, SECRET_FILE_BYTES);
 	size_t len = in && text ? fread(text, 1, SECRET_FILE_BYTES, in) : 0;
 	bool good = in && text && !ferror(in) && len < SECRET_FILE_BYTES;

@@ -29,13 +29,22 @@ struct reading {
 	bool failed;
 };
 
-enum err conf_tree_init(struct conf_tree *t)
+enum err conf_tree_init_for(struct conf_tree *t, size_t text_bytes)
 {
+	/* The dearest text is a list of empty maps: three letters become a struct of a kilobyte. */
+	const size_t base = 256 * 1024, each = 512;
+	size_t size = text_bytes < (CONF_TREE_BYTES - base) / each ? base + each * text_bytes
+								   : CONF_TREE_BYTES;
 	struct conf_tree new = {0};
-	enum err e = arena_init_sized(&new.arena, CONF_TREE_BYTES);
+	enum err e = arena_init_sized(&new.arena, size);
 	if (e == OK)
 		*t = new;
 	return e;
+}
+
+enum err conf_tree_init(struct conf_tree *t)
+{
+	return conf_tree_init_for(t, CONF_TREE_BYTES);
 }
 
 void conf_tree_release(struct conf_tree *t)

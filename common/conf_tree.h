@@ -53,7 +53,9 @@ struct conf_tree {
 	size_t file_count;
 };
 
-/* ERR_NOMEM. */
+/* Room for `text_bytes` of text, CONF_TREE_BYTES at most. ERR_NOMEM. */
+enum err conf_tree_init_for(struct conf_tree *t, size_t text_bytes) MUST_USE;
+/* Room for any configuration. ERR_NOMEM. */
 enum err conf_tree_init(struct conf_tree *t) MUST_USE;
 void conf_tree_release(struct conf_tree *t);
 /* Reads the file and what its `include` names; mistakes go to the report. */

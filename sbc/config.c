@@ -186,11 +186,12 @@ static void build_codecs(struct media_rule *to, const struct raw_codecs *from)
 static void build_media_rule(struct media_rule *to, const struct raw_media_policy *from)
 {
 	const uint32_t *suites = from->suites.items;
+	const struct conf_node *rtp = conf_node_child(from->head.node, "rtp");
 	to->name = from->head.name;
 	to->place = place_of(from->head.node);
 	to->srtp = from->srtp;
 	to->rtp = from->rtp ? MEDIA_ALLOW : MEDIA_FORBID;
-	if (!conf_node_child(from->head.node, "rtp"))
+	if (!rtp || rtp->kind == CONF_BROKEN)
 		to->rtp = from->srtp == MEDIA_REQUIRE ? MEDIA_FORBID : MEDIA_ALLOW;
 	to->keying_sdes = from->keying.count > 0;
 	to->t38 = from->t38 != 0;
@@ -219,6 +220,10 @@ static uint16_t find_media_policy(struct building *g, const struct raw_realm *r)
 	const struct conf_list *l = &g->raw->media_policies;
 	struct policy_config *p = &g->s->policy;
 	bool encrypted = r->trust == TRUST_NONE;
+	const struct conf_node *trust = conf_node_child(r->head.node, "trust");
+	const struct conf_node *named = conf_node_child(r->head.node, "media_policy");
+	if (named ? named->kind == CONF_BROKEN : trust && trust->kind == CONF_BROKEN)
+		return SETTINGS_NO_INDEX; /* which one is meant cannot be known */
 	struct str name = r->media_policy.len > 0 ? r->media_policy
 			  : encrypted             ? STR("srtp-only")
 						  : STR("plain-or-srtp");
@@ -652,6 +657,29 @@ static enum err make(const struct conf_tree *t, struct conf_report *r, struct co
 	return OK;
 }
 
+/* All but the reading: the tree's memory becomes the settings', and goes with them. */
+static enum err finish(struct conf_tree *t, struct conf_report *report, size_t errors_before,
+		       struct settings **out)
+{
+	struct config *c = arena_zalloc(&t->arena, sizeof(*c));
+	if (!c) {
+		conf_tree_release(t);
+		return ERR_NOMEM;
+	}
+	enum err e = OK;
+	c->arena = t->arena;
+	if (t->root)
+		e = make(t, report, c);
+	conf_report_sort(report);
+	if (e == OK && report->errors > errors_before)
+		e = ERR_BAD;
+	if (e == OK)
+		*out = &c->settings;
+	else
+		config_free(&c->settings);
+	return e;
+}
+
 enum err config_load(const char *path, struct conf_report *report, struct settings **out)
 {
 	struct conf_tree t;
@@ -659,20 +687,20 @@ enum err config_load(const char *path, struct conf_report *report, struct settin
 	enum err e = conf_tree_init(&t);
 	if (e != OK)
 		return e;
-	struct config *c = arena_zalloc(&t.arena, sizeof(*c));
-	CHECK(c != NULL);
 	conf_tree_read(&t, report, path);
-	c->arena = t.arena; /* from here on the settings own the memory */
-	if (t.root)
-		e = make(&t, report, c);
-	conf_report_sort(report);
-	if (e == OK && report->errors > before)
-		e = ERR_BAD;
-	if (e == OK)
-		*out = &c->settings;
-	else
-		config_free(&c->settings);
-	return e;
+	return finish(&t, report, before, out);
+}
+
+enum err config_load_text(struct str name, struct str text, struct conf_report *report,
+			  struct settings **out)
+{
+	struct conf_tree t;
+	size_t before = report->errors;
+	enum err e = conf_tree_init_for(&t, text.len);
+	if (e != OK)
+		return e;
+	conf_tree_read_text(&t, report, name, text);
+	return finish(&t, report, before, out);
 }
 
 void config_free(struct settings *s)

@@ -16,6 +16,9 @@
  * ERR_BAD: there were mistakes; ERR_NOMEM. *out is untouched then.
  */
 enum err config_load(const char *path, struct conf_report *report, struct settings **out) MUST_USE;
+/* The same of a text; `include` is not followed. */
+enum err config_load_text(struct str name, struct str text, struct conf_report *report,
+			  struct settings **out) MUST_USE;
 /* Wipes what it frees: a key may have come from the environment. NULL is fine. */
 void config_free(struct settings *s);
 
