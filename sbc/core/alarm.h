@@ -1,0 +1,15 @@
+/* A timer of the core and whose it is: the root finds the object from it. */
+#ifndef SALLYPORT_ALARM_H
+#define SALLYPORT_ALARM_H
+
+#include <stdint.h>
+
+#include "common/wheel.h"
+
+enum alarm_kind { ALARM_SETUP, ALARM_EXCHANGE, ALARM_PEER, ALARM_KIND_COUNT };
+struct alarm {
+	struct timer timer;
+	uint8_t kind; /* enum alarm_kind */
+};
+
+#endif

@@ -1,0 +1,469 @@
+#include "sbc/core/call.h"
+
+#include "policy/media_rule.h"
+#include "sbc/core/in_dialog.h"
+#include "sbc/core/rules.h"
+#include "sbc/core/setup.h"
+#include "sbc/core/worker.h"
+
+/* ---- life */
+
+struct call *call_find(const struct sbc *s, id_t64 id)
+{
+	return pool_find(&s->calls, id);
+}
+
+struct call *call_new(struct sbc *s, const struct settings *settings)
+{
+	id_t64 id;
+
+	if (s->live >= settings->limits.calls)
+		return NULL;
+	if (s->calls.used == s->calls.limit) { /* those that only linger make room */
+		if (list_is_empty(&s->lingering))
+			return NULL;
+		struct call *oldest = LIST_OBJECT(s->lingering.next, struct call, lingering);
+		call_free(s, &oldest);
+	}
+	if (!worker_hold_settings(s, settings))
+		return NULL;
+	struct call *c = pool_new(&s->calls, &id);
+	if (!c) {
+		worker_let_settings(s, settings);
+		return NULL;
+	}
+	c->id = id;
+	c->settings = settings;
+	c->number = ++s->counts.total;
+	c->state = CALL_SETUP;
+	for (int i = 0; i < 2; i++) {
+		c->leg[i].trunk = c->leg[i].peer = SETTINGS_NO_INDEX;
+		c->leg[i].flow.listener = SETTINGS_NO_INDEX;
+	}
+	media_init(&c->media, rng_u32(&s->rng), rng_u32(&s->rng));
+	list_init(&c->exchanges);
+	list_init(&c->lingering);
+	c->record.start_ms = s->now_ms;
+	c->record.start_wall_ms = s->wall_ms;
+	c->record.route = SETTINGS_NO_INDEX;
+	c->record.ended_by = CDR_US;
+	s->live++;
+	return c;
+}
+
+void call_free(struct sbc *s, struct call **call)
+{
+	CHECK(call && *call);
+	struct call *c = *call;
+	id_t64 id = c->id;
+
+	*call = NULL;
+	if (c->state != CALL_OVER)
+		s->live--;
+	if (c->setup)
+		setup_free(s, &c->setup);
+	in_dialog_free_all(s, c);
+	for (int i = 0; i < 2; i++) {
+		leg_dialog_free(&s->blocks, &c->leg[i].dialog);
+		block_str_free(&s->blocks, &c->leg[i].invite.body);
+	}
+	block_free(&s->blocks, c->record.text, c->record.text_len);
+	list_del(&c->lingering);
+	worker_let_settings(s, c->settings);
+	pool_free(&s->calls, id);
+}
+
+void call_sweep(struct sbc *s, bool all)
+{
+	while (!list_is_empty(&s->lingering)) {
+		struct call *c = LIST_OBJECT(s->lingering.next, struct call, lingering);
+		if (!all && c->linger_until_ms > s->now_ms)
+			return;
+		call_free(s, &c);
+	}
+}
+
+uint64_t call_sweep_next_ms(const struct sbc *s)
+{
+	if (list_is_empty(&s->lingering))
+		return UINT64_MAX;
+	return LIST_OBJECT(s->lingering.next, struct call, lingering)->linger_until_ms;
+}
+
+/* ---- names and notices */
+
+void call_write_name(struct buf *b, const struct sbc *s, const struct call *c)
+{
+	buf_str(b, c->settings->node);
+	buf_char(b, '-');
+	buf_bytes(b, s->boot, s->boot_len);
+	buf_char(b, '-');
+	buf_u64(b, c->number);
+}
+
+struct str call_text(const struct call *c, enum call_text t)
+{
+	const struct call_record *r = &c->record;
+
+	return r->slot[t].len ? (struct str){r->text + r->slot[t].at, r->slot[t].len} : STR_NONE;
+}
+
+enum err call_set_texts(struct sbc *s, struct call *c, const struct str texts[CALL_TEXT_COUNT])
+{
+	enum { TEXT_MAX = 256 }; /* of one: what is longer is cut */
+	struct call_record *r = &c->record;
+	char all[CALL_TEXT_COUNT * TEXT_MAX];
+	struct buf b;
+
+	CHECK(!r->text);
+	buf_init(&b, all, sizeof(all));
+	for (int i = 0; i < CALL_TEXT_COUNT; i++) {
+		size_t n = texts[i].len < TEXT_MAX ? texts[i].len : TEXT_MAX;
+		r->slot[i].at = (uint16_t)b.len;
+		r->slot[i].len = (uint16_t)n;
+		buf_bytes(&b, texts[i].p, n);
+	}
+	if (b.len == 0)
+		return OK;
+	struct str kept = block_str(&s->blocks, buf_view(&b));
+	if (!kept.p) {
+		memset(r->slot, 0, sizeof(r->slot));
+		return ERR_NOMEM;
+	}
+	r->text = (char *)(uintptr_t)kept.p;
+	r->text_len = (uint16_t)kept.len;
+	return OK;
+}
+
+uint16_t call_realm(const struct call *c, unsigned side)
+{
+	return worker_realm_of(c->settings, &c->leg[side].flow);
+}
+
+struct notice call_notice(struct sbc *s, const struct call *c, enum notice_type type,
+			  struct buf *name)
+{
+	struct notice n = worker_notice(s, type);
+
+	call_write_name(name, s, c);
+	n.call = buf_view(name);
+	n.settings = c->settings;
+	n.from = call_text(c, CALL_FROM_NUMBER);
+	n.to = call_text(c, CALL_TO_NUMBER);
+	n.realm = call_realm(c, 0);
+	n.trunk = c->leg[0].trunk;
+	n.transport = c->leg[0].flow.transport;
+	n.source = c->leg[0].flow.remote;
+	return n;
+}
+
+void call_tell(struct sbc *s, const struct call *c, enum notice_type type)
+{
+	char mem[320];
+	struct buf name;
+
+	buf_init(&name, mem, sizeof(mem));
+	struct notice n = call_notice(s, c, type, &name);
+	worker_publish(s, &n);
+}
+
+static struct str state_name(const struct call *c)
+{
+	switch ((enum call_state)c->state) {
+	case CALL_SETUP:
+		return c->setup && c->setup->stage == SETUP_RINGING ? STR("ringing") : STR("setup");
+	case CALL_ANSWERED: return STR("answered");
+	case CALL_CONFIRMED: return STR("confirmed");
+	case CALL_ENDING: return STR("ending");
+	case CALL_OVER: return STR("over");
+	case CALL_STATE_COUNT: break;
+	}
+	return STR_NONE;
+}
+
+static struct str cut_view(struct buf *b, size_t from)
+{
+	return b->overflow ? STR_NONE : (struct str){b->p + from, b->len - from};
+}
+
+void call_view(const struct sbc *s, const struct call *c, struct sbc_call_view *out,
+	       struct buf *scratch)
+{
+	size_t at = scratch->len;
+
+	*out = (struct sbc_call_view){
+		.state = state_name(c),
+		.from = call_text(c, CALL_FROM_NUMBER),
+		.to = call_text(c, CALL_TO_NUMBER),
+		.ingress = c->leg[0].trunk,
+		.egress = c->leg[1].trunk,
+		.in_transport = c->leg[0].flow.transport,
+		.out_transport = c->leg[1].flow.transport,
+		.started_ms = c->record.start_ms,
+		.answered_ms = c->record.answer_ms,
+		.codec = str_from(c->media.codec),
+		.settings = c->settings,
+	};
+	call_write_name(scratch, s, c);
+	out->call = cut_view(scratch, at);
+	if (c->record.answer_ms) {
+		at = scratch->len;
+		media_write_state(scratch, &c->media.face[0]);
+		out->in_media = cut_view(scratch, at);
+		at = scratch->len;
+		media_write_state(scratch, &c->media.face[1]);
+		out->out_media = cut_view(scratch, at);
+	}
+}
+
+/* ---- what both setting up and talking need */
+
+bool call_send_request(struct sbc *s, struct call *c, unsigned side, struct dialog *d,
+		       struct build_request *r, id_t64 owner, id_t64 *out_txn)
+{
+	char branch[HIDE_BRANCH_LEN];
+	struct leg *l = &c->leg[side];
+
+	if (l->flow.listener >= c->settings->listener_count)
+		return false;
+	struct dest dest = leg_dest(l, d, c->settings);
+	r->transport = l->flow.transport;
+	r->sent_by = &c->settings->listeners[l->flow.listener].local;
+	r->branch = worker_token(s, HIDE_BRANCH, c->id, branch);
+	if (r->max_forwards == 0)
+		r->max_forwards = 70;
+	buf_reset(&s->out);
+	if (dialog_fill(d, r->cseq, r) != OK || build_request(&s->out, r) != OK)
+		return false;
+	if (str_eq(r->method, STR("ACK"))) {
+		worker_send(s, &dest, buf_view(&s->out));
+		return true;
+	}
+	struct txn_start_params p = {.method = r->method,
+				     .branch = r->branch,
+				     .dest = &dest,
+				     .bytes = buf_view(&s->out),
+				     .settings = c->settings,
+				     .owner = owner,
+				     .now_ms = s->now_ms};
+	struct txn_effects fx = {.count = 0};
+	id_t64 txn;
+	if (txn_start(&s->txns, &p, &txn, &fx) != OK)
+		return false;
+	worker_emit(s, &fx);
+	if (out_txn)
+		*out_txn = txn;
+	return true;
+}
+
+struct str call_contact(const struct call *c, unsigned side, struct buf *b)
+{
+	const struct leg *l = &c->leg[side];
+
+	if (l->flow.listener >= c->settings->listener_count)
+		return STR_NONE;
+	build_contact(b, l->dialog.secure,
+		      call_text(c, side == 0 ? CALL_TO_NUMBER : CALL_FROM_NUMBER),
+		      &c->settings->listeners[l->flow.listener].local, l->flow.transport);
+	return buf_view(b);
+}
+
+enum err call_carry(struct sbc *s, const struct call *c, unsigned to, const struct msg *m,
+		    bool body)
+{
+	struct rules_params p = {
+		.settings = c->settings,
+		.from_realm = m ? call_realm(c, 1 - to) : SETTINGS_NO_INDEX,
+		.to_realm = call_realm(c, to),
+		.from_number = call_text(c, CALL_FROM_NUMBER),
+		.to_number = call_text(c, CALL_TO_NUMBER),
+		.body = body,
+	};
+
+	return rules_carry(&s->lines, m, &p);
+}
+
+void call_send_ack(struct sbc *s, struct call *c, unsigned side, struct dialog *d, uint32_t cseq,
+		   struct str body)
+{
+	struct build_request r = {.method = STR("ACK"),
+				  .cseq = cseq,
+				  .body = body,
+				  .content_type = body.len ? STR("application/sdp") : STR_NONE};
+
+	call_send_request(s, c, side, d, &r, ID_NONE, NULL);
+}
+
+struct verdict call_check_sdp(struct sbc *s, const struct call *c, unsigned side,
+			      const struct msg *m, struct sdp *out)
+{
+	uint16_t realm = call_realm(c, side);
+	struct verdict v = {.outcome = VERDICT_REJECT,
+			    .stage = VERDICT_STAGE_MEDIA,
+			    .status = 488,
+			    .reason = STR("Not Acceptable Here"),
+			    .warn_code = 399,
+			    .warn_text = STR("The session description cannot be read"),
+			    .rule = STR("sdp")};
+
+	if (sdp_parse(m->body, &s->arena, out) != OK)
+		return v;
+	const struct policy_config *p = &c->settings->policy;
+	uint16_t at = realm < p->realm_count ? p->realms[realm].media_policy : POLICY_NO_INDEX;
+	if (at >= p->media_count)
+		return (struct verdict){.outcome = VERDICT_ALLOW};
+	return media_rule_check(&p->media[at], out, c->leg[side].flow.transport == TRANSPORT_TLS);
+}
+
+id_t64 call_ask_media(struct sbc *s, struct call *c, enum offer_mean mean, unsigned from,
+		      struct str sdp, const struct sdp *parsed, const struct addr *source)
+{
+	char mem[320];
+	struct buf name;
+	bool offer = mean == OFFER_NEW;
+
+	buf_init(&name, mem, sizeof(mem));
+	call_write_name(&name, s, c);
+	struct media_query q = {.call = buf_view(&name),
+				.settings = c->settings,
+				.realm = {call_realm(c, 0), call_realm(c, 1)},
+				.from = from,
+				.source = source,
+				.sdp = sdp,
+				.parsed = parsed,
+				.again = c->media.known};
+	if (q.realm[0] >= c->settings->realm_count || q.realm[1] >= c->settings->realm_count)
+		return ID_NONE;
+	if (offer)
+		media_write_offer(&s->text, &s->arena, &c->media, &q);
+	else
+		media_write_answer(&s->text, &s->arena, &c->media, &q);
+	id_t64 ask = worker_ask_relay(s, c->id, offer ? ASK_OFFER : ASK_ANSWER, c->media.relay,
+				      offer ? STR("offer") : STR("answer"), buf_view(&s->text));
+	if (ask == ID_NONE)
+		return ID_NONE;
+	c->relay_asks++;
+	if (!c->media.open) {
+		c->media.open = true;
+		s->counts.relay_sessions++;
+	}
+	return ask;
+}
+
+struct str call_face(struct sbc *s, struct call *c, unsigned to, struct str sdp)
+{
+	buf_reset(&s->text);
+	if (media_write_sdp(&s->text, &c->media, to, sdp) != OK)
+		return STR_NONE;
+	return buf_view(&s->text);
+}
+
+/*
+ * What crosses of a refusal is its number alone. What speaks of us to the callee, not of the callee to the caller, is
+ * turned into "bad gateway": the callee's wish for credentials, extensions, another target.
+ */
+uint16_t call_map_status(uint16_t status)
+{
+	if (status < 400)
+		return 480; /* redirected: we follow no one (threats C15) */
+	switch (status) {
+	case 401:
+	case 407:
+	case 400:
+	case 481:
+	case 482:
+	case 505: return 502;
+	case 503: return 500; /* RFC 3261 §16.7: not the caller's reason to shun us */
+	default: return status < 700 ? status : 500;
+	}
+}
+
+/* ---- events */
+
+void call_on_relay(struct sbc *s, struct call *c, id_t64 ask, const struct event *e, uint8_t what)
+{
+	if (what == ASK_DELETE) {
+		c->media.open = false;
+		s->counts.relay_sessions--;
+		call_end_step(s, c, e->relay.result == RELAY_RESULT_OK ? e->relay.reply : NULL);
+		return;
+	}
+	if (!NEVER(c->relay_asks == 0))
+		c->relay_asks--;
+	if (e->relay.result == RELAY_RESULT_OK)
+		c->media.relay = e->relay.relay;
+	if (what == ASK_ANSWER && e->relay.result == RELAY_RESULT_OK)
+		c->media.known = true;
+	if (c->state == CALL_ENDING) {
+		call_end_step(s, c, NULL);
+		return;
+	}
+	if (c->setup && setup_on_relay(s, c, ask, e))
+		return;
+	if (in_dialog_on_relay(s, c, ask, e))
+		return;
+	struct flow none = {.listener = SETTINGS_NO_INDEX};
+	worker_dropped(s, &none, NOTICE_DROP_STALE);
+}
+
+/* A 2xx of B that came again, or from another branch of a fork after the first had won (RFC 3261 §13.2.2.4). */
+static void on_late_answer(struct sbc *s, struct call *c, id_t64 txn, const struct msg *m,
+			   const struct flow *f)
+{
+	for (unsigned side = 0; side < 2; side++) {
+		struct leg *l = &c->leg[side];
+		if (!l->invite.ours || l->invite.txn != txn || l->invite.open)
+			continue;
+		if (!dialog_has_response(&l->dialog, m))
+			break;
+		if (!l->invite.wants_ack)
+			call_send_ack(s, c, side, &l->dialog, l->invite.cseq, l->invite.body);
+		return;
+	}
+	call_on_orphan(s, txn, m, f);
+}
+
+void call_on_response(struct sbc *s, struct call *c, id_t64 txn, const struct msg *m,
+		      const struct flow *f, const struct tls_facts *tls)
+{
+	(void)tls;
+	if (m->method != METHOD_INVITE)
+		return; /* what a BYE got changes nothing any more */
+	if (c->setup && c->setup->txn == txn) {
+		c->leg[1].seen = f->id;
+		setup_on_response(s, c, m, f);
+		return;
+	}
+	if (m->status >= 200 && m->status < 300)
+		on_late_answer(s, c, txn, m, f);
+}
+
+void call_on_report(struct sbc *s, struct call *c, id_t64 txn, enum txn_report report,
+		    unsigned cause)
+{
+	switch (report) {
+	case TXN_REPORT_TIMEOUT:
+		if (c->setup && c->setup->txn == txn)
+			setup_failed(s, c, 0, ROUTE_CAUSE_TIMEOUT);
+		break;
+	case TXN_REPORT_FAILED:
+		if (c->setup && c->setup->txn == txn)
+			setup_failed(s, c, 0, cause);
+		break;
+	case TXN_REPORT_NO_ACK:
+		for (unsigned side = 0; side < 2; side++)
+			if (!c->leg[side].invite.ours && c->leg[side].invite.txn == txn &&
+			    c->leg[side].invite.wants_ack) {
+				c->leg[side].invite.wants_ack = false;
+				if (c->state < CALL_ENDING)
+					call_end(s, c,
+						 &(struct call_ending){.by = CDR_US,
+								       .cause = STR("no_ack")});
+				call_after_ack(s, c, side);
+				break;
+			}
+		break;
+	case TXN_REPORT_SLOW:
+	case TXN_REPORT_COUNT: break;
+	}
+}

@@ -1,0 +1,199 @@
+/*
+ * The two-legged call: leg[0] is who called us, leg[1] whom we called. Owns both dialogs, the relay's session, what is
+ * under way between the legs, and the record of it all. Setting up is in setup.c and setup_answer.c, requests in
+ * the dialog in in_dialog.c, the end in call_end.c.
+ *
+ *   INVITE
+ *     │ 100 at once; policy says no ──────────────► refused: final answer ─┐
+ *     ▼                                                                    │
+ *   SETUP ── every target failed, CANCEL ──────────► final answer to A ────┤
+ *     │ 200 of B, relay has answered: 200 to A                             │
+ *     ▼                                                                    │
+ *   ANSWERED ── no ACK in 64*T1: BYE both ────────────────────────────────┤
+ *     │ ACK                                                                │
+ *     ▼                                                                    │
+ *   CONFIRMED ── BYE of either side, 481, 408, operator ──────────────────┤
+ *                                                                          ▼
+ *                                   ENDING: the relay's `delete` gives the media of the CDR;
+ *                                     │     a BYE to A waits for A's ACK
+ *                                     ▼ CDR published, once
+ *                                   OVER: lingers for stragglers (a crossing BYE gets its 200), then goes
+ */
+#ifndef SALLYPORT_CALL_H
+#define SALLYPORT_CALL_H
+
+#include "common/list.h"
+#include "policy/verdict.h"
+#include "sbc/core/cdr.h"
+#include "sbc/core/leg.h"
+#include "sbc/core/media.h"
+#include "sbc/core/offer.h"
+#include "sbc/core/sbc.h"
+#include "sbc/core/txn.h"
+
+struct exchange;
+struct setup;
+
+enum call_state {
+	CALL_SETUP,
+	CALL_ANSWERED,
+	CALL_CONFIRMED,
+	CALL_ENDING,
+	CALL_OVER,
+	CALL_STATE_COUNT
+};
+
+/* How long a call that is over still answers its peers: a BYE that crossed ours, lost three times. */
+enum { CALL_LINGER_MS = 5000 };
+
+enum call_text {
+	CALL_FROM_NUMBER,
+	CALL_FROM_DISPLAY,
+	CALL_TO_NUMBER,
+	CALL_USER_AGENT,
+	CALL_TLS_VERSION,
+	CALL_TLS_CIPHER,
+	CALL_TLS_PEER,
+	CALL_TEXT_COUNT
+};
+
+/* One INVITE towards one address. Times are monotonic. */
+struct call_attempt {
+	uint64_t start_ms;
+	uint32_t ms;
+	uint16_t trunk, peer, status;
+	uint8_t cause; /* ROUTE_CAUSE_*, 0: the status says it */
+};
+
+/* What the CDR will say and the dialogs do not know. */
+struct call_record {
+	char *text;
+	uint16_t text_len;
+	struct {
+		uint16_t at, len;
+	} slot[CALL_TEXT_COUNT];
+	uint64_t start_wall_ms;
+	uint64_t start_ms, ring_ms, early_ms, answer_ms, end_ms; /* monotonic; 0: did not happen */
+	struct call_attempt attempts[CDR_ATTEMPTS_MAX];
+	uint8_t attempt_count;
+	uint8_t ended_by; /* enum cdr_side */
+	uint16_t status, q850, route;
+	bool by_timeout;
+	struct str reason; /* settings memory or static, as those below */
+	struct str rule;   /* of the verdict that refused; empty: none did */
+	struct str cause;  /* "tls", "connect", …; empty: by status */
+};
+
+struct call {
+	id_t64 id;
+	const struct settings *settings;
+	uint64_t number;    /* with the node's name it is the call's name */
+	uint8_t state;      /* enum call_state */
+	uint8_t relay_asks; /* questions about media that the relay has not answered yet */
+	uint8_t winner;     /* serial of the fork that answered */
+	bool delete_asked;
+	struct leg leg[2];
+	struct offer offer;
+	struct media media;
+	struct setup *setup; /* CALL_SETUP only */
+	struct list exchanges;
+	struct list lingering;
+	uint64_t linger_until_ms;
+	id_t64 ack_ask;   /* the answer to a late offer is with the relay: then comes the ACK */
+	uint8_t ack_side; /* who waits for that ACK */
+	struct call_record record;
+};
+
+/* ---- life */
+
+struct call *call_find(const struct sbc *s, id_t64 id);
+/* NULL: at a limit. Counts as a call from now on; texts of the record are the caller's to set. */
+struct call *call_new(struct sbc *s, const struct settings *settings);
+/* Forgets calls that have lingered long enough; `all` forgets all of them. */
+void call_sweep(struct sbc *s, bool all);
+uint64_t call_sweep_next_ms(const struct sbc *s);
+/* Everything of it goes, without a word. */
+void call_free(struct sbc *s, struct call **call);
+
+/* ---- names and notices */
+
+void call_write_name(struct buf *b, const struct sbc *s, const struct call *c);
+struct str call_text(const struct call *c, enum call_text t);
+/* ERR_NOMEM. */
+enum err call_set_texts(struct sbc *s, struct call *c,
+			const struct str texts[CALL_TEXT_COUNT]) MUST_USE;
+uint16_t call_realm(const struct call *c, unsigned side);
+struct notice call_notice(struct sbc *s, const struct call *c, enum notice_type type,
+			  struct buf *name);
+void call_tell(struct sbc *s, const struct call *c, enum notice_type type);
+void call_view(const struct sbc *s, const struct call *c, struct sbc_call_view *out,
+	       struct buf *scratch);
+
+/* ---- what both setting up and talking need */
+
+/* Sends a request that build_request has in r, in dialog d of that side. False: it could not be sent. */
+bool call_send_request(struct sbc *s, struct call *c, unsigned side, struct dialog *d,
+		       struct build_request *r, id_t64 owner, id_t64 *out_txn);
+/* Our Contact towards a side. View into b. */
+struct str call_contact(const struct call *c, unsigned side, struct buf *b);
+/* Header lines that cross to side `to`, behind those already in s->lines. */
+enum err call_carry(struct sbc *s, const struct call *c, unsigned to, const struct msg *m,
+		    bool body) MUST_USE;
+/* ACK for a 2xx of `side` in dialog d; `body` may be empty. */
+void call_send_ack(struct sbc *s, struct call *c, unsigned side, struct dialog *d, uint32_t cseq,
+		   struct str body);
+/* Is the SDP of m fit for the side that it came from? *out is parsed into s->arena. */
+struct verdict call_check_sdp(struct sbc *s, const struct call *c, unsigned side,
+			      const struct msg *m, struct sdp *out);
+/* Gives the relay SDP of `from` (media.open from now on). ID_NONE: it cannot be asked. */
+id_t64 call_ask_media(struct sbc *s, struct call *c, enum offer_mean mean, unsigned from,
+		      struct str sdp, const struct sdp *parsed, const struct addr *source);
+/* SDP for `to` as we send it, in s->text; empty: it cannot be used. */
+struct str call_face(struct sbc *s, struct call *c, unsigned to, struct str sdp);
+/* An answer of the other side's status, as we repeat it. */
+uint16_t call_map_status(uint16_t status);
+
+/* ---- events */
+
+/* Any answer of the relay to a question with this call as owner. */
+void call_on_relay(struct sbc *s, struct call *c, id_t64 ask, const struct event *e, uint8_t what);
+void call_on_response(struct sbc *s, struct call *c, id_t64 txn, const struct msg *m,
+		      const struct flow *f, const struct tls_facts *tls);
+void call_on_report(struct sbc *s, struct call *c, id_t64 txn, enum txn_report report,
+		    unsigned cause);
+/* An INVITE of ours that no one waits for was answered: CANCEL, or ACK and BYE. */
+void call_on_orphan(struct sbc *s, id_t64 txn, const struct msg *m, const struct flow *f);
+/* From now on no one waits for this INVITE of ours: it is cancelled as soon as that is allowed (RFC 3261 §9.1). */
+void call_orphan(struct sbc *s, id_t64 txn);
+void call_orphan_because(struct sbc *s, id_t64 txn, struct str lines);
+
+/* ---- the end (call_end.c) */
+
+struct call_ending {
+	enum cdr_side by;
+	uint16_t status; /* for the CDR; of a call that was answered: 200 stays */
+	uint16_t q850;
+	struct str reason, rule, cause;
+	bool by_timeout;
+	struct str reason_lines[2]; /* Reason header lines for the BYE or CANCEL to that side */
+	bool told[2];               /* this side has said BYE itself, or has its final answer */
+};
+/* Ends whatever is left of the call on both sides. A second call does nothing. */
+void call_end(struct sbc *s, struct call *c, const struct call_ending *why);
+/* A's INVITE gets this final answer, and the call ends with it. `lines`: ready header lines. */
+void call_refuse(struct sbc *s, struct call *c, uint16_t status, struct str reason,
+		 struct str lines, struct call_ending *why);
+/* The same by a verdict, which is published. */
+void call_refuse_by(struct sbc *s, struct call *c, const struct msg *m, const struct verdict *v);
+/* Our ACK has come, or never will: what waited for it goes on. */
+void call_after_ack(struct sbc *s, struct call *c, unsigned side);
+/* The Q.850 cause in a Reason header of m; 0: none. */
+uint16_t call_q850(const struct msg *m);
+void call_on_cancel(struct sbc *s, struct call *c, const struct msg *cancel);
+/* Goes on with an end that waited for the relay. */
+void call_end_step(struct sbc *s, struct call *c, const struct dict *deleted);
+/* The CDR of an INVITE that was refused before it became a call. */
+void call_refused_at_once(struct sbc *s, const struct msg *m, const struct flow *f,
+			  const struct tls_facts *tls, uint16_t trunk, const struct verdict *v);
+
+#endif

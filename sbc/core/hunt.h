@@ -1,0 +1,49 @@
+/*
+ * The order in which the peers of a route are tried (RFC 2782 within a trunk): made once for a call, then walked.
+ */
+#ifndef SALLYPORT_HUNT_H
+#define SALLYPORT_HUNT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/rng.h"
+#include "sbc/core/settings.h"
+
+struct peers;
+
+enum { HUNT_MAX = 32 };
+
+struct hunt_target {
+	uint16_t trunk, peer;
+};
+
+struct hunt {
+	struct hunt_target list[HUNT_MAX];
+	uint8_t count, next;
+};
+
+struct hunt_params {
+	const struct settings *settings;
+	const struct route_rule *route;
+	uint32_t turn;    /* round-robin: how many calls came before */
+	bool secure_only; /* RFC 5630: sips: goes over TLS or not at all */
+	/* Is the peer fit for a call now? */
+	bool (*is_up)(const struct peers *ctx, const struct settings *s, uint16_t trunk,
+		      uint16_t peer);
+	const struct peers *ctx;
+};
+
+enum hunt_result {
+	HUNT_OK,
+	HUNT_DOWN,     /* all peers are down */
+	HUNT_INSECURE, /* none of them is secure */
+	HUNT_RESULT_COUNT
+};
+
+enum hunt_result hunt_init(struct hunt *h, const struct hunt_params *p, struct rng *rng);
+/* False: no more. */
+bool hunt_next(struct hunt *h, struct hunt_target *out);
+
+#endif

@@ -1,0 +1,502 @@
+#include "sbc/core/media.h"
+
+#include "common/bencode.h"
+#include "common/check.h"
+#include "common/siphash.h"
+#include "policy/media_rule.h"
+
+/* The relay's names of the two sides; a call has one of each. */
+static const char *const party[MEDIA_PARTIES] = {"caller", "callee"};
+
+void media_init(struct media *m, uint32_t random_a, uint32_t random_b)
+{
+	CHECK(m);
+	*m = (struct media){.relay = SETTINGS_NO_INDEX};
+	m->face[0] = (struct media_face){.id = random_a >> 1, .suite = SDES_SUITE_COUNT};
+	m->face[1] = (struct media_face){.id = random_b >> 1, .suite = SDES_SUITE_COUNT};
+}
+
+static struct str session_name(struct arena *a, const struct media *m, struct str call)
+{
+	char *mem = arena_alloc(a, call.len + 8);
+	struct buf b;
+
+	if (!mem)
+		return STR_NONE;
+	buf_init(&b, mem, call.len + 8);
+	buf_str(&b, call);
+	buf_char(&b, '-');
+	buf_u64(&b, m->session);
+	return buf_view(&b);
+}
+
+static const struct media_rule *rule_of(const struct settings *s, uint16_t realm)
+{
+	if (realm >= s->policy.realm_count)
+		return NULL;
+	uint16_t at = s->policy.realms[realm].media_policy;
+
+	return at < s->policy.media_count ? &s->policy.media[at] : NULL;
+}
+
+static struct str joined(struct arena *a, const char *first, struct str second)
+{
+	size_t n = strlen(first);
+	char *mem = arena_alloc(a, n + second.len + 1);
+
+	if (!mem)
+		return STR_NONE;
+	memcpy(mem, first, n);
+	if (second.len)
+		memcpy(mem + n, second.p, second.len);
+	return (struct str){mem, n + second.len};
+}
+
+/* The suites that the receiver's policy allows, in its order; none of them: no SDES towards it. */
+static void add_keying(struct arena *a, struct dict *d, const struct media_rule *r)
+{
+	struct dict *list = dict_add_list(a, d, STR("SDES"));
+
+	dict_add_str(a, d, STR("DTLS"), STR("off"));
+	if (r->srtp == MEDIA_FORBID || !r->keying_sdes) {
+		dict_add_str(a, list, STR_NONE, STR("off"));
+		return;
+	}
+	char order[MEDIA_SUITES_MAX * 32];
+	struct buf b;
+	buf_init(&b, order, sizeof(order));
+	for (size_t i = 0; i < r->suite_count; i++) {
+		struct str name = str_from(sdes_suite_info(r->suites[i])->name);
+		dict_add_str(a, list, STR_NONE, joined(a, "only-", name));
+		buf_str(&b, name);
+		buf_char(&b, ';');
+	}
+	if (r->suite_count)
+		dict_add_str(a, list, STR_NONE, joined(a, "order:", buf_view(&b)));
+	dict_add_str(a, list, STR_NONE, STR("pad"));
+}
+
+static bool allows(const struct media_rule *r, struct str codec)
+{
+	for (size_t i = 0; i < r->codecs_allow_count; i++)
+		if (str_ieq(r->codecs_allow[i], codec))
+			return true;
+	return r->codecs_allow_count == 0;
+}
+
+/* What both sides' policies allow; an order, if the receiver's names one. */
+static void add_codecs(struct arena *a, struct dict *d, const struct media_rule *from,
+		       const struct media_rule *to)
+{
+	const struct media_rule *list = to->codecs_allow_count ? to : from;
+	const struct media_rule *other = list == to ? from : to;
+
+	if (list->codecs_allow_count == 0 && to->codecs_order_count == 0)
+		return;
+	struct dict *codec = dict_add_dict(a, d, STR("codec"));
+	if (list->codecs_allow_count) {
+		struct dict *except = dict_add_list(a, codec, STR("except"));
+		for (size_t i = 0; i < list->codecs_allow_count; i++)
+			if (allows(other, list->codecs_allow[i]))
+				dict_add_str(a, except, STR_NONE, list->codecs_allow[i]);
+	}
+	if (to->codecs_order_count) {
+		struct dict *order = dict_add_list(a, codec, STR("offer"));
+		for (size_t i = 0; i < to->codecs_order_count; i++)
+			if (allows(from, to->codecs_order[i]))
+				dict_add_str(a, order, STR_NONE, to->codecs_order[i]);
+	}
+}
+
+static void add_source(struct arena *a, struct dict *d, const struct addr *source)
+{
+	char *mem = arena_alloc(a, 64);
+	struct buf b;
+
+	if (!mem || !source || source->family == ADDR_NONE)
+		return;
+	buf_init(&b, mem, 64);
+	addr_write_ip(&b, source);
+	struct dict *l = dict_add_list(a, d, STR("received-from"));
+	dict_add_str(a, l, STR_NONE, source->family == ADDR_IP6 ? STR("IP6") : STR("IP4"));
+	dict_add_str(a, l, STR_NONE, buf_view(&b));
+}
+
+static bool sender_uses(const struct sdp *sdp, bool feedback)
+{
+	for (size_t i = 0; sdp && i < sdp->media_count; i++) {
+		const struct sdp_proto_info *p = sdp_proto_info(sdp->media[i].proto);
+		if (sdp->media[i].port && (feedback ? p->feedback : p->srtp))
+			return true;
+	}
+	return false;
+}
+
+static struct dict *begin(struct arena *a, const char *command, const struct media *m,
+			  struct str call)
+{
+	struct dict *d = dict_new(a, DICT_DICT);
+
+	dict_add_str(a, d, STR("command"), str_from(command));
+	dict_add_str(a, d, STR("call-id"), session_name(a, m, call));
+	return d;
+}
+
+static void end(struct buf *b, struct arena *a, const struct dict *d)
+{
+	buf_reset(b);
+	if (d && !a->failed)
+		bencode_write(b, d);
+	if (b->overflow)
+		buf_reset(b);
+}
+
+static void add_replace(struct arena *a, struct dict *d)
+{
+	struct dict *l = dict_add_list(a, d, STR("replace"));
+
+	dict_add_str(a, l, STR_NONE, STR("origin"));
+	dict_add_str(a, l, STR_NONE, STR("session-connection"));
+}
+
+void media_write_offer(struct buf *b, struct arena *a, const struct media *m,
+		       const struct media_query *q)
+{
+	CHECK(b && a && m && q && q->from < MEDIA_PARTIES);
+	unsigned to = 1 - q->from;
+	const struct settings *s = q->settings;
+	const struct media_rule *from_rule = rule_of(s, q->realm[q->from]);
+	const struct media_rule *to_rule = rule_of(s, q->realm[to]);
+	struct dict *d = begin(a, "offer", m, q->call);
+
+	dict_add_str(a, d, STR("from-tag"), str_from(party[q->from]));
+	if (q->again)
+		dict_add_str(a, d, STR("to-tag"), str_from(party[to]));
+	struct dict *l = dict_add_list(a, d, STR("direction"));
+	dict_add_str(a, l, STR_NONE, s->realms[q->realm[q->from]].name);
+	dict_add_str(a, l, STR_NONE, s->realms[q->realm[to]].name);
+	add_replace(a, d);
+	dict_add_str(a, d, STR("ICE"), STR("remove"));
+	l = dict_add_list(a, d, STR("rtcp-mux"));
+	dict_add_str(a, l, STR_NONE, STR("demux"));
+	if (to_rule) {
+		dict_add_str(a, d, STR("transport-protocol"),
+			     media_rule_protocol(to_rule, sender_uses(q->parsed, false),
+						 sender_uses(q->parsed, true)));
+		add_keying(a, d, to_rule);
+		add_codecs(a, d, from_rule ? from_rule : to_rule, to_rule);
+	}
+	add_source(a, d, q->source);
+	dict_add_str(a, d, STR("sdp"), q->sdp);
+	end(b, a, d);
+}
+
+void media_write_answer(struct buf *b, struct arena *a, const struct media *m,
+			const struct media_query *q)
+{
+	CHECK(b && a && m && q && q->from < MEDIA_PARTIES);
+	unsigned to = 1 - q->from;
+	const struct media_rule *to_rule = rule_of(q->settings, q->realm[to]);
+	struct dict *d = begin(a, "answer", m, q->call);
+
+	dict_add_str(a, d, STR("from-tag"), str_from(party[to])); /* still the offerer's */
+	dict_add_str(a, d, STR("to-tag"), str_from(party[q->from]));
+	add_replace(a, d);
+	dict_add_str(a, d, STR("ICE"), STR("remove"));
+	if (to_rule)
+		add_keying(a, d, to_rule);
+	add_source(a, d, q->source);
+	dict_add_str(a, d, STR("sdp"), q->sdp);
+	end(b, a, d);
+}
+
+void media_write_delete(struct buf *b, struct arena *a, const struct media *m, struct str call)
+{
+	CHECK(b && a && m);
+	struct dict *d = begin(a, "delete", m, call);
+
+	dict_add_int(a, d, STR("delete-delay"), 0);
+	end(b, a, d);
+}
+
+/* ---- the face */
+
+static const struct siphash_key face_key = {{0}}; /* only to see a change, not against anyone */
+
+static bool line_cut(struct str *rest, struct str *line)
+{
+	if (rest->len == 0)
+		return false;
+	size_t at = str_index(*rest, '\n');
+
+	*line = (struct str){rest->p, at < rest->len ? at + 1 : at};
+	*rest = str_from_offset(*rest, line->len);
+	return true;
+}
+
+/* What tells a person of the sender, and nothing that the call needs. */
+static bool is_private(struct str line, bool in_media)
+{
+	if (line.len < 2 || line.p[1] != '=')
+		return true;
+	switch (line.p[0]) {
+	case 'u':
+	case 'e':
+	case 'p': return true;
+	case 'i': return !in_media;
+	default: return false;
+	}
+}
+
+static void write_body(struct buf *b, struct str sdp)
+{
+	struct str line;
+	bool in_media = false;
+
+	while (line_cut(&sdp, &line)) {
+		if (is_private(line, in_media) || line.p[0] == 'v' || line.p[0] == 'o')
+			continue;
+		if (line.p[0] == 'm')
+			in_media = true;
+		if (line.p[0] == 's' && !in_media) {
+			buf_lit(b, "s=-\r\n");
+			continue;
+		}
+		buf_str(b, str_trim(line));
+		buf_lit(b, "\r\n");
+	}
+}
+
+/* The last three words of o=: "IN IP4 192.0.2.1". */
+static bool origin_place(struct str sdp, struct str *out)
+{
+	struct str line, word;
+
+	while (line_cut(&sdp, &line)) {
+		if (!str_has_prefix(line, STR("o=")))
+			continue;
+		struct str rest = str_trim(str_from_offset(line, 2));
+		for (int i = 0; i < 3; i++)
+			if (!str_cut_word(&rest, &word))
+				return false;
+		*out = str_trim(rest);
+		return out->len > 0;
+	}
+	return false;
+}
+
+enum err media_write_sdp(struct buf *b, struct media *m, unsigned side, struct str sdp)
+{
+	CHECK(b && m && side < MEDIA_PARTIES);
+	struct media_face *f = &m->face[side];
+	struct str place;
+
+	if (!origin_place(sdp, &place))
+		return ERR_BAD;
+	/* The origin stands before what it is the version of: leave room, write the rest, come back. */
+	enum { ROOM = 64 };
+	size_t start = b->len, room = ROOM + place.len;
+	if (b->cap - b->len < room + 1)
+		return ERR_LIMIT;
+	memset(b->p + b->len, ' ', room);
+	b->len += room;
+	write_body(b, sdp);
+	if (b->overflow)
+		return ERR_LIMIT;
+	size_t body_len = b->len - start - room;
+	uint64_t hash = siphash(&face_key, b->p + start + room, body_len) | 1;
+	if (f->hash && f->hash != hash)
+		f->version++;
+	f->hash = hash;
+	struct buf head;
+	buf_init(&head, b->p + start, room);
+	buf_lit(&head, "v=0\r\no=- ");
+	buf_u64(&head, f->id);
+	buf_char(&head, ' ');
+	buf_u64(&head, (uint64_t)f->version + 1);
+	buf_char(&head, ' ');
+	buf_str(&head, place);
+	buf_lit(&head, "\r\n");
+	if (NEVER(head.overflow))
+		return ERR_LIMIT;
+	memmove(b->p + start + head.len, b->p + start + room, body_len);
+	b->len = start + head.len + body_len;
+	return OK;
+}
+
+static void note_codec(struct media *m, struct str media_lines, struct str format)
+{
+	struct str line, best = STR_NONE;
+	char name[24];
+	struct buf b;
+
+	buf_init(&b, name, sizeof(name));
+	buf_lit(&b, "a=rtpmap:");
+	buf_str(&b, format);
+	buf_char(&b, ' ');
+	while (line_cut(&media_lines, &line)) {
+		if (str_has_prefix(line, STR("m=")))
+			break;
+		if (b.len && str_has_prefix(line, buf_view(&b)))
+			best = str_trim(str_from_offset(line, b.len));
+	}
+	uint16_t type;
+	if (best.len == 0 && str_to_u16(format, 127, &type) == OK &&
+	    sdp_static_codec((uint8_t)type))
+		best = sdp_static_codec((uint8_t)type)->name;
+	struct str word;
+	if (best.len && str_cut(&best, '/', &word) &&
+	    str_copy(word, m->codec, sizeof(m->codec)) == OK)
+		return;
+	m->codec[0] = 0;
+}
+
+void media_note(struct media *m, unsigned side, struct str sdp)
+{
+	CHECK(m && side < MEDIA_PARTIES);
+	struct media_face *f = &m->face[side];
+	struct str line, word;
+	bool seen = false;
+
+	f->suite = SDES_SUITE_COUNT;
+	while (line_cut(&sdp, &line)) {
+		if (str_has_prefix(line, STR("m="))) {
+			if (seen)
+				return;
+			struct str rest = str_trim(line), format = STR_NONE;
+			if (!str_cut_word(&rest, &word) || !str_cut_word(&rest, &word) ||
+			    str_eq(word, STR("0")) || !str_cut_word(&rest, &word))
+				continue;
+			seen = true;
+			f->proto = (uint8_t)sdp_proto_find(word);
+			if (str_cut_word(&rest, &format))
+				note_codec(m, sdp, format);
+		} else if (seen && str_has_prefix(line, STR("a=crypto:"))) {
+			struct str rest = str_trim(str_from_offset(line, 9));
+			enum sdes_suite suite;
+			if (str_cut_word(&rest, &word) && str_cut_word(&rest, &word) &&
+			    sdes_suite_find(word, &suite) == OK && f->suite == SDES_SUITE_COUNT)
+				f->suite = (uint8_t)suite;
+		}
+	}
+}
+
+void media_write_state(struct buf *b, const struct media_face *f)
+{
+	CHECK(b && f);
+	const struct sdp_proto_info *p = sdp_proto_info((enum sdp_proto)f->proto);
+
+	buf_z(b, p->name);
+	if (p->srtp && f->suite < SDES_SUITE_COUNT) {
+		buf_char(b, ' ');
+		buf_z(b, sdes_suite_info((enum sdes_suite)f->suite)->name);
+	}
+}
+
+/* ---- the end */
+
+static struct str endpoint_text(struct arena *a, struct str ip, int64_t port)
+{
+	char *mem = arena_alloc(a, 80);
+	struct buf b;
+
+	if (!mem || ip.len == 0 || port <= 0 || port > 65535)
+		return STR_NONE;
+	buf_init(&b, mem, 80);
+	if (str_has_char(ip, ':'))
+		buf_char(&b, '[');
+	buf_str(&b, ip);
+	if (str_has_char(ip, ':'))
+		buf_char(&b, ']');
+	buf_char(&b, ':');
+	buf_u64(&b, (uint64_t)port);
+	return buf_view(&b);
+}
+
+/* The jitter, loss and MOS that the relay gives for an SSRC (ng-protocol §5, query). */
+static void read_quality(const struct dict *ssrc, struct cdr_media *out)
+{
+	const struct dict *avg = dict_get(ssrc, STR("average MOS"));
+	int64_t lost = dict_get_int(ssrc, STR("cumulative loss"), -1);
+
+	if (lost >= 0) {
+		out->has_loss = true;
+		out->lost = (uint64_t)lost;
+		uint64_t sum = out->packets + out->lost;
+		out->loss_pct = sum ? 100.0 * (double)out->lost / (double)sum : 0;
+	}
+	if (avg) {
+		int64_t mos = dict_get_int(avg, STR("MOS"), 0);
+		if (mos > 0) {
+			out->has_mos = true;
+			out->mos_lq = out->mos_cq = (double)mos / 10;
+		}
+		int64_t jitter = dict_get_int(avg, STR("jitter"), -1);
+		if (jitter >= 0) {
+			out->has_jitter = true;
+			out->jitter_ms = out->jitter_max_ms = (double)jitter;
+		}
+		int64_t rtt = dict_get_int(avg, STR("round-trip time"), 0);
+		if (rtt > 0) {
+			out->has_rtt = true;
+			out->rtt_ms = (double)rtt / 1000;
+		}
+	}
+}
+
+static void read_stream(const struct dict *media, const struct dict *stream, struct arena *a,
+			struct cdr_media *out)
+{
+	const struct dict *endpoint = dict_get(stream, STR("endpoint"));
+	const struct dict *stats = dict_get(stream, STR("stats"));
+
+	out->kind = dict_get_str(media, STR("type"));
+	out->codec = dict_get_str(media, STR("codec"));
+	out->suite = dict_get_str(stream, STR("crypto suite"));
+	if (out->suite.len)
+		out->keying = STR("sdes");
+	out->local = endpoint_text(a, dict_get_str(stream, STR("local address")),
+				   dict_get_int(stream, STR("local port"), 0));
+	out->remote = endpoint_text(a, dict_get_str(endpoint, STR("address")),
+				    dict_get_int(endpoint, STR("port"), 0));
+	int64_t packets = dict_get_int(stats, STR("packets"), 0);
+	int64_t bytes = dict_get_int(stats, STR("bytes"), 0);
+	out->packets = packets > 0 ? (uint64_t)packets : 0;
+	out->bytes = bytes > 0 ? (uint64_t)bytes : 0;
+	read_quality(dict_first(dict_get(media, STR("ingress SSRCs"))), out);
+}
+
+/* One direction is silent while the other is not. */
+static void mark_one_way(struct cdr_media *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < count; k++)
+			if (!str_eq(list[i].leg, list[k].leg) &&
+			    str_eq(list[i].kind, list[k].kind) && list[i].packets == 0 &&
+			    list[k].packets > 0)
+				list[i].one_way = list[k].one_way = true;
+}
+
+size_t media_read_cdr(const struct dict *reply, struct arena *a, struct cdr_media *out, size_t cap)
+{
+	CHECK(a && out);
+	const struct dict *tags = dict_get(reply, STR("tags"));
+	size_t n = 0;
+
+	dict_each (tag, tags) {
+		bool caller = str_eq(tag->key, str_from(party[0]));
+		if (!caller && !str_eq(tag->key, str_from(party[1])))
+			continue;
+		dict_each (media, dict_get(tag, STR("medias"))) {
+			/* The first stream is RTP; RTCP is counted by the relay, not billed. */
+			const struct dict *stream = dict_first(dict_get(media, STR("streams")));
+			if (!stream || n == cap)
+				continue;
+			out[n] = (struct cdr_media){.leg = caller ? STR("ingress") : STR("egress")};
+			read_stream(media, stream, a, &out[n]);
+			n++;
+		}
+	}
+	mark_one_way(out, n);
+	return n;
+}

@@ -1,0 +1,73 @@
+/*
+ * What the signalling side asks of the relay for one call, and what it reads from the answers (NG protocol, the keys
+ * of §6), and the face of the SDP that we send: origin and name are ours (design promise 3, RFC 3264 §8). Writes
+ * dictionaries; sends nothing.
+ */
+#ifndef SALLYPORT_MEDIA_H
+#define SALLYPORT_MEDIA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "common/dict.h"
+#include "common/sdp.h"
+#include "sbc/core/cdr.h"
+#include "sbc/core/settings.h"
+
+enum { MEDIA_CODEC_LEN = 16, MEDIA_PARTIES = 2 };
+
+/* What we told one side last: item 52 of the offer/answer rules, for the life of the leg. */
+struct media_face {
+	uint64_t hash; /* of the SDP without its origin; 0: none yet */
+	uint32_t id;   /* session id of our o= */
+	uint32_t version;
+	uint8_t proto; /* enum sdp_proto, as agreed */
+	uint8_t suite; /* enum sdes_suite, or SDES_SUITE_COUNT */
+};
+
+struct media {
+	bool anchored;   /* through the relay; else SDP passes with a new face */
+	bool open;       /* the relay has a session of ours, or may have */
+	bool known;      /* it has an answer too: what follows is a re-offer */
+	uint16_t relay;  /* index of the one that has it; SETTINGS_NO_INDEX: not known yet */
+	uint8_t session; /* a new one for each target, so that no key is shown to two of them */
+	char codec[MEDIA_CODEC_LEN];
+	struct media_face face[MEDIA_PARTIES]; /* by side: what that side sees of us */
+};
+
+struct media_query {
+	struct str call; /* our id of the call */
+	const struct settings *settings;
+	uint16_t realm[MEDIA_PARTIES]; /* of the two sides */
+	unsigned from;                 /* the side whose SDP this is */
+	const struct addr *source;     /* where its message came from */
+	struct str sdp;
+	const struct sdp *parsed; /* the same */
+	bool again;               /* the session exists: a re-offer */
+};
+
+void media_init(struct media *m, uint32_t random_a, uint32_t random_b);
+/* Into b, as bencode; values live in `a` until the return. Empty after a failure. */
+void media_write_offer(struct buf *b, struct arena *a, const struct media *m,
+		       const struct media_query *q);
+/* q->from is the side that answers. */
+void media_write_answer(struct buf *b, struct arena *a, const struct media *m,
+			const struct media_query *q);
+void media_write_delete(struct buf *b, struct arena *a, const struct media *m, struct str call);
+
+/*
+ * Writes `sdp` with our origin for `side`; the version moves when, and only when, the rest has changed (RFC 3264 §8).
+ * ERR_BAD: no origin; ERR_LIMIT.
+ */
+enum err media_write_sdp(struct buf *b, struct media *m, unsigned side, struct str sdp) MUST_USE;
+/* Remembers protocol, suite and codec of an SDP that is in force on `side`, for views. */
+void media_note(struct media *m, unsigned side, struct str sdp);
+/* "RTP/SAVP AEAD_AES_256_GCM" */
+void media_write_state(struct buf *b, const struct media_face *f);
+
+/* The media of a CDR from the reply to `delete`. Views into the reply and into `a`; returns how many. */
+size_t media_read_cdr(const struct dict *reply, struct arena *a, struct cdr_media *out, size_t cap);
+
+#endif

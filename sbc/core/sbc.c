@@ -1,0 +1,586 @@
+#include "sbc/core/sbc.h"
+
+#include <stdlib.h>
+
+#include "policy/identify.h"
+#include "sbc/core/in_dialog.h"
+#include "sbc/core/setup.h"
+#include "sbc/core/worker.h"
+
+/* ---- life */
+
+static enum err init_buf(struct buf *b, size_t cap)
+{
+	char *mem = malloc(cap);
+
+	if (!mem)
+		return ERR_NOMEM;
+	buf_init(b, mem, cap);
+	return OK;
+}
+
+static enum err init_buffers(struct sbc *s)
+{
+	enum err e = arena_init_sized(&s->arena, WORKER_ARENA);
+
+	if (e == OK)
+		e = init_buf(&s->out, WORKER_OUT);
+	if (e == OK)
+		e = init_buf(&s->lines, WORKER_LINES);
+	if (e == OK)
+		e = init_buf(&s->base, WORKER_BASE);
+	if (e == OK)
+		e = init_buf(&s->text, WORKER_OUT);
+	return e;
+}
+
+static uint8_t kind_byte(const struct sbc *s, enum owner_kind kind)
+{
+	return (uint8_t)(s->worker << OWNER_BITS | kind);
+}
+
+static enum err init_tables(struct sbc *s, const struct limits *l)
+{
+	uint32_t calls = l->calls ? l->calls : 1;
+	/* Calls that are over linger for a while beside those that live. */
+	uint32_t slots = calls + calls / 2 + 64;
+	enum err e = pool_init(&s->calls, sizeof(struct call), slots, kind_byte(s, OWNER_CALL));
+
+	if (e == OK)
+		e = pool_init(&s->setups, sizeof(struct setup), calls, kind_byte(s, OWNER_SETUP));
+	if (e == OK)
+		e = pool_init(&s->exchanges, sizeof(struct exchange), calls + 64,
+			      kind_byte(s, OWNER_EXCHANGE));
+	if (e == OK)
+		e = pool_init(&s->asks, sizeof(struct ask), 2 * calls + 1024,
+			      kind_byte(s, OWNER_ASK));
+	if (e != OK)
+		return e;
+	/* About 2 KiB of texts for a call in force, 16 for one that is set up. */
+	block_init(&s->blocks, (size_t)slots * 16 * 1024 + 4 * (size_t)BLOCK_SLAB);
+	struct txn_params p = {.limit = l->transactions ? l->transactions : 8 * calls + 64,
+			       .worker = kind_byte(s, OWNER_TXN),
+			       .timers = s->settings->timers,
+			       .now_ms = s->now_ms};
+	rng_bytes(&s->rng, p.keys, sizeof(p.keys));
+	return txn_init(&s->txns, &p);
+}
+
+enum err sbc_new(struct sbc **out, const struct sbc_params *params)
+{
+	CHECK(out && params && params->settings && params->worker <= WORKER_MAX);
+	struct sbc *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return ERR_NOMEM;
+	s->ports = params->ports;
+	s->settings = params->settings;
+	s->worker = params->worker;
+	s->now_ms = params->now_ms;
+	s->wall_ms = params->wall_ms;
+	list_init(&s->lingering);
+	rng_init(&s->rng, params->seed);
+	rng_bytes(&s->rng, &s->hide.key, sizeof(s->hide.key));
+	rng_bytes(&s->rng, &s->reply_key, sizeof(s->reply_key));
+	s->boot_len = 8;
+	rng_text(&s->rng, s->boot, s->boot_len);
+	wheel_init(&s->wheel, params->now_ms);
+	enum err e = init_buffers(s);
+	if (e == OK)
+		e = init_tables(s, &params->settings->limits);
+	if (e == OK)
+		e = peers_apply(s, params->settings);
+	if (e != OK) {
+		sbc_free(&s);
+		return e;
+	}
+	*out = s;
+	return OK;
+}
+
+void sbc_free(struct sbc **sbc)
+{
+	CHECK(sbc);
+	struct sbc *s = *sbc;
+
+	if (!s)
+		return;
+	if (s->calls.chunks) {
+		uint32_t cursor = 0;
+		id_t64 id;
+		struct call *c;
+		while ((c = pool_next(&s->calls, &cursor, &id)) != NULL)
+			call_free(s, &c);
+		pool_release(&s->calls);
+	}
+	if (s->setups.chunks)
+		pool_release(&s->setups);
+	if (s->exchanges.chunks)
+		pool_release(&s->exchanges);
+	if (s->asks.chunks)
+		pool_release(&s->asks);
+	block_release(&s->blocks);
+	peers_release(&s->peers);
+	txn_release(&s->txns);
+	arena_release(&s->arena);
+	free(s->out.p);
+	free(s->lines.p);
+	free(s->base.p);
+	free(s->text.p);
+	free(s);
+	*sbc = NULL;
+}
+
+/* ---- reports of transactions */
+
+/* What a failure to send means for the choice of the next target. */
+static unsigned cause_of(enum send_failure why)
+{
+	switch (why) {
+	case SEND_FAILURE_TLS: return ROUTE_CAUSE_TLS;
+	case SEND_FAILURE_TIMEOUT:
+	case SEND_FAILURE_CONNECT:
+	case SEND_FAILURE_CLOSED:
+	case SEND_FAILURE_FULL:
+	case SEND_FAILURE_COUNT: break;
+	}
+	return ROUTE_CAUSE_CONNECT;
+}
+
+static void on_report(struct sbc *s, const struct txn_effect *x, unsigned cause)
+{
+	struct call *c;
+	struct exchange *ex;
+
+	switch (owner_kind(x->owner)) {
+	case OWNER_CALL:
+		c = call_find(s, x->owner);
+		if (c)
+			call_on_report(s, c, x->txn, x->report, cause);
+		break;
+	case OWNER_EXCHANGE:
+		ex = pool_find(&s->exchanges, x->owner);
+		if (ex)
+			in_dialog_on_report(s, ex, x->txn, x->report);
+		break;
+	case OWNER_PEER:
+		if (x->report == TXN_REPORT_TIMEOUT || x->report == TXN_REPORT_FAILED)
+			peers_on_silence(s, x->owner, x->txn);
+		break;
+	case OWNER_NONE:
+	case OWNER_ORPHAN:
+	case OWNER_SETUP:
+	case OWNER_ASK:
+	case OWNER_TXN:
+	case OWNER_KIND_COUNT: break;
+	}
+}
+
+static void carry_out(struct sbc *s, const struct txn_effects *fx, unsigned cause)
+{
+	worker_emit(s, fx);
+	for (size_t i = 0; i < fx->count; i++)
+		if (fx->list[i].type == TXN_EFFECT_REPORT)
+			on_report(s, &fx->list[i], cause);
+}
+
+/* ---- messages */
+
+static void on_response(struct sbc *s, const struct msg *m, const struct flow *f,
+			const struct tls_facts *tls)
+{
+	struct txn_effects fx = {.count = 0};
+	struct txn_match t = txn_response(&s->txns, m, f, s->now_ms, &fx);
+
+	carry_out(s, &fx, 0);
+	if (t.found == TXN_NEW) {
+		worker_dropped(s, f, NOTICE_DROP_STRAY_RESPONSE);
+		return;
+	}
+	if (t.found != TXN_MATCHED)
+		return;
+	switch (owner_kind(t.owner)) {
+	case OWNER_CALL: {
+		struct call *c = call_find(s, t.owner);
+		if (c)
+			call_on_response(s, c, t.txn, m, f, tls);
+		else
+			call_on_orphan(s, t.txn, m, f);
+		break;
+	}
+	case OWNER_EXCHANGE: {
+		struct exchange *x = pool_find(&s->exchanges, t.owner);
+		if (x)
+			in_dialog_on_response(s, x, t.txn, m, f);
+		break;
+	}
+	case OWNER_PEER: peers_on_response(s, t.owner, t.txn, m); break;
+	case OWNER_ORPHAN: call_on_orphan(s, t.txn, m, f); break;
+	case OWNER_NONE:
+	case OWNER_SETUP:
+	case OWNER_ASK:
+	case OWNER_TXN:
+	case OWNER_KIND_COUNT: break;
+	}
+}
+
+static void on_cancel(struct sbc *s, const struct msg *m, const struct flow *f)
+{
+	struct txn_match t = txn_find_cancelled(&s->txns, m);
+	struct call *c = NULL;
+	struct exchange *x = NULL;
+	struct asker a;
+
+	if (t.found == TXN_MATCHED && owner_kind(t.owner) == OWNER_CALL)
+		c = call_find(s, t.owner);
+	else if (t.found == TXN_MATCHED && owner_kind(t.owner) == OWNER_EXCHANGE)
+		x = pool_find(&s->exchanges, t.owner);
+	if (t.found != TXN_MATCHED) {
+		worker_reply(s, m, f, 481, STR_NONE, STR_NONE);
+		return;
+	}
+	/* RFC 3261 §9.2: the same To tag as the answer to the INVITE has. */
+	if (asker_serve(s, &a, s->settings, m, f, ID_NONE) != OK)
+		return;
+	asker_answer(s, &a, 200, STR_NONE,
+		     c ? dialog_get(&c->leg[0].dialog, DIALOG_LOCAL_TAG) : STR_NONE);
+	if (c)
+		call_on_cancel(s, c, m);
+	else if (x)
+		in_dialog_on_cancel(s, x, m);
+}
+
+static void on_options(struct sbc *s, const struct msg *m, const struct flow *f)
+{
+	buf_reset(&s->lines);
+	if (s->draining) {
+		worker_reply(s, m, f, 503, STR_NONE, STR("Retry-After: 60\r\n"));
+		return;
+	}
+	buf_lit(&s->lines, "Allow: ");
+	refuse_write_allow(&s->lines, worker_abilities.methods);
+	buf_lit(&s->lines, "\r\nAccept: application/sdp\r\nSupported: 100rel\r\n");
+	worker_reply(s, m, f, 200, STR_NONE, buf_view(&s->lines));
+}
+
+static void refuse(struct sbc *s, const struct msg *m, const struct flow *f, uint16_t trunk,
+		   const struct verdict *v)
+{
+	buf_reset(&s->lines);
+	if (refuse_write_headers(&s->lines, v, m, &worker_abilities) != OK)
+		buf_reset(&s->lines);
+	if (v->outcome == VERDICT_REJECT)
+		worker_reply(s, m, f, v->status, v->reason, buf_view(&s->lines));
+	worker_refused(s, s->settings, f, m, trunk, v);
+}
+
+/* Cheap before dear: who is it, can we do it at all; then what it wants. */
+static void on_new_request(struct sbc *s, struct msg *m, const struct flow *f,
+			   const struct tls_facts *tls, bool merged)
+{
+	struct facts facts = leg_facts(s->settings, f, tls);
+	uint16_t trunk = SETTINGS_NO_INDEX;
+
+	facts.method = m->method_text;
+	struct verdict v = identify_trunk(&s->settings->policy, &facts, &trunk);
+	if (v.outcome == VERDICT_ALLOW)
+		v = refuse_request(m, &worker_abilities);
+	if (v.outcome == VERDICT_ALLOW && merged)
+		v = (struct verdict){.outcome = VERDICT_REJECT,
+				     .stage = VERDICT_STAGE_PARSE,
+				     .status = 482,
+				     .reason = STR("Merged Request"),
+				     .rule = STR("merged")};
+	if (v.outcome == VERDICT_ALLOW && m->method == METHOD_INVITE &&
+	    msg_full(m, &s->arena) != OK)
+		v = refuse_fault(m);
+	if (v.outcome != VERDICT_ALLOW) {
+		refuse(s, m, f, trunk, &v);
+		if (m->method == METHOD_INVITE && trunk != SETTINGS_NO_INDEX)
+			call_refused_at_once(s, m, f, tls, trunk, &v);
+		return;
+	}
+	if (m->method == METHOD_OPTIONS) {
+		on_options(s, m, f);
+	} else if (m->method == METHOD_INVITE) {
+		setup_begin(s, m, f, tls, trunk);
+	} else { /* handled in dialogs only */
+		worker_reply(s, m, f, 481, STR_NONE, STR_NONE);
+	}
+}
+
+static struct call *call_of_tag(struct sbc *s, struct str tag)
+{
+	id_t64 id;
+
+	return hide_read(&s->hide, HIDE_TAG, tag, &id) ? call_find(s, id) : NULL;
+}
+
+static void on_request(struct sbc *s, struct msg *m, const struct flow *f,
+		       const struct tls_facts *tls)
+{
+	struct txn_effects fx = {.count = 0};
+	struct txn_match t = txn_request(&s->txns, m, s->now_ms, &fx);
+
+	carry_out(s, &fx, 0);
+	struct notice n =
+		worker_notice(s, t.found == TXN_ABSORBED ? NOTICE_DUPLICATE : NOTICE_REQUEST);
+	n.realm = worker_realm_of(s->settings, f);
+	n.transport = f->transport;
+	n.source = f->remote;
+	n.method = m->method_text;
+	worker_publish(s, &n);
+	if (t.found == TXN_ABSORBED)
+		return;
+	struct call *c = m->to_tag.len ? call_of_tag(s, m->to_tag) : NULL;
+	if (m->method == METHOD_ACK) {
+		if (c)
+			in_dialog_on_ack(s, c, m, f, tls);
+		else if (t.found == TXN_NEW)
+			worker_dropped(s, f, NOTICE_DROP_STRAY_ACK);
+	} else if (m->method == METHOD_CANCEL) {
+		on_cancel(s, m, f);
+	} else if (c) {
+		in_dialog_on_request(s, c, m, f, tls);
+	} else if (m->to_tag.len) {
+		worker_reply(s, m, f, 481, STR_NONE, STR_NONE);
+	} else {
+		on_new_request(s, m, f, tls, t.found == TXN_MERGED);
+	}
+}
+
+static bool is_keep_alive(struct str bytes)
+{
+	for (size_t i = 0; i < bytes.len; i++)
+		if (bytes.p[i] != '\r' && bytes.p[i] != '\n' && bytes.p[i] != 0)
+			return false;
+	return true;
+}
+
+static void on_fault(struct sbc *s, const struct msg *m, const struct flow *f, enum err e)
+{
+	struct verdict v = refuse_fault(m);
+
+	if (m->fault == MSG_FAULT_NOT_SIP) {
+		worker_dropped(s, f, NOTICE_DROP_NOT_SIP);
+		if (f->id != ID_NONE)
+			s->ports.close(s->ports.ctx, f->id);
+		return;
+	}
+	/* Only who may speak here gets an answer. */
+	struct facts facts = leg_facts(s->settings, f, NULL);
+	uint16_t trunk = SETTINGS_NO_INDEX;
+	bool known =
+		identify_trunk(&s->settings->policy, &facts, &trunk).outcome == VERDICT_ALLOW ||
+		f->transport == TRANSPORT_TLS;
+	if (m->answerable && v.outcome == VERDICT_REJECT && known) {
+		worker_reply(s, m, f, v.status, v.reason, STR_NONE);
+		worker_refused(s, s->settings, f, m, trunk, &v);
+		return;
+	}
+	worker_dropped(s, f, e == ERR_LIMIT ? NOTICE_DROP_TOO_BIG : NOTICE_DROP_MALFORMED);
+}
+
+static void on_message(struct sbc *s, const struct event *e)
+{
+	const struct flow *f = &e->message.flow;
+	uint16_t realm = worker_realm_of(s->settings, f);
+	struct msg *m = &s->in;
+
+	if (realm >= s->settings->policy.realm_count || is_keep_alive(e->message.bytes))
+		return;
+	struct verdict v = identify_acl(&s->settings->policy, realm, &f->remote);
+	if (v.outcome == VERDICT_DROP) {
+		worker_dropped(s, f, NOTICE_DROP_ACL);
+		worker_refused(s, s->settings, f, NULL, SETTINGS_NO_INDEX, &v);
+		return;
+	}
+	enum err err =
+		msg_index(m, e->message.bytes, f->transport == TRANSPORT_UDP ? 0 : MSG_STREAM);
+	if (v.outcome == VERDICT_REJECT) {
+		if (m->answerable)
+			worker_reply(s, m, f, v.status, v.reason, STR_NONE);
+		worker_refused(s, s->settings, f, m, SETTINGS_NO_INDEX, &v);
+		return;
+	}
+	if (err != OK) {
+		on_fault(s, m, f, err);
+		return;
+	}
+	if (m->is_request)
+		on_request(s, m, f, e->message.tls);
+	else
+		on_response(s, m, f, e->message.tls);
+}
+
+/* ---- the other events */
+
+static void on_flow_closed(struct sbc *s, id_t64 flow)
+{
+	struct txn_effects fx;
+
+	while ((fx.count = txn_flow_closed(&s->txns, flow, s->now_ms, fx.list, TXN_EFFECTS_MAX)) >
+	       0)
+		carry_out(s, &fx, ROUTE_CAUSE_CONNECT);
+}
+
+/* The question is closed; ID_NONE as owner: it was not open, or no one wants the answer. */
+static struct ask take_ask(struct sbc *s, id_t64 id)
+{
+	const struct ask *a = pool_find(&s->asks, id);
+	struct ask out = {.owner = ID_NONE, .what = ASK_WHAT_COUNT};
+
+	if (a) {
+		out = *a;
+		pool_free(&s->asks, id);
+	} else {
+		struct flow none = {.listener = SETTINGS_NO_INDEX};
+		worker_dropped(s, &none, NOTICE_DROP_STALE);
+	}
+	return out;
+}
+
+static void on_resolved(struct sbc *s, const struct event *e)
+{
+	struct ask a = take_ask(s, e->resolved.id);
+
+	if (a.what != ASK_RESOLVE)
+		return;
+	s->counts.resolving--;
+	if (owner_kind(a.owner) == OWNER_PEER) {
+		peers_on_resolved(s, a.owner, e->resolved.id, e);
+		return;
+	}
+	struct call *c = call_find(s, a.owner);
+	if (c && c->setup)
+		setup_on_resolved(s, c, e->resolved.id, e);
+}
+
+static void on_relay_reply(struct sbc *s, const struct event *e)
+{
+	struct ask a = take_ask(s, e->relay.id);
+	struct call *c = a.owner != ID_NONE ? call_find(s, a.owner) : NULL;
+
+	if (c && a.what != ASK_RESOLVE)
+		call_on_relay(s, c, e->relay.id, e, a.what);
+}
+
+static void on_alarm(struct sbc *s, struct alarm *a)
+{
+	switch ((enum alarm_kind)a->kind) {
+	case ALARM_SETUP: setup_on_alarm(s, CONTAINER_OF(a, struct setup, alarm)); break;
+	case ALARM_EXCHANGE: in_dialog_on_alarm(s, CONTAINER_OF(a, struct exchange, alarm)); break;
+	case ALARM_PEER: peers_on_alarm(s, a); break;
+	case ALARM_KIND_COUNT: break;
+	}
+}
+
+static void on_tick(struct sbc *s)
+{
+	struct txn_effects fx;
+	struct timer *t;
+
+	while ((fx.count = txn_tick(&s->txns, s->now_ms, fx.list, TXN_EFFECTS_MAX)) > 0)
+		carry_out(s, &fx, ROUTE_CAUSE_TIMEOUT);
+	while ((t = wheel_expire(&s->wheel, s->now_ms)) != NULL)
+		on_alarm(s, CONTAINER_OF(t, struct alarm, timer));
+	call_sweep(s, false);
+}
+
+static void on_settings(struct sbc *s, const struct settings *settings)
+{
+	/* Without memory for it the old configuration stays in force; the shell sees that it is still used. */
+	if (peers_apply(s, settings) != OK)
+		return;
+	s->settings = settings;
+	txn_set_timers(&s->txns, &settings->timers);
+}
+
+void sbc_step(struct sbc *s, const struct event *e)
+{
+	CHECK(s && e);
+	s->now_ms = e->now_ms;
+	s->wall_ms = e->wall_ms;
+	arena_reset(&s->arena);
+	switch (e->type) {
+	case EVENT_MESSAGE: on_message(s, e); break;
+	case EVENT_FLOW_CLOSED: on_flow_closed(s, e->closed.flow); break;
+	case EVENT_SEND_FAILED: {
+		struct txn_effects fx = {.count = 0};
+		txn_failed(&s->txns, e->failed.tag, s->now_ms, &fx);
+		carry_out(s, &fx, cause_of(e->failed.why));
+		break;
+	}
+	case EVENT_RESOLVED: on_resolved(s, e); break;
+	case EVENT_RELAY_REPLY: on_relay_reply(s, e); break;
+	case EVENT_TICK: on_tick(s); break;
+	case EVENT_SETTINGS: on_settings(s, e->settings); break;
+	case EVENT_DRAIN: s->draining = true; break;
+	case EVENT_COUNT: break;
+	}
+}
+
+/* ---- views */
+
+uint64_t sbc_next_ms(const struct sbc *s)
+{
+	CHECK(s);
+	uint64_t a = txn_next_ms(&s->txns), b = wheel_next_ms(&s->wheel), c = call_sweep_next_ms(s);
+	uint64_t first = a < b ? a : b;
+
+	return first < c ? first : c;
+}
+
+void sbc_count(const struct sbc *s, struct sbc_counts *out)
+{
+	CHECK(s && out);
+	*out = (struct sbc_counts){
+		.calls = s->live,
+		.calls_confirmed = s->counts.confirmed,
+		.legs = 2 * s->live,
+		.client_transactions = s->txns.clients,
+		.server_transactions = s->txns.servers,
+		.timers = s->wheel.count + s->txns.wheel.count,
+		.resolving = s->counts.resolving,
+		.relay_sessions = s->counts.relay_sessions,
+		.calls_total = s->counts.total,
+	};
+}
+
+void sbc_each_call(const struct sbc *s, void (*fn)(void *ctx, const struct sbc_call_view *v),
+		   void *ctx)
+{
+	CHECK(s && fn);
+	uint32_t cursor = 0;
+	id_t64 id;
+	const struct call *c;
+
+	while ((c = pool_next(&s->calls, &cursor, &id)) != NULL) {
+		char mem[1024];
+		struct buf scratch;
+		struct sbc_call_view v;
+		if (c->state == CALL_OVER)
+			continue;
+		buf_init(&scratch, mem, sizeof(mem));
+		call_view(s, c, &v, &scratch);
+		fn(ctx, &v);
+	}
+}
+
+bool sbc_peer_is_up(const struct sbc *s, uint16_t trunk, uint16_t peer)
+{
+	CHECK(s);
+	return peers_is_up(&s->peers, s->peers.settings, trunk, peer);
+}
+
+bool sbc_uses_settings(const struct sbc *s, const struct settings *settings)
+{
+	CHECK(s);
+	if (s->settings == settings || s->peers.settings == settings ||
+	    txn_uses_settings(&s->txns, settings))
+		return true;
+	for (size_t i = 0; i < WORKER_GENERATIONS; i++)
+		if (s->generations[i].calls && s->generations[i].settings == settings)
+			return true;
+	return false;
+}

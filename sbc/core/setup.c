@@ -1,0 +1,729 @@
+#include "sbc/core/setup.h"
+
+#include "policy/route.h"
+#include "sbc/core/rules.h"
+#include "sbc/core/uri.h"
+
+/* ---- memory */
+
+void setup_free(struct sbc *s, struct setup **setup)
+{
+	CHECK(setup && *setup);
+	struct setup *u = *setup;
+
+	*setup = NULL;
+	worker_stop_alarm(s, &u->alarm);
+	fork_free_all(s, u);
+	block_str_free(&s->blocks, &u->invite);
+	block_str_free(&s->blocks, &u->offer);
+	block_str_free(&s->blocks, &u->held);
+	id_t64 id = u->id;
+	pool_free(&s->setups, id);
+}
+
+/* ---- towards the callee */
+
+/* `"Bob" <sip:number@host>`: the number and the name cross, where they come from does not (design promise 3). */
+static struct str write_from(struct buf *b, const struct call *c, const struct msg *invite,
+			     const struct addr *host, bool sips)
+{
+	struct name_addr from;
+	struct uri u;
+
+	if (name_addr_parse(invite->from, &from) == OK) {
+		struct str display = from.display;
+		if (display.len) {
+			hdr_write_unfolded(b, display);
+			buf_char(b, ' ');
+		}
+		if (uri_parse(from.uri, &u) == OK && str_ieq(u.host, STR("anonymous.invalid"))) {
+			buf_lit(b, "<sip:anonymous@anonymous.invalid>");
+			return buf_view(b);
+		}
+	}
+	buf_z(b, sips ? "<sips:" : "<sip:");
+	struct str number = call_text(c, CALL_FROM_NUMBER);
+	if (number.len) {
+		uri_write_user(b, number);
+		buf_char(b, '@');
+	}
+	addr_write_host(b, host);
+	buf_char(b, '>');
+	return buf_view(b);
+}
+
+/* The URI of the callee at a peer: the Request-URI, and in brackets the To. */
+static void write_target(struct buf *b, struct str number, const struct peer *peer, bool sips,
+			 enum transport t, bool for_to)
+{
+	buf_z(b, sips ? "sips:" : "sip:");
+	if (number.len) {
+		uri_write_user(b, number);
+		buf_char(b, '@');
+	}
+	struct addr ip;
+	if (addr_parse_ip(peer->host, &ip) == OK)
+		addr_write_host(b, &ip);
+	else
+		buf_str(b, peer->host);
+	if (for_to)
+		return;
+	if (peer->port) {
+		buf_char(b, ':');
+		buf_u64(b, peer->port);
+	}
+	if (!sips && t == TRANSPORT_TCP)
+		buf_lit(b, ";transport=tcp");
+	else if (!sips && t == TRANSPORT_TLS)
+		buf_lit(b, ";transport=tls");
+}
+
+static const struct trunk *trunk_of(const struct call *c)
+{
+	return &c->settings->trunks[c->setup->target.trunk];
+}
+
+static const struct peer *peer_of(const struct call *c)
+{
+	return &trunk_of(c)->peers[c->setup->target.peer];
+}
+
+/* A fresh dialog for this attempt: own Call-ID, tag and CSeq (RFC 7092 §3.1). */
+static enum err start_dialog(struct sbc *s, struct call *c, const struct msg *invite)
+{
+	struct setup *u = c->setup;
+	struct leg *l = &c->leg[1];
+	const struct peer *peer = peer_of(c);
+	char from_mem[1024], to_mem[1024], target_mem[1024], tag[HIDE_BRANCH_LEN],
+		id[HIDE_BRANCH_LEN];
+	struct buf from, to, target;
+	bool sips = u->sips || peer->sips;
+
+	buf_init(&from, from_mem, sizeof(from_mem));
+	buf_init(&to, to_mem, sizeof(to_mem));
+	buf_init(&target, target_mem, sizeof(target_mem));
+	struct str number = call_text(c, CALL_TO_NUMBER);
+	write_target(&target, number, peer, sips, l->flow.transport, false);
+	buf_char(&to, '<');
+	write_target(&to, number, peer, sips, l->flow.transport, true);
+	buf_char(&to, '>');
+	struct dialog_uac p = {
+		.call_id = worker_token(s, HIDE_CALL_ID, c->id, id),
+		.local_tag = worker_token(s, HIDE_TAG, c->id, tag),
+		.local = write_from(&from, c, invite,
+				    &c->settings->listeners[l->flow.listener].local, sips),
+		.remote = buf_view(&to),
+		.target = buf_view(&target),
+		.cseq = 1 + rng_below(&s->rng, 1000),
+		.over_tls = l->flow.transport == TRANSPORT_TLS,
+	};
+	if (from.overflow || to.overflow || target.overflow)
+		return ERR_LIMIT;
+	u->cseq = p.cseq;
+	leg_dialog_free(&s->blocks, &l->dialog);
+	/* Room for the tag, the target and a short route set of the answer: mostly no growing. */
+	enum err e = leg_dialog_new(&s->blocks, &l->dialog,
+				    p.call_id.len + p.local_tag.len + p.local.len + p.remote.len +
+					    p.target.len + 192);
+	if (e != OK)
+		return e;
+	e = dialog_start_uac(&l->dialog, &p);
+	for (int i = 0; e == ERR_FULL && i < 4; i++) {
+		e = leg_dialog_grow(&s->blocks, &l->dialog);
+		if (e == OK)
+			e = dialog_start_uac(&l->dialog, &p);
+	}
+	return e;
+}
+
+/* What we can do and the other side can do too: nothing is promised on its behalf. */
+void setup_write_abilities(struct sbc *s, const struct msg *m, bool supported)
+{
+	uint32_t methods = worker_abilities.methods;
+
+	if (m && msg_has(m, HDR_ALLOW)) {
+		for (unsigned i = METHOD_OTHER + 1; i < METHOD_COUNT; i++)
+			if ((methods & 1u << i) && i != METHOD_OPTIONS &&
+			    !msg_has_token(m, HDR_ALLOW, method_name((enum method)i)))
+				methods &= ~(1u << i);
+		methods |= 1u << METHOD_INVITE | 1u << METHOD_ACK | 1u << METHOD_CANCEL |
+			   1u << METHOD_BYE;
+	}
+	buf_lit(&s->lines, "Allow: ");
+	refuse_write_allow(&s->lines, methods);
+	buf_lit(&s->lines, "\r\n");
+	if (supported && m &&
+	    (msg_has_token(m, HDR_SUPPORTED, STR("100rel")) ||
+	     msg_has_token(m, HDR_REQUIRE, STR("100rel"))))
+		buf_lit(&s->lines, "Supported: 100rel\r\n");
+}
+
+static struct str offer_for(struct sbc *s, struct call *c, const struct msg *invite)
+{
+	if (!c->setup->has_offer)
+		return STR_NONE;
+	return call_face(s, c, 1, c->media.anchored ? c->setup->offer : invite->body);
+}
+
+static void note_attempt(struct sbc *s, struct call *c)
+{
+	struct call_record *r = &c->record;
+
+	if (r->attempt_count < CDR_ATTEMPTS_MAX) {
+		r->attempts[r->attempt_count++] =
+			(struct call_attempt){.start_ms = s->now_ms,
+					      .trunk = c->setup->target.trunk,
+					      .peer = c->setup->target.peer};
+	}
+	char mem[320];
+	struct buf name;
+	buf_init(&name, mem, sizeof(mem));
+	struct notice n = call_notice(s, c, NOTICE_CALL_ATTEMPT, &name);
+	n.trunk = c->setup->target.trunk;
+	n.peer = c->setup->target.peer;
+	n.realm = call_realm(c, 1);
+	worker_publish(s, &n);
+}
+
+/* False: this address cannot be tried; *out_fatal then says that no other can either. */
+static bool send_invite(struct sbc *s, struct call *c, const struct candidate *to, bool *out_fatal)
+{
+	struct setup *u = c->setup;
+	struct leg *l = &c->leg[1];
+	const struct trunk *t = trunk_of(c);
+	uint16_t listener = worker_listener(c->settings, t->realm, to->transport, to->addr.family);
+	char contact[512];
+	struct buf contact_buf;
+
+	*out_fatal = false;
+	if (listener == SETTINGS_NO_INDEX)
+		return false;
+	l->flow =
+		(struct flow){.listener = listener, .transport = to->transport, .remote = to->addr};
+	l->trunk = u->target.trunk;
+	l->peer = u->target.peer;
+	*out_fatal = true;
+	if (msg_index(&s->held, u->invite, 0) != OK || start_dialog(s, c, &s->held) != OK)
+		return false;
+	buf_reset(&s->lines);
+	setup_write_abilities(s, &s->held, true);
+	if (msg_has_token(&s->held, HDR_REQUIRE, STR("100rel")))
+		buf_lit(&s->lines, "Require: 100rel\r\n");
+	if (call_carry(s, c, 1, &s->held, false) != OK)
+		return false;
+	struct str sdp = offer_for(s, c, &s->held);
+	if (u->has_offer && sdp.len == 0)
+		return false;
+	buf_init(&contact_buf, contact, sizeof(contact));
+	int hops = s->held.max_forwards;
+	struct build_request r = {
+		.method = STR("INVITE"),
+		.cseq = u->cseq,
+		.max_forwards = (uint8_t)(hops < 0   ? 70
+					  : hops > 0 ? hops - 1
+						     : 0),
+		.contact = call_contact(c, 1, &contact_buf),
+		.headers = buf_view(&s->lines),
+		.content_type = sdp.len ? STR("application/sdp") : STR_NONE,
+		.body = sdp,
+	};
+	if (!call_send_request(s, c, 1, &l->dialog, &r, c->id, &u->txn))
+		return false;
+	u->stage = SETUP_TRYING;
+	u->heard = false;
+	note_attempt(s, c);
+	const struct route_rule *route = &c->settings->policy.routes[c->record.route];
+	uint32_t c_ms = c->settings->timers.c_ms;
+	u->alarm_is_c = route->failure_after_ms == 0 || route->failure_after_ms >= c_ms;
+	worker_alarm(s, &u->alarm, ALARM_SETUP,
+		     s->now_ms + (u->alarm_is_c ? c_ms : route->failure_after_ms));
+	return true;
+}
+
+/* ---- the hunt */
+
+static enum transport default_transport(const struct peer *p)
+{
+	if (p->transport_given)
+		return p->transport;
+	return p->secure ? TRANSPORT_TLS : TRANSPORT_UDP;
+}
+
+static bool realm_has_family(const struct settings *s, uint16_t realm, uint8_t family)
+{
+	for (size_t i = 0; i < s->listener_count; i++)
+		if (s->listeners[i].realm == realm && s->listeners[i].local.family == family)
+			return true;
+	return false;
+}
+
+/* True: candidates are there. False: a question is open. */
+static bool resolve(struct sbc *s, struct call *c)
+{
+	struct setup *u = c->setup;
+	const struct peer *p = peer_of(c);
+	struct addr ip;
+
+	u->candidate_count = u->candidate_next = 0;
+	if (addr_parse_ip(p->host, &ip) == OK) {
+		enum transport t = u->sips ? TRANSPORT_TLS : default_transport(p);
+		ip.port = p->port ? p->port : t == TRANSPORT_TLS ? 5061 : 5060;
+		u->candidates[0] = (struct candidate){.transport = t, .addr = ip};
+		u->candidate_count = 1;
+		return true;
+	}
+	struct resolve_query q = {
+		.host = p->host,
+		.port = p->port,
+		.transport_given = p->transport_given,
+		.transport = p->transport,
+		.secure = p->secure || u->sips,
+		.ip4 = realm_has_family(c->settings, trunk_of(c)->realm, ADDR_IP4),
+		.ip6 = realm_has_family(c->settings, trunk_of(c)->realm, ADDR_IP6),
+	};
+	u->stage = SETUP_RESOLVING;
+	u->ask = worker_ask_resolve(s, c->id, &q);
+	if (u->ask != ID_NONE)
+		return false;
+	return true; /* no candidates: the target fails */
+}
+
+/* A target of its own session: two peers never see the same keys. */
+static void forget_session(struct sbc *s, struct call *c)
+{
+	char mem[320];
+	struct buf name;
+
+	if (!c->media.open)
+		return;
+	buf_init(&name, mem, sizeof(mem));
+	call_write_name(&name, s, c);
+	media_write_delete(&s->text, &s->arena, &c->media, buf_view(&name));
+	worker_ask_relay(s, ID_NONE, ASK_FORGET, c->media.relay, STR("delete"), buf_view(&s->text));
+	c->media.open = c->media.known = false;
+	s->counts.relay_sessions--;
+	c->media.session++;
+	c->media.relay = SETTINGS_NO_INDEX;
+	block_str_free(&s->blocks, &c->setup->offer);
+}
+
+/* True: the offer is ready (or none is needed). False: asked for, or *out_failed. */
+static bool offer_media(struct sbc *s, struct call *c, bool *out_failed)
+{
+	struct setup *u = c->setup;
+	const struct settings *set = c->settings;
+	uint16_t out = trunk_of(c)->realm, in = call_realm(c, 0);
+	struct sdp parsed;
+
+	*out_failed = false;
+	forget_session(s, c);
+	c->media.anchored = set->realms[in].anchor_media || set->realms[out].anchor_media;
+	if (!u->has_offer || !c->media.anchored)
+		return true;
+	/* The relay is asked before an address is known: any listener of the realm stands for it. */
+	for (size_t i = 0; i < set->listener_count; i++)
+		if (set->listeners[i].realm == out) {
+			c->leg[1].flow = (struct flow){.listener = (uint16_t)i,
+						       .transport = set->listeners[i].transport};
+			break;
+		}
+	u->stage = SETUP_OFFERING;
+	*out_failed = true;
+	if (msg_index(&s->held, u->invite, 0) != OK ||
+	    sdp_parse(s->held.body, &s->arena, &parsed) != OK)
+		return false;
+	u->ask = call_ask_media(s, c, OFFER_NEW, 0, s->held.body, &parsed, &u->flow.remote);
+	*out_failed = u->ask == ID_NONE;
+	return false;
+}
+
+static void give_up(struct sbc *s, struct call *c)
+{
+	const struct call_record *r = &c->record;
+	const struct call_attempt *a = r->attempt_count ? &r->attempts[r->attempt_count - 1] : NULL;
+	struct call_ending why = {.by = CDR_CALLEE};
+	uint16_t status = 503;
+
+	if (!a) {
+		why.by = CDR_US;
+		why.cause = STR("no_target");
+	} else if (a->cause == ROUTE_CAUSE_TIMEOUT) {
+		why.by = CDR_US;
+		why.by_timeout = true;
+		status = 408;
+	} else if (a->cause) {
+		why.by = CDR_US;
+		why.cause = a->cause == ROUTE_CAUSE_TLS ? STR("tls") : STR("connect");
+		status = 502;
+	} else {
+		status = call_map_status(a->status);
+	}
+	call_refuse(s, c, status, STR_NONE, STR_NONE, &why);
+}
+
+static void relay_failed(struct sbc *s, struct call *c)
+{
+	struct call_ending why = {.by = CDR_US, .cause = STR("relay")};
+
+	call_refuse(s, c, 503, STR_NONE, STR("Retry-After: 10\r\n"), &why);
+}
+
+static void try_candidates(struct sbc *s, struct call *c)
+{
+	struct setup *u = c->setup;
+	const struct route_rule *route = &c->settings->policy.routes[c->record.route];
+	bool fatal = false;
+
+	while (u->candidate_next < u->candidate_count) {
+		if (route->tries && u->tries >= route->tries)
+			break;
+		const struct candidate *to = &u->candidates[u->candidate_next++];
+		if (u->sips && to->transport != TRANSPORT_TLS)
+			continue;
+		if (send_invite(s, c, to, &fatal)) {
+			u->tries++;
+			return;
+		}
+		if (fatal) {
+			call_refuse(s, c, 500, STR_NONE, STR_NONE,
+				    &(struct call_ending){.by = CDR_US, .cause = STR("internal")});
+			return;
+		}
+	}
+	u->candidate_next = u->candidate_count;
+	u->txn = ID_NONE;
+}
+
+/* Goes on with the next address, else the next peer, until a question is open, an INVITE is out, or all is over. */
+static void go_on(struct sbc *s, struct call *c)
+{
+	while (c->setup && c->state == CALL_SETUP) {
+		struct setup *u = c->setup;
+		const struct route_rule *route = &c->settings->policy.routes[c->record.route];
+		bool failed;
+
+		if (u->candidate_next < u->candidate_count) {
+			try_candidates(s, c);
+			if (!c->setup || c->setup->txn != ID_NONE)
+				return;
+			continue;
+		}
+		if ((route->tries && u->tries >= route->tries) ||
+		    !hunt_next(&u->hunt, &u->target)) {
+			give_up(s, c);
+			return;
+		}
+		if (!offer_media(s, c, &failed)) {
+			if (failed)
+				relay_failed(s, c);
+			return;
+		}
+		if (!resolve(s, c))
+			return;
+	}
+}
+
+static bool tries_next_address(unsigned cause, uint16_t status)
+{
+	return cause != 0 || status == 503; /* RFC 3263 §4.3 */
+}
+
+void setup_failed(struct sbc *s, struct call *c, uint16_t status, unsigned cause)
+{
+	struct setup *u = c->setup;
+	struct call_record *r = &c->record;
+	const struct route_rule *route = &c->settings->policy.routes[r->route];
+
+	worker_stop_alarm(s, &u->alarm);
+	if (u->txn != ID_NONE && r->attempt_count) {
+		struct call_attempt *a = &r->attempts[r->attempt_count - 1];
+		a->status = status;
+		a->cause = (uint8_t)cause;
+		a->ms = (uint32_t)(s->now_ms - a->start_ms);
+		char mem[320];
+		struct buf name;
+		buf_init(&name, mem, sizeof(mem));
+		struct notice n = call_notice(s, c, NOTICE_ATTEMPT_ENDED, &name);
+		n.trunk = u->target.trunk;
+		n.peer = u->target.peer;
+		n.status = cause == ROUTE_CAUSE_TIMEOUT ? 408 : cause ? 503 : status;
+		worker_publish(s, &n);
+	}
+	/* Whatever it still says, it says to no one: a late 2xx gets ACK and BYE. */
+	if (u->txn != ID_NONE)
+		call_orphan(s, u->txn);
+	u->txn = ID_NONE;
+	u->ask = ID_NONE;
+	fork_free_all(s, u);
+	block_str_free(&s->blocks, &u->held);
+	u->held_fork = NULL;
+	bool again = route_is_retried(route, cause ? cause : status);
+	if (again && tries_next_address(cause, status) && u->candidate_next < u->candidate_count) {
+		go_on(s, c);
+		return;
+	}
+	if (!again) {
+		give_up(s, c);
+		return;
+	}
+	u->candidate_next = u->candidate_count;
+	go_on(s, c);
+}
+
+/* ---- events */
+
+void setup_on_resolved(struct sbc *s, struct call *c, id_t64 ask, const struct event *e)
+{
+	struct setup *u = c->setup;
+
+	if (u->ask != ask || u->stage != SETUP_RESOLVING)
+		return;
+	u->ask = ID_NONE;
+	u->candidate_count = u->candidate_next = 0;
+	for (size_t i = 0; i < e->resolved.count && i < CANDIDATES_MAX; i++)
+		u->candidates[u->candidate_count++] = e->resolved.candidates[i];
+	go_on(s, c);
+}
+
+static void on_offer(struct sbc *s, struct call *c, const struct event *e)
+{
+	struct setup *u = c->setup;
+	struct str sdp = e->relay.result == RELAY_RESULT_OK
+				 ? dict_get_str(e->relay.reply, STR("sdp"))
+				 : STR_NONE;
+
+	u->offer = block_str(&s->blocks, sdp);
+	if (u->offer.len == 0) {
+		relay_failed(s, c);
+		return;
+	}
+	resolve(s, c);
+	if (u->ask == ID_NONE)
+		go_on(s, c);
+}
+
+bool setup_on_relay(struct sbc *s, struct call *c, id_t64 ask, const struct event *e)
+{
+	struct setup *u = c->setup;
+
+	if (u->ask != ask)
+		return false;
+	u->ask = ID_NONE;
+	if (u->stage == SETUP_OFFERING)
+		on_offer(s, c, e);
+	else
+		setup_on_answer_media(s, c, e);
+	return true;
+}
+
+void setup_on_response(struct sbc *s, struct call *c, const struct msg *m, const struct flow *f)
+{
+	struct setup *u = c->setup;
+
+	if (u->stage == SETUP_ANSWERING) { /* its 2xx again: the ACK was lost */
+		setup_on_answer(s, c, m, f);
+		return;
+	}
+	if (!u->heard || (m->status > 100 && m->status < 200)) {
+		u->heard = true;
+		u->alarm_is_c = true;
+		worker_alarm(s, &u->alarm, ALARM_SETUP, s->now_ms + c->settings->timers.c_ms);
+	}
+	if (m->status <= 100)
+		return;
+	if (m->status < 200)
+		setup_on_ringing(s, c, m, f);
+	else if (m->status < 300)
+		setup_on_answer(s, c, m, f);
+	else
+		setup_failed(s, c, m->status, 0);
+}
+
+void setup_on_alarm(struct sbc *s, struct setup *u)
+{
+	struct call *c = u->call;
+
+	if (u->stage != SETUP_RINGING && u->stage != SETUP_TRYING)
+		return;
+	if (u->alarm_is_c &&
+	    u->stage == SETUP_RINGING) { /* nobody takes it: no reason to ring elsewhere */
+		struct call_ending why = {.by = CDR_US, .by_timeout = true};
+		call_refuse(s, c, 408, STR_NONE, STR_NONE, &why);
+		return;
+	}
+	setup_failed(s, c, 0, ROUTE_CAUSE_TIMEOUT);
+}
+
+/* ---- the beginning */
+
+static void refuse_at_once(struct sbc *s, const struct msg *m, const struct flow *f,
+			   const struct tls_facts *tls, uint16_t trunk, const struct verdict *v)
+{
+	buf_reset(&s->lines);
+	if (refuse_write_headers(&s->lines, v, m, &worker_abilities) != OK)
+		buf_reset(&s->lines);
+	if (v->status == 503)
+		buf_lit(&s->lines, "Retry-After: 10\r\n");
+	if (v->outcome == VERDICT_REJECT)
+		worker_reply(s, m, f, v->status, v->reason, buf_view(&s->lines));
+	worker_refused(s, s->settings, f, m, trunk, v);
+	call_refused_at_once(s, m, f, tls, trunk, v);
+}
+
+static void set_texts(struct sbc *s, struct call *c, const struct msg *m,
+		      const struct tls_facts *tls, struct str number)
+{
+	char mem[256];
+	struct buf from;
+	struct name_addr a;
+	struct uri u;
+	struct str texts[CALL_TEXT_COUNT] = {
+		[CALL_TO_NUMBER] = number, [CALL_USER_AGENT] = msg_value(m, HDR_USER_AGENT)};
+
+	buf_init(&from, mem, sizeof(mem));
+	if (name_addr_parse(m->from, &a) == OK) {
+		texts[CALL_FROM_DISPLAY] = a.display;
+		if (a.display.len >= 2 && a.display.p[0] == '"') /* its quotes are not part of it */
+			texts[CALL_FROM_DISPLAY] = (struct str){a.display.p + 1, a.display.len - 2};
+		if (uri_parse(a.uri, &u) == OK && uri_write_number(&from, &u) == OK)
+			texts[CALL_FROM_NUMBER] = buf_view(&from);
+	}
+	if (tls) {
+		texts[CALL_TLS_VERSION] = tls->version;
+		texts[CALL_TLS_CIPHER] = tls->cipher;
+		if (tls->verified && tls->name_count)
+			texts[CALL_TLS_PEER] = tls->names[0];
+	}
+	/* Without room the record is poorer; the call is none the worse. */
+	enum err e = call_set_texts(s, c, texts);
+	(void)e;
+}
+
+/* Opens the caller's side. False: an answer has been given, nothing is left. */
+static bool open_caller(struct sbc *s, struct call *c, const struct msg *m, const struct flow *f)
+{
+	struct setup *u = c->setup;
+	struct leg *l = &c->leg[0];
+	char tag[HIDE_BRANCH_LEN];
+
+	l->flow = *f;
+	if (asker_serve(s, &u->asker, c->settings, m, f, c->id) != OK)
+		return false;
+	if (leg_dialog_new(&s->blocks, &l->dialog, dialog_text_for(m) + 64) != OK ||
+	    dialog_start_uas(&l->dialog, m, worker_token(s, HIDE_TAG, c->id, tag),
+			     f->transport == TRANSPORT_TLS) != OK) {
+		txn_abandon(&s->txns, u->asker.txn);
+		return false;
+	}
+	l->invite = (struct leg_invite){.txn = u->asker.txn, .cseq = m->cseq, .open = true};
+	u->invite = block_str(&s->blocks, m->bytes);
+	if (u->invite.len == 0) {
+		txn_abandon(&s->txns, u->asker.txn);
+		return false;
+	}
+	asker_answer(s, &u->asker, 100, STR_NONE, STR_NONE);
+	return true;
+}
+
+static struct verdict verdict_of(enum verdict_stage stage, uint16_t status, struct str reason,
+				 struct str rule)
+{
+	return (struct verdict){.outcome = VERDICT_REJECT,
+				.stage = stage,
+				.status = status,
+				.reason = reason,
+				.rule = rule};
+}
+
+/* Where to: policy's word, and the order of the targets. ALLOW, or the refusal. */
+static struct verdict find_targets(struct sbc *s, struct call *c, const struct facts *facts)
+{
+	struct setup *u = c->setup;
+	struct verdict v = route_find(&c->settings->policy, facts, &c->record.route);
+
+	if (v.outcome != VERDICT_ALLOW)
+		return v;
+	struct hunt_params p = {
+		.settings = c->settings,
+		.route = &c->settings->policy.routes[c->record.route],
+		.turn = peers_turn(&s->peers, c->settings, c->record.route),
+		.secure_only = u->sips,
+		.is_up = peers_is_up,
+		.ctx = &s->peers,
+	};
+	switch (hunt_init(&u->hunt, &p, &s->rng)) {
+	case HUNT_OK: break;
+	case HUNT_INSECURE: /* RFC 5630 §4 */
+		v = verdict_of(VERDICT_STAGE_ROUTE, 480, STR_NONE, p.route->name);
+		v.warn_code = 381;
+		v.warn_text = STR("SIPS Required");
+		break;
+	case HUNT_DOWN:
+	case HUNT_RESULT_COUNT:
+		v = verdict_of(VERDICT_STAGE_ROUTE, 503, STR_NONE, STR("peers-down"));
+		break;
+	}
+	return v;
+}
+
+void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
+		 const struct tls_facts *tls, uint16_t trunk)
+{
+	char number_mem[256];
+	struct buf number;
+	struct uri uri;
+	id_t64 setup_id;
+
+	buf_init(&number, number_mem, sizeof(number_mem));
+	if (uri_parse(m->uri, &uri) != OK || uri_write_number(&number, &uri) != OK) {
+		struct verdict v = verdict_of(VERDICT_STAGE_PARSE, 400, STR("Bad Request-URI"),
+					      STR("request_uri"));
+		refuse_at_once(s, m, f, tls, trunk, &v);
+		return;
+	}
+	struct call *c = s->draining ? NULL : call_new(s, s->settings);
+	struct setup *u = c ? pool_new(&s->setups, &setup_id) : NULL;
+	if (u) {
+		c->setup = u;
+		u->id = setup_id;
+		u->call = c;
+		list_init(&u->forks);
+		timer_init(&u->alarm.timer);
+	}
+	if (!u || !open_caller(s, c, m, f)) {
+		if (c) {
+			s->counts.total--;
+			call_free(s, &c);
+		}
+		struct verdict v = verdict_of(VERDICT_STAGE_LIMIT, 503, STR_NONE,
+					      s->draining ? STR("draining") : STR("calls"));
+		refuse_at_once(s, m, f, tls, trunk, &v);
+		return;
+	}
+	c->leg[0].trunk = trunk;
+	set_texts(s, c, m, tls, buf_view(&number));
+	u->flow = *f;
+	u->sips = uri.scheme == URI_SIPS;
+	u->rel100 = msg_has_token(m, HDR_SUPPORTED, STR("100rel")) ||
+		    msg_has_token(m, HDR_REQUIRE, STR("100rel"));
+	u->has_offer = m->body.len > 0 && msg_body_is(m, STR("application/sdp"));
+	call_tell(s, c, NOTICE_CALL_STARTED);
+
+	struct facts facts = leg_facts(c->settings, f, tls);
+	facts.trunk = trunk;
+	facts.method = m->method_text;
+	facts.number = buf_view(&number);
+	facts.domain = uri.host;
+	facts.random = rng_u32(&s->rng);
+	struct verdict v = find_targets(s, c, &facts);
+	struct sdp sdp;
+	if (v.outcome == VERDICT_ALLOW && u->has_offer)
+		v = call_check_sdp(s, c, 0, m, &sdp);
+	if (v.outcome != VERDICT_ALLOW) {
+		call_refuse_by(s, c, m, &v);
+		return;
+	}
+	if (u->has_offer)
+		offer_step(&c->offer, OFFER_NEW, 0);
+	go_on(s, c);
+}

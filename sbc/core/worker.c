@@ -1,0 +1,338 @@
+#include "sbc/core/worker.h"
+
+#include <string.h>
+
+static const struct str body_types[] = {{"application/sdp", 15}};
+static const struct str option_tags[] = {{"100rel", 6}};
+
+#define METHOD_BIT(m) (1u << METHOD_##m)
+
+const struct refuse_params worker_abilities = {
+	.methods = METHOD_BIT(INVITE) | METHOD_BIT(ACK) | METHOD_BIT(CANCEL) | METHOD_BIT(BYE) |
+		   METHOD_BIT(OPTIONS) | METHOD_BIT(UPDATE) | METHOD_BIT(INFO) | METHOD_BIT(PRACK) |
+		   METHOD_BIT(MESSAGE),
+	.extensions = option_tags,
+	.extension_count = ARRAY_LEN(option_tags),
+	.content_types = body_types,
+	.content_type_count = ARRAY_LEN(body_types),
+};
+
+enum owner_kind owner_kind(id_t64 id)
+{
+	return (enum owner_kind)(id_worker(id) & ((1u << OWNER_BITS) - 1));
+}
+
+/* ---- words to the world */
+
+void worker_send(struct sbc *s, const struct dest *d, struct str bytes)
+{
+	s->ports.send(s->ports.ctx, d, bytes, ID_NONE);
+}
+
+void worker_emit(struct sbc *s, const struct txn_effects *e)
+{
+	for (size_t i = 0; i < e->count; i++) {
+		const struct txn_effect *x = &e->list[i];
+		if (x->type != TXN_EFFECT_SEND)
+			continue;
+		s->ports.send(s->ports.ctx, x->dest, x->bytes, x->txn);
+		if (x->again) {
+			struct notice n = worker_notice(s, NOTICE_RETRANSMIT);
+			n.transport = x->dest->flow.transport;
+			n.realm = worker_realm_of(n.settings, &x->dest->flow);
+			s->ports.publish(s->ports.ctx, &n);
+		}
+	}
+}
+
+struct notice worker_notice(const struct sbc *s, enum notice_type type)
+{
+	return (struct notice){
+		.type = type,
+		.now_ms = s->now_ms,
+		.wall_ms = s->wall_ms,
+		.realm = SETTINGS_NO_INDEX,
+		.trunk = SETTINGS_NO_INDEX,
+		.peer = SETTINGS_NO_INDEX,
+		.settings = s->settings,
+	};
+}
+
+void worker_publish(struct sbc *s, const struct notice *n)
+{
+	s->ports.publish(s->ports.ctx, n);
+}
+
+void worker_dropped(struct sbc *s, const struct flow *f, enum notice_drop why)
+{
+	struct notice n = worker_notice(s, NOTICE_DROPPED);
+
+	n.realm = worker_realm_of(s->settings, f);
+	n.transport = f->transport;
+	n.source = f->remote;
+	n.drop = why;
+	worker_publish(s, &n);
+}
+
+void worker_refused(struct sbc *s, const struct settings *settings, const struct flow *f,
+		    const struct msg *m, uint16_t trunk, const struct verdict *v)
+{
+	struct notice n = worker_notice(s, NOTICE_REFUSED);
+
+	n.settings = settings;
+	n.realm = worker_realm_of(settings, f);
+	n.trunk = trunk;
+	n.transport = f->transport;
+	n.source = f->remote;
+	n.method = m ? m->method_text : STR_NONE;
+	n.status = v->status;
+	n.verdict = v;
+	worker_publish(s, &n);
+}
+
+static id_t64 ask_new(struct sbc *s, id_t64 owner, enum ask_what what)
+{
+	id_t64 id = ID_NONE;
+	struct ask *a = pool_new(&s->asks, &id);
+
+	if (!a)
+		return ID_NONE;
+	a->owner = owner;
+	a->what = (uint8_t)what;
+	return id;
+}
+
+id_t64 worker_ask_relay(struct sbc *s, id_t64 owner, enum ask_what what, uint16_t relay,
+			struct str command, struct str bencode)
+{
+	id_t64 id = bencode.len ? ask_new(s, owner, what) : ID_NONE;
+
+	if (id != ID_NONE) {
+		struct relay_query q = {.command = command, .bencode = bencode, .relay = relay};
+		s->ports.relay(s->ports.ctx, &q, id);
+	}
+	return id;
+}
+
+id_t64 worker_ask_resolve(struct sbc *s, id_t64 owner, const struct resolve_query *q)
+{
+	id_t64 id = ask_new(s, owner, ASK_RESOLVE);
+
+	if (id != ID_NONE) {
+		s->counts.resolving++;
+		s->ports.resolve(s->ports.ctx, q, id);
+	}
+	return id;
+}
+
+/* ---- names and texts */
+
+struct str worker_token(struct sbc *s, enum hide_kind kind, id_t64 id, char out[HIDE_BRANCH_LEN])
+{
+	uint8_t random[HIDE_RANDOM_LEN];
+
+	rng_bytes(&s->rng, random, sizeof(random));
+	return (struct str){out, hide_make(&s->hide, kind, random, id, out)};
+}
+
+void worker_alarm(struct sbc *s, struct alarm *a, enum alarm_kind kind, uint64_t at_ms)
+{
+	a->kind = (uint8_t)kind;
+	wheel_set(&s->wheel, &a->timer, at_ms);
+}
+
+void worker_stop_alarm(struct sbc *s, struct alarm *a)
+{
+	wheel_stop(&s->wheel, &a->timer);
+}
+
+uint16_t worker_listener(const struct settings *s, uint16_t realm, enum transport t, uint8_t family)
+{
+	for (size_t i = 0; i < s->listener_count; i++)
+		if (s->listeners[i].realm == realm && s->listeners[i].transport == t &&
+		    s->listeners[i].local.family == family)
+			return (uint16_t)i;
+	return SETTINGS_NO_INDEX;
+}
+
+uint16_t worker_realm_of(const struct settings *s, const struct flow *f)
+{
+	return f->listener < s->listener_count ? s->listeners[f->listener].realm
+					       : SETTINGS_NO_INDEX;
+}
+
+/* ---- requests that await our answer */
+
+/*
+ * RFC 3261 §18.2.2 and RFC 3581, but to no other address than the one that we saw (threats C2): maddr and a
+ * received of the peer's own are ignored. A stream that has gone is opened anew to the port of sent-by.
+ */
+static struct dest reply_dest(const struct flow *f, const struct msg *m)
+{
+	struct dest d = {.flow = *f, .trunk = SETTINGS_NO_INDEX};
+	uint16_t sent_by = m->via.port;
+
+	if (sent_by == 0)
+		sent_by = f->transport == TRANSPORT_TLS ? 5061 : 5060;
+	if (f->transport == TRANSPORT_UDP) {
+		if (!m->via.has_rport)
+			d.flow.remote.port = sent_by;
+	} else {
+		d.reconnect = true;
+		d.flow.remote.port = sent_by;
+	}
+	return d;
+}
+
+enum err asker_serve(struct sbc *s, struct asker *a, const struct settings *settings,
+		     const struct msg *m, const struct flow *f, id_t64 owner)
+{
+	struct build_base base;
+	struct dest d = reply_dest(f, m);
+
+	buf_reset(&s->base);
+	enum err e = build_base(&s->base, m, &f->remote, &base);
+	if (e != OK)
+		return e;
+	buf_reset(&s->text);
+	buf_str(&s->text, base.head);
+	buf_str(&s->text, base.tail);
+	buf_str(&s->text, base.routes);
+	if (s->text.overflow || s->text.len > UINT16_MAX)
+		return ERR_LIMIT;
+	struct txn_serve_params p = {.m = m,
+				     .dest = &d,
+				     .head = buf_view(&s->text),
+				     .owner = owner,
+				     .now_ms = s->now_ms};
+	id_t64 txn;
+	e = txn_serve(&s->txns, &p, &txn);
+	if (e != OK)
+		return e;
+	*a = (struct asker){.txn = txn,
+			    .head_len = (uint16_t)base.head.len,
+			    .tail_len = (uint16_t)base.tail.len,
+			    .routes_len = (uint16_t)base.routes.len,
+			    .to_has_tag = base.to_has_tag,
+			    .method = (uint8_t)m->method,
+			    .realm = worker_realm_of(settings, f),
+			    .settings = settings};
+	return OK;
+}
+
+bool asker_respond(struct sbc *s, const struct asker *a, struct build_response *r)
+{
+	struct str head = txn_head(&s->txns, a->txn);
+
+	if (head.len != (size_t)a->head_len + a->tail_len + a->routes_len || head.len == 0)
+		return false;
+	const char *tail = head.p + a->head_len;
+	struct build_base base = {.head = {head.p, a->head_len},
+				  .tail = {tail, a->tail_len},
+				  .routes = {tail + a->tail_len, a->routes_len},
+				  .to_has_tag = a->to_has_tag};
+	r->base = &base;
+	buf_reset(&s->out);
+	enum err e = build_response(&s->out, r);
+	r->base = NULL;
+	if (NEVER(e != OK))
+		return false;
+	struct txn_effects fx = {.count = 0};
+	if (txn_respond(&s->txns, a->txn, r->status, buf_view(&s->out), s->now_ms, &fx) != OK)
+		return false;
+	worker_emit(s, &fx);
+	if (r->status >= 200) {
+		struct notice n = worker_notice(s, NOTICE_RESPONSE);
+		n.settings = a->settings;
+		n.realm = a->realm;
+		n.method = method_name((enum method)a->method);
+		n.status = r->status;
+		worker_publish(s, &n);
+	}
+	return true;
+}
+
+bool asker_answer(struct sbc *s, const struct asker *a, uint16_t status, struct str reason,
+		  struct str tag)
+{
+	struct build_response r = {.status = status, .reason = reason, .to_tag = tag};
+
+	return asker_respond(s, a, &r);
+}
+
+/* The same request gets the same tag each time it comes. */
+static struct str reply_tag(struct sbc *s, const struct msg *m, char out[HIDE_BRANCH_LEN])
+{
+	uint8_t random[HIDE_RANDOM_LEN];
+	buf_reset(&s->text);
+	buf_str(&s->text, m->call_id);
+	buf_char(&s->text, 0);
+	buf_str(&s->text, m->from_tag);
+	buf_char(&s->text, 0);
+	buf_u64(&s->text, m->cseq);
+	uint64_t h = siphash(&s->reply_key, s->text.p, s->text.len);
+	memcpy(random, &h, sizeof(h));
+	uint64_t h2 = siphash(&s->reply_key, &h, sizeof(h));
+	memcpy(random + sizeof(h), &h2, sizeof(random) - sizeof(h));
+	return (struct str){out, hide_make(&s->hide, HIDE_TAG, random, ID_NONE, out)};
+}
+
+void worker_reply(struct sbc *s, const struct msg *m, const struct flow *f, uint16_t status,
+		  struct str reason, struct str lines)
+{
+	struct build_base base;
+	struct dest d = reply_dest(f, m);
+	char tag[HIDE_BRANCH_LEN];
+
+	if (!m->answerable)
+		return;
+	buf_reset(&s->base);
+	if (build_base(&s->base, m, &f->remote, &base) != OK)
+		return;
+	struct build_response r = {.base = &base,
+				   .status = status,
+				   .reason = reason,
+				   .to_tag = reply_tag(s, m, tag),
+				   .headers = lines};
+	buf_reset(&s->out);
+	if (build_response(&s->out, &r) != OK)
+		return;
+	worker_send(s, &d, buf_view(&s->out));
+	struct notice n = worker_notice(s, NOTICE_RESPONSE);
+	n.realm = worker_realm_of(s->settings, f);
+	n.method = m->method_text;
+	n.status = status;
+	worker_publish(s, &n);
+}
+
+/* ---- generations of the configuration */
+
+bool worker_hold_settings(struct sbc *s, const struct settings *settings)
+{
+	struct generation *empty = NULL;
+
+	for (size_t i = 0; i < WORKER_GENERATIONS; i++) {
+		struct generation *g = &s->generations[i];
+		if (g->calls && g->settings == settings) {
+			g->calls++;
+			return true;
+		}
+		if (!g->calls && !empty)
+			empty = g;
+	}
+	if (!empty)
+		return false;
+	*empty = (struct generation){.settings = settings, .calls = 1};
+	return true;
+}
+
+void worker_let_settings(struct sbc *s, const struct settings *settings)
+{
+	for (size_t i = 0; i < WORKER_GENERATIONS; i++) {
+		struct generation *g = &s->generations[i];
+		if (g->calls && g->settings == settings) {
+			g->calls--;
+			return;
+		}
+	}
+}

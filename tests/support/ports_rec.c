@@ -1,0 +1,90 @@
+#include "tests/support/ports_rec.h"
+
+#include <stdio.h>
+
+#include "sbc/core/cdr.h"
+
+static void rec_send(void *ctx, const struct dest *d, struct str bytes, id_t64 tag)
+{
+	struct ports_rec *r = ctx;
+
+	if (r->quiet && r->send_count == REC_SENDS)
+		r->send_count = 0;
+	CHECK(r->send_count < REC_SENDS && bytes.len < REC_BYTES);
+	struct rec_send *s = &r->sends[r->send_count++];
+	s->dest = *d;
+	s->tag = tag;
+	s->len = bytes.len;
+	memcpy(s->bytes, bytes.p, bytes.len);
+	s->bytes[bytes.len] = 0;
+}
+
+static void rec_resolve(void *ctx, const struct resolve_query *q, id_t64 id)
+{
+	struct ports_rec *r = ctx;
+
+	CHECK(r->resolve_count < REC_ASKS);
+	struct rec_ask *a = &r->resolves[r->resolve_count++];
+	a->id = id;
+	a->query = *q;
+	a->len = q->host.len;
+	memcpy(a->text, q->host.p, q->host.len);
+	a->text[a->len] = 0;
+}
+
+static void rec_relay(void *ctx, const struct relay_query *q, id_t64 id)
+{
+	struct ports_rec *r = ctx;
+
+	if (r->quiet && r->relay_count == REC_ASKS)
+		r->relay_count = 0;
+	CHECK(r->relay_count < REC_ASKS && q->bencode.len < REC_BYTES);
+	struct rec_ask *a = &r->relays[r->relay_count++];
+	a->id = id;
+	a->len = q->bencode.len;
+	memcpy(a->text, q->bencode.p, a->len);
+	a->text[a->len] = 0;
+	snprintf(a->command, sizeof(a->command), "%.*s", STR_ARG(q->command));
+}
+
+static void rec_publish(void *ctx, const struct notice *n)
+{
+	struct ports_rec *r = ctx;
+
+	r->notices[n->type]++;
+	if (n->type == NOTICE_DROPPED)
+		r->drops[n->drop]++;
+	if (n->type == NOTICE_REFUSED)
+		snprintf(r->rule, sizeof(r->rule), "%.*s", STR_ARG(n->verdict->rule));
+	if (n->type == NOTICE_CALL_ENDED && !r->quiet) {
+		struct buf b;
+		CHECK(n->cdr && r->cdr_len < REC_CDR);
+		buf_init(&b, r->cdr + r->cdr_len, REC_CDR - r->cdr_len);
+		cdr_write(&b, n->cdr);
+		CHECK(!b.overflow);
+		r->cdr_len += b.len;
+	}
+}
+
+static void rec_close(void *ctx, id_t64 flow)
+{
+	struct ports_rec *r = ctx;
+
+	(void)flow;
+	r->closes++;
+}
+
+struct ports ports_rec_table(struct ports_rec *r)
+{
+	return (struct ports){.ctx = r,
+			      .send = rec_send,
+			      .resolve = rec_resolve,
+			      .relay = rec_relay,
+			      .publish = rec_publish,
+			      .close = rec_close};
+}
+
+void ports_rec_clear(struct ports_rec *r)
+{
+	r->send_count = r->relay_count = r->resolve_count = 0;
+}

@@ -1,0 +1,42 @@
+/* Ports that only write down what the core wants of the world. */
+#ifndef SALLYPORT_TESTS_PORTS_REC_H
+#define SALLYPORT_TESTS_PORTS_REC_H
+
+#include "sbc/core/ports.h"
+
+enum { REC_SENDS = 256, REC_BYTES = 4096, REC_ASKS = 64, REC_CDR = 8192 };
+
+struct rec_send {
+	struct dest dest;
+	id_t64 tag;
+	size_t len;
+	char bytes[REC_BYTES];
+};
+
+struct rec_ask {
+	id_t64 id;
+	char command[16];
+	size_t len;
+	char text[REC_BYTES]; /* bencode, or the host name */
+	struct resolve_query query;
+};
+
+struct ports_rec {
+	struct rec_send sends[REC_SENDS];
+	size_t send_count;
+	struct rec_ask relays[REC_ASKS], resolves[REC_ASKS];
+	size_t relay_count, resolve_count;
+	size_t notices[NOTICE_COUNT];
+	size_t drops[NOTICE_DROP_COUNT];
+	size_t closes;
+	char cdr[REC_CDR]; /* the lines so far */
+	size_t cdr_len;
+	char rule[64]; /* of the latest refusal */
+	bool quiet;    /* count only: for benchmarks */
+};
+
+struct ports ports_rec_table(struct ports_rec *r);
+/* Forgets all but the counts of notices and the CDRs. */
+void ports_rec_clear(struct ports_rec *r);
+
+#endif
