@@ -97,9 +97,9 @@ sim_objs  := $(patsubst %.c,%.o,$(call src,tests/sim))
 
 $(B)/asan/tests/unit/test_%: $(B)/asan/tests/unit/test_%.o $(support:%=$(B)/asan/%) $(config_objs:%=$(B)/asan/%.o) $(call lib,asan)
 	$(Q)$(call link,asan) -lcmocka
-$(B)/asan/tests/fuzz/fuzz_%: $(B)/asan/tests/fuzz/fuzz_%.o $(B)/asan/tests/fuzz/main_replay.o $(config_objs:%=$(B)/asan/%.o) $(call lib,asan)
+$(B)/asan/tests/fuzz/fuzz_%: $(B)/asan/tests/fuzz/fuzz_%.o $(B)/asan/tests/fuzz/main_replay.o $(B)/asan/tests/support/media.o $(config_objs:%=$(B)/asan/%.o) $(call lib,asan)
 	$(Q)$(call link,asan)
-$(B)/fuzz/tests/fuzz/fuzz_%: $(B)/fuzz/tests/fuzz/fuzz_%.o $(config_objs:%=$(B)/fuzz/%.o) $(call lib,fuzz)
+$(B)/fuzz/tests/fuzz/fuzz_%: $(B)/fuzz/tests/fuzz/fuzz_%.o $(B)/fuzz/tests/support/media.o $(config_objs:%=$(B)/fuzz/%.o) $(call lib,fuzz)
 	$(Q)$(FUZZ_CC) $(LF_fuzz) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
 $(B)/rel/tests/bench/bench_%: $(B)/rel/tests/bench/bench_%.o $(B)/rel/tests/bench/run.o $(B)/rel/tests/support/media.o $(call lib,rel)
 	$(Q)$(call link,rel)

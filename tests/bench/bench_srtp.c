@@ -12,7 +12,7 @@
 #include "tests/bench/run.h"
 #include "tests/support/media.h"
 
-enum { BATCH = 32, PAYLOAD = 160 };
+enum { BATCH = 32, ROUNDS = 11, PAYLOAD = 160 };
 
 struct line {
 	struct srtp_key far, in, out; /* the sender's key, ours for it, ours for the other side */
@@ -74,14 +74,14 @@ static void rekey_batch(struct load *l, size_t at)
 /* The cost of all batches, without that of the copying. */
 static double time_all(struct load *l)
 {
-	uint64_t ns = 0;
+	double ns = 0;
 	for (size_t at = 0; at < l->ready_count; at += BATCH) {
 		copy_batch(l, at);
-		const uint64_t start = bench_cpu_ns();
+		const double start = bench_cpu_ns();
 		rekey_batch(l, at);
 		ns += bench_cpu_ns() - start;
 	}
-	return (double)ns / (double)l->ready_count;
+	return ns / (double)l->ready_count;
 }
 
 static void set_key(struct srtp_key *k, struct srtp_worker *w, enum srtp_direction d,
@@ -111,13 +111,13 @@ static void make_lines(struct load *l, enum sdes_suite suite, uint64_t *random)
 	}
 }
 
-/* Each timed run needs packets that were not seen before, so runs are done here and not by bench_run. */
+/* Each timed run needs packets that were not seen before, so the rounds are run here and not by bench(). */
 static void measure(const char *engine, enum sdes_suite suite, size_t streams)
 {
 	struct load l = {.streams = streams};
 	uint64_t random = 7;
 	char name[96];
-	double ns[BENCH_RUNS];
+	double ns[ROUNDS];
 	const size_t ops = streams * (streams <= 64 ? 128 : 2);
 	CHECK(srtp_worker_init(&l.worker, engine) == OK);
 	l.lines = calloc(streams, sizeof(*l.lines));
@@ -126,7 +126,7 @@ static void measure(const char *engine, enum sdes_suite suite, size_t streams)
 	CHECK(l.lines && l.order && l.ready);
 	make_lines(&l, suite, &random);
 	uint64_t calls = 0;
-	for (int run = -1; run < BENCH_RUNS; run++) {
+	for (int run = -1; run < ROUNDS; run++) {
 		make_ready(&l, ops);
 		const uint64_t before = bench_allocations();
 		const double one = time_all(&l);
@@ -135,12 +135,14 @@ static void measure(const char *engine, enum sdes_suite suite, size_t streams)
 		calls += bench_allocations() - before;
 		ns[run] = one;
 	}
-	snprintf(name, sizeof(name), "rekey %s %s, %zu streams", engine,
-		 sdes_suite_info(suite)->name, streams);
-	bench_print(name, ns, (double)calls / (double)(BENCH_RUNS * ops));
+	snprintf(name, sizeof(name), "rekey %s, %s, %zu", engine, sdes_suite_info(suite)->name,
+		 streams);
+	bench_line(name, ns, ROUNDS, (double)calls / (double)(ROUNDS * ops));
 	if (streams <= 64 && strcmp(engine, "openssl") == 0)
-		printf("%-64s %9zu bytes in, %zu out\n", "  a key's memory",
-		       srtp_key_memory(&l.lines[0].in), srtp_key_memory(&l.lines[0].out));
+		bench_value("  memory of a key, in and out",
+			    (double)(srtp_key_memory(&l.lines[0].in) +
+				     srtp_key_memory(&l.lines[0].out)),
+			    "bytes");
 	for (size_t i = 0; i < streams; i++) {
 		srtp_key_release(&l.lines[i].far);
 		srtp_key_release(&l.lines[i].in);

@@ -42,7 +42,7 @@ uint64_t bench_allocations(void)
 
 /* ---- measuring */
 
-static double cpu_ns(void)
+double bench_cpu_ns(void)
 {
 	struct timespec t;
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
@@ -51,15 +51,23 @@ static double cpu_ns(void)
 
 static double round_of(bench_fn fn, void *ctx, size_t n)
 {
-	double start = cpu_ns();
+	double start = bench_cpu_ns();
 	fn(ctx, n);
-	return cpu_ns() - start;
+	return bench_cpu_ns() - start;
 }
 
 static int by_size(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
 	return (x > y) - (x < y);
+}
+
+void bench_line(const char *name, double took[], size_t n, double calls)
+{
+	qsort(took, n, sizeof(took[0]), by_size);
+	printf("%-44s %10.1f ns  (%.1f … %.1f)  %.2f allocations\n", name, took[n / 2], took[0],
+	       took[n - 1], calls);
+	fflush(stdout);
 }
 
 double bench(const char *name, bench_fn fn, void *ctx)
@@ -73,10 +81,7 @@ double bench(const char *name, bench_fn fn, void *ctx)
 	for (int i = 0; i < ROUNDS; i++)
 		took[i] = round_of(fn, ctx, n) / (double)n;
 	double per_op = (double)(bench_allocations() - before) / ((double)n * ROUNDS);
-	qsort(took, ROUNDS, sizeof(took[0]), by_size);
-	printf("%-44s %10.1f ns  (%.1f … %.1f)  %.2f allocations\n", name, took[ROUNDS / 2],
-	       took[0], took[ROUNDS - 1], per_op);
-	fflush(stdout);
+	bench_line(name, took, ROUNDS, per_op);
 	return took[ROUNDS / 2];
 }
 
