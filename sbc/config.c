@@ -287,25 +287,33 @@ static bool realm_asks_names(const struct building *g, size_t realm)
 	return false;
 }
 
-/* The one that the listener names, else all that trunks of the realm name. */
+/*
+ * The one that the listener names; else those of the realm's trunks that are known by their
+ * certificate; if no trunk is, all that its trunks name. None: the system's.
+ */
 static void build_client_anchors(struct building *g, const struct raw_listener *from,
 				 struct listener *to)
 {
 	uint16_t *list = get(g, g->s->anchor_count + 1, sizeof(*list));
 	if (!list)
 		return;
+	to->client_anchors = list;
 	uint16_t named = find_anchor(g, from->client_anchors, &from->head, "client_anchors");
 	if (named != SETTINGS_NO_INDEX)
 		list[to->client_anchor_count++] = named;
-	for (size_t a = 0; from->client_anchors.len == 0 && a < g->s->anchor_count; a++) {
+	if (from->client_anchors.len > 0)
+		return;
+	bool by_name = realm_asks_names(g, to->realm);
+	for (size_t a = 0; a < g->s->anchor_count; a++) {
 		bool used = false;
-		for (size_t i = 0; i < g->s->trunk_count; i++)
-			used = used ||
-			       (g->s->trunks[i].realm == to->realm && g->s->trunks[i].verify == a);
+		for (size_t i = 0; i < g->s->trunk_count; i++) {
+			bool asked = !by_name || g->s->policy.trunks[i].certificate_name.len > 0;
+			used = used || (asked && g->s->trunks[i].realm == to->realm &&
+					g->s->trunks[i].verify == a);
+		}
 		if (used)
 			list[to->client_anchor_count++] = (uint16_t)a;
 	}
-	to->client_anchors = list;
 }
 
 static void build_listener(struct building *g, size_t realm, const struct raw_listener *from,

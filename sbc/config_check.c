@@ -324,6 +324,24 @@ static bool same_sources(const struct trunk_rule *a, const struct trunk_rule *b)
 	return true;
 }
 
+/* Known by its certificate, with the system's anchors, where listeners believe named ones only. */
+static void warn_of_other_anchors(const struct checking *g, size_t trunk, const struct conf_node *n)
+{
+	const struct trunk *t = &g->s->trunks[trunk];
+	if (g->s->policy.trunks[trunk].certificate_name.len == 0 || t->verify != SETTINGS_NO_INDEX)
+		return;
+	for (size_t i = 0; i < g->s->listener_count; i++) {
+		if (g->s->listeners[i].realm != t->realm ||
+		    g->s->listeners[i].client_anchor_count == 0)
+			continue;
+		conf_warn(
+			g->report, n,
+			"its client certificates are verified with what the realm's listeners and "
+			"other trunks name, not with the system's; give tls.verify");
+		return;
+	}
+}
+
 static void check_identity(const struct checking *g, const struct raw_trunk *raw, size_t i)
 {
 	const struct trunk_rule *t = &g->s->policy.trunks[i];
@@ -344,6 +362,7 @@ static void check_identity(const struct checking *g, const struct raw_trunk *raw
 		conf_warn(g->report, n,
 			  "asks for a certificate name, but realm \"%.*s\" has no tls listener",
 			  STR_ARG(g->s->realms[t->realm].name));
+	warn_of_other_anchors(g, i, n);
 	for (size_t j = 0; j < i; j++) {
 		const struct trunk_rule *o = &g->s->policy.trunks[j];
 		if (o->realm == t->realm && str_ieq(o->certificate_name, t->certificate_name) &&

@@ -289,8 +289,8 @@ static const struct conf_setting listener_settings[] = {
 	{.name = "client_anchors",
 	 .type = CONF_STRING,
 	 CONF_AT(struct raw_listener, client_anchors),
-	 .otherwise =
-		 "all that trunks of the realm name in `tls.verify`; if none does, the system's",
+	 .otherwise = "those that trunks of the realm name in `tls.verify`; where trunks are known "
+		      "by a certificate name, theirs only; if none does, the system's",
 	 .help = "A name of `trust_anchors`: what client certificates are verified with."},
 };
 static const struct conf_section listener_section = {.help = "Where SIP is heard.",
