@@ -61,14 +61,38 @@ static const uint8_t by_length[NAME_MAX_LEN + 1][14] = {
 	[20] = {HDR_P_PREFERRED_IDENTITY},
 };
 
-/* Names hold letters and '-' only, so bit 5 is all that case can change; no other octet becomes one of
- * them but CR ('-') and those above 0x40 that are letters. */
-static bool is_name(const char *p, const char *name, size_t n)
+static uint64_t load8(const char *p)
 {
-	unsigned diff = 0;
-	for (size_t i = 0; i < n; i++)
-		diff |= (unsigned)((p[i] | 0x20) ^ (name[i] | 0x20)) | (unsigned)(p[i] == '\r');
-	return diff == 0;
+	uint64_t v;
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static uint32_t load4(const char *p)
+{
+	uint32_t v;
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/*
+ * Known names hold letters and '-' only, so bit 5 is all that case can change. Words from both ends overlap, so any
+ * length is two loads; between 16 and 20 octets the middle is a third. Of other octets only CR turns into one of
+ * those ('-'), and no name that a caller can have holds it.
+ */
+static bool is_name(const char *p, const char *known, size_t n)
+{
+	const uint64_t case_bits = 0x2020202020202020u;
+	if (n < 4)
+		return ((p[0] ^ known[0]) & ~0x20) == 0 && ((p[1] ^ known[1]) & ~0x20) == 0 &&
+		       ((p[n - 1] ^ known[n - 1]) & ~0x20) == 0;
+	if (n < 8)
+		return (((load4(p) ^ load4(known)) | (load4(p + n - 4) ^ load4(known + n - 4))) &
+			~(uint32_t)case_bits) == 0;
+	uint64_t diff = (load8(p) ^ load8(known)) | (load8(p + n - 8) ^ load8(known + n - 8));
+	if (n > 16)
+		diff |= load8(p + 8) ^ load8(known + 8);
+	return (diff & ~case_bits) == 0;
 }
 
 enum hdr hdr_find(struct str name)
@@ -79,14 +103,9 @@ enum hdr hdr_find(struct str name)
 	}
 	if (name.len > NAME_MAX_LEN || name.len == 0)
 		return HDR_OTHER;
-	const uint8_t *candidate = by_length[name.len];
-	for (; *candidate != 0; candidate++) {
-		const char *known = names[*candidate].p;
-		if (((name.p[0] ^ known[0]) & ~0x20) == 0 &&
-		    ((name.p[name.len - 1] ^ known[name.len - 1]) & ~0x20) == 0 &&
-		    is_name(name.p, known, name.len))
-			return (enum hdr) * candidate;
-	}
+	for (const uint8_t *candidate = by_length[name.len]; *candidate != 0; candidate++)
+		if (is_name(name.p, names[*candidate].p, name.len))
+			return (enum hdr)*candidate;
 	return HDR_OTHER;
 }
 

@@ -84,6 +84,9 @@ static struct str value_of(const struct msg *m, const struct msg_header *h)
 
 static bool is_version(struct str s, bool *out_ours)
 {
+	*out_ours = true;
+	if (str_eq(s, STR("SIP/2.0")))
+		return true;
 	if (s.len < 7 || !str_has_iprefix(s, STR("SIP/")))
 		return false;
 	struct str number = str_from_offset(s, 4);
@@ -175,6 +178,7 @@ static const char *find_value_end(const char *p, const char *end, bool *out_fold
 struct line {
 	const char *name, *value, *value_end, *next;
 	size_t name_len;
+	enum hdr id;
 	bool folded, bad;
 };
 
@@ -182,17 +186,19 @@ struct line {
 static bool read_line(const char *p, const char *end, struct line *out)
 {
 	struct line l = {.name = p};
-	while (p < end && octet_is(*p, OCTET_TOKEN))
-		p++;
+	p = octet_find_colon(p, end);
 	l.name_len = (size_t)(p - l.name);
+	l.id = hdr_find((struct str){l.name, l.name_len});
+	/* Names that we know are tokens. */
+	if (l.id == HDR_OTHER && !hdr_is_token((struct str){l.name, l.name_len}))
+		l.name_len = 0;
 	while (p < end && (*p == ' ' || *p == '\t'))
 		p++;
 	if (p == end)
 		return false;
 	if (*p != ':' || l.name_len > UINT8_MAX)
 		l.name_len = 0;
-	else
-		p++;
+	p += *p == ':';
 	while (p < end && (*p == ' ' || *p == '\t'))
 		p++;
 	l.value = p;
@@ -215,7 +221,7 @@ static bool read_line(const char *p, const char *end, struct line *out)
 
 static void add_header(struct msg *m, const struct line *l)
 {
-	enum hdr id = hdr_find((struct str){l->name, l->name_len});
+	enum hdr id = l->id;
 	struct msg_header *h = &m->headers[m->header_count];
 	h->name_at = (uint32_t)(l->name - m->bytes.p);
 	h->name_len = (uint16_t)l->name_len;
@@ -314,7 +320,7 @@ static enum msg_transport transport_of(struct str s)
 		[MSG_TRANSPORT_WS] = {"WS", 2},   [MSG_TRANSPORT_WSS] = {"WSS", 3},
 	};
 	for (unsigned t = MSG_TRANSPORT_OTHER + 1; t < MSG_TRANSPORT_COUNT; t++)
-		if (str_ieq(s, names[t]))
+		if (s.len == names[t].len && str_ieq(s, names[t]))
 			return (enum msg_transport)t;
 	return MSG_TRANSPORT_OTHER;
 }
@@ -376,20 +382,33 @@ static bool read_sent_by(struct str *s, struct msg_via *v)
 /* One of them given twice could be read in two ways. */
 static bool keep_param(struct msg_via *v, struct str name, struct str value)
 {
-	struct str *to = str_ieq(name, STR("branch"))     ? &v->branch
-			 : str_ieq(name, STR("received")) ? &v->received
-			 : str_ieq(name, STR("maddr"))    ? &v->maddr
-							  : NULL;
-	if (str_ieq(name, STR("rport"))) {
-		if (v->has_rport)
-			return false;
-		v->has_rport = true;
-		v->rport = value;
-	} else if (to) {
-		if (to->p || value.len == 0)
-			return false;
-		*to = value;
+	struct str *to = NULL;
+	switch (name.len) {
+	case 5:
+		if (str_ieq(name, STR("rport"))) {
+			bool again = v->has_rport;
+			v->has_rport = true;
+			v->rport = value;
+			return !again;
+		}
+		if (str_ieq(name, STR("maddr")))
+			to = &v->maddr;
+		break;
+	case 6:
+		if (str_ieq(name, STR("branch")))
+			to = &v->branch;
+		break;
+	case 8:
+		if (str_ieq(name, STR("received")))
+			to = &v->received;
+		break;
+	default: break;
 	}
+	if (!to)
+		return true;
+	if (to->p || value.len == 0)
+		return false;
+	*to = value;
 	return true;
 }
 
@@ -505,11 +524,9 @@ static void read_cseq(struct msg *m)
 static void read_call_id(struct msg *m)
 {
 	m->call_id = first_value(m, HDR_CALL_ID);
-	bool bad = m->call_id.len == 0;
 	/* Never taken apart by us, so all but white space may stand. */
-	for (size_t i = 0; i < m->call_id.len; i++)
-		bad = bad || octet_is(m->call_id.p[i], OCTET_LWS);
-	if (bad)
+	if (m->call_id.len == 0 || str_has_char(m->call_id, ' ') ||
+	    str_has_char(m->call_id, '\t') || m->headers[m->first[HDR_CALL_ID] - 1].folded)
 		note(m, MSG_FAULT_CALL_ID, m->call_id.p);
 }
 

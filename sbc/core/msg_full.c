@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "sbc/core/octet.h"
+#include "sbc/core/uri.h"
 
 enum {
 	/* Beyond the arena: still bounded, and freed with it. The worst message within the caps needs about 1 MiB. */
@@ -143,20 +144,32 @@ static bool has_octets_that_libosip2_cannot_take(const struct msg *m)
 	return false;
 }
 
+/* A start line that libosip2 can take: it refuses schemes that it does not know (RFC 4475 §3.3.3), while we want to say 416. */
+static void write_start_line(struct buf *b, const struct msg *m)
+{
+	struct uri u;
+	struct str eol = {m->bytes.p, m->headers[0].name_at};
+	if (m->is_request && (uri_parse(m->uri, &u) != OK || u.scheme == URI_OTHER))
+		buf_lit(b, "OPTIONS sip:x SIP/2.0\r\n");
+	else
+		buf_str(b, eol);
+}
+
 /* The header section without Content-Length; ends like a message with no body. */
 static struct str copy_headers(const struct msg *m, struct arena *a)
 {
-	size_t cap = (size_t)(m->body.p - m->bytes.p) + 1;
+	size_t cap = (size_t)(m->body.p - m->bytes.p) + 32;
 	char *mem = arena_alloc(a, cap);
 	if (!mem)
 		return STR_NONE;
 	struct buf b;
 	buf_init(&b, mem, cap);
-	size_t from = 0;
-	for (size_t i = 0; i <= m->header_count; i++) {
+	write_start_line(&b, m);
+	size_t from = m->headers[0].name_at;
+	for (size_t i = 1; i <= m->header_count; i++) {
 		size_t to = i < m->header_count ? m->headers[i].name_at
 						: (size_t)(m->body.p - m->bytes.p) - 2;
-		bool left_out = i > 0 && m->headers[i - 1].id == HDR_CONTENT_LENGTH;
+		bool left_out = m->headers[i - 1].id == HDR_CONTENT_LENGTH;
 		if (!left_out)
 			buf_bytes(&b, m->bytes.p + from, to - from);
 		from = to;

@@ -67,7 +67,28 @@ static const char *find_control_slowly(const char *p, const char *end)
 	return end;
 }
 
+static const char *find_colon_slowly(const char *p, const char *end)
+{
+	while (p < end && (unsigned char)*p > ' ' && *p != ':')
+		p++;
+	return p;
+}
+
 #if defined(__SSE2__)
+
+const char *octet_find_colon(const char *p, const char *end)
+{
+	const __m128i colon = _mm_set1_epi8(':'), low = _mm_set1_epi8(' ');
+	for (; end - p >= 16; p += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+		__m128i stop = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(v, low), v),
+					    _mm_cmpeq_epi8(v, colon));
+		int mask = _mm_movemask_epi8(stop);
+		if (mask != 0)
+			return p + __builtin_ctz((unsigned)mask);
+	}
+	return find_colon_slowly(p, end);
+}
 
 const char *octet_find_control(const char *p, const char *end)
 {
@@ -87,6 +108,11 @@ const char *octet_find_control(const char *p, const char *end)
 }
 
 #else
+
+const char *octet_find_colon(const char *p, const char *end)
+{
+	return find_colon_slowly(p, end);
+}
 
 /* Eight octets at a time; a hit (false ones only below a real one) is looked at slowly. */
 const char *octet_find_control(const char *p, const char *end)
@@ -108,14 +134,6 @@ const char *octet_find_control(const char *p, const char *end)
 
 #endif
 
-size_t octet_span(struct str s, unsigned classes)
-{
-	size_t n = 0;
-	while (n < s.len && octet_is(s.p[n], classes))
-		n++;
-	return n;
-}
-
 size_t octet_span_escaped(struct str s, unsigned classes)
 {
 	size_t n = 0;
@@ -129,13 +147,4 @@ size_t octet_span_escaped(struct str s, unsigned classes)
 			break;
 	}
 	return n;
-}
-
-struct str octet_skip_lws(struct str s)
-{
-	while (s.len > 0 && octet_is(s.p[0], OCTET_LWS)) {
-		s.p++;
-		s.len--;
-	}
-	return s;
 }

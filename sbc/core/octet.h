@@ -34,10 +34,23 @@ static inline char octet_lower(char c)
 
 /* The first octet below 32 other than TAB, or 127; `end` if there is none. Reads nothing at or behind `end`. */
 const char *octet_find_control(const char *p, const char *end);
-/* Length of the run of octets of `classes` at the front of s; with_escapes: %XX too. */
-size_t octet_span(struct str s, unsigned classes);
+/* The first octet that is a colon, a space or a control octet; `end` if there is none. */
+const char *octet_find_colon(const char *p, const char *end);
+/* Length of the run of octets of `classes` at the front of s; escaped: %XX too. */
+static inline size_t octet_span(struct str s, unsigned classes)
+{
+	size_t n = 0;
+	while (n < s.len && octet_is(s.p[n], classes))
+		n++;
+	return n;
+}
 size_t octet_span_escaped(struct str s, unsigned classes);
 /* As str_trim, but only what is at the front. */
-struct str octet_skip_lws(struct str s);
+static inline struct str octet_skip_lws(struct str s)
+{
+	while (s.len > 0 && octet_is(s.p[0], OCTET_LWS))
+		s = (struct str){s.p + 1, s.len - 1};
+	return s;
+}
 
 #endif

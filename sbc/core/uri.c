@@ -142,7 +142,7 @@ static enum err parse_sip(struct str s, struct uri *u)
 	u->params = parse_params(&s);
 	if (s.len > 0 && s.p[0] == '?') {
 		u->headers = str_from_offset(s, 1);
-		return are_headers(u->headers) ? OK : ERR_BAD;
+		return u->headers.len > 0 && are_headers(u->headers) ? OK : ERR_BAD;
 	}
 	return s.len == 0 ? OK : ERR_BAD;
 }
@@ -410,6 +410,9 @@ static enum err parse_bracketed(struct str *s, struct name_addr *a)
 	if (n == s->len)
 		return ERR_BAD;
 	a->uri = (struct str){s->p + 1, n - 1};
+	for (size_t i = 0; i < a->uri.len; i++)
+		if ((unsigned char)a->uri.p[i] <= ' ' || a->uri.p[i] == '<' || a->uri.p[i] == '"')
+			return ERR_BAD;
 	a->bracketed = true;
 	cut_at(s, n + 1);
 	return OK;
