@@ -1,0 +1,318 @@
+#include "core_node.h"
+
+#include <string.h>
+
+#include "common/bencode.h"
+#include "common/check.h"
+
+enum { WALL_START_S = 1700000000, RELAY_ARENA = 16 * 1024 };
+
+/* Ids of flows are connections of the net; a high bit keeps them from being small numbers. */
+#define FLOW_BIT ((id_t64)1 << 40)
+
+static struct str keep(struct core_node *n, struct str s)
+{
+	struct str copy = arena_str(n->net->arena, s);
+	CHECK(copy.len == s.len);
+	return copy;
+}
+
+static uint64_t now_of(const struct core_node *n)
+{
+	return n->net->clock->now_ms;
+}
+
+static void step(struct core_node *n, struct event *e)
+{
+	e->now_ms = now_of(n);
+	e->wall_ms = (uint64_t)WALL_START_S * 1000 + now_of(n);
+	n->steps++;
+	sbc_step(n->sbc, e);
+}
+
+int core_node_side(const struct core_node *n, int conn)
+{
+	const struct net_conn *c = &n->net->conns[conn];
+	if (c->node[0] == n->node)
+		return 0;
+	return c->node[1] == n->node ? 1 : NET_NONE;
+}
+
+static bool is_open(const struct net_conn *c)
+{
+	return c->state != NET_CONN_CLOSED && !c->closed[0] && !c->closed[1];
+}
+
+static void unsent(struct core_node *n, id_t64 tag, enum send_failure why)
+{
+	if (tag == ID_NONE)
+		return;
+	struct happening h = {.kind = HAPPEN_UNSENT, .id = tag, .to = (int)why};
+	clock_plan(n->net->clock, &h, now_of(n));
+}
+
+/* An open connection to that address from that listener, or a new one. */
+static int connection_to(struct core_node *n, const struct flow *f)
+{
+	for (int i = 0; i < n->net->conn_count; i++) {
+		const struct net_conn *c = &n->net->conns[i];
+		if (c->node[0] == n->node && is_open(c) && n->conn_listener[i] == f->listener &&
+		    addr_eq(&c->addr[1], &f->remote))
+			return i;
+	}
+	const struct listener *l = &n->site.listeners[f->listener];
+	int conn = net_connect(n->net, n->node, "core", &l->local, &f->remote, f->transport);
+	n->conn_listener[conn] = f->listener;
+	return conn;
+}
+
+static void send_stream(struct core_node *n, const struct dest *d, struct str bytes, id_t64 tag)
+{
+	int conn = NET_NONE;
+	if (d->flow.id != ID_NONE) {
+		conn = (int)(d->flow.id & ~FLOW_BIT) - 1;
+		if (conn < 0 || conn >= n->net->conn_count) {
+			faults_add(n->faults, "the core sends on a flow that never was");
+			return;
+		}
+		if (!is_open(&n->net->conns[conn])) {
+			if (!d->reconnect) {
+				unsent(n, tag, SEND_FAILURE_CLOSED);
+				return;
+			}
+			conn = NET_NONE;
+		}
+	}
+	if (conn == NET_NONE)
+		conn = connection_to(n, &d->flow);
+	if (n->net->conns[conn].state == NET_CONN_OPENING && tag != ID_NONE) {
+		CHECK(n->waiting_count < CORE_WAITING_MAX);
+		n->waiting[n->waiting_count++] = (struct core_waiting){conn, tag};
+	}
+	net_stream(n->net, conn, core_node_side(n, conn), bytes);
+}
+
+static void port_send(void *ctx, const struct dest *d, struct str bytes, id_t64 tag)
+{
+	struct core_node *n = ctx;
+	if (d->flow.listener >= SITE_LISTENERS) {
+		faults_add(n->faults, "the core sends from listener %u", d->flow.listener);
+		return;
+	}
+	const struct listener *l = &n->site.listeners[d->flow.listener];
+	if (l->transport != d->flow.transport)
+		faults_add(n->faults, "the core sends by a listener of another transport");
+	boundary_out(&n->boundary, l->realm == SITE_INSIDE, bytes);
+	if (d->flow.transport == TRANSPORT_UDP)
+		net_datagram(n->net, n->udp_end[l->realm], &d->flow.remote, bytes);
+	else
+		send_stream(n, d, bytes, tag);
+}
+
+static void port_resolve(void *ctx, const struct resolve_query *q, id_t64 id)
+{
+	struct core_node *n = ctx;
+	struct addr a;
+	if (addr_parse_ip(q->host, &a) == OK)
+		faults_add(n->faults, "the core resolves an address: %.*s", STR_ARG(q->host));
+	ladder_say(n->net->ladder, now_of(n), "core     → DNS      %.*s", STR_ARG(q->host));
+	struct happening h = {.kind = HAPPEN_RESOLVED,
+			      .id = id,
+			      .to = q->transport_given ? (int)q->transport : TRANSPORT_UDP,
+			      .bytes = keep(n, q->host)};
+	clock_plan(n->net->clock, &h, now_of(n) + dice_range(n->net->dice, 1, n->resolver_ms));
+}
+
+static void port_relay(void *ctx, const struct relay_query *q, id_t64 id)
+{
+	struct core_node *n = ctx;
+	relay_model_ask(n->relay, q, id);
+}
+
+static void port_publish(void *ctx, const struct notice *notice)
+{
+	struct core_node *n = ctx;
+	n->notices[notice->type]++;
+	if (notice->type == NOTICE_DROPPED || notice->type == NOTICE_REFUSED)
+		ladder_say(n->net->ladder, now_of(n), "core     notice %s %u",
+			   notice->type == NOTICE_DROPPED ? "dropped" : "refused",
+			   notice->type == NOTICE_DROPPED ? notice->drop : notice->status);
+	if (notice->type != NOTICE_CALL_ENDED)
+		return;
+	const struct cdr *c = notice->cdr;
+	if (!c) {
+		faults_add(n->faults, "a call ended without a CDR");
+		return;
+	}
+	ladder_say(n->net->ladder, now_of(n), "core     CDR %u %.*s", c->status, STR_ARG(c->cause));
+	CHECK(n->cdr_count < CORE_CDRS_MAX);
+	n->cdrs[n->cdr_count++] = (struct core_cdr){.call = keep(n, c->call),
+						    .call_id_in = keep(n, c->call_id_in),
+						    .start = c->start,
+						    .ring = c->ring,
+						    .answer = c->answer,
+						    .end = c->end,
+						    .status = c->status,
+						    .ended_by = c->ended_by,
+						    .cause = keep(n, c->cause),
+						    .attempts = c->attempt_count};
+}
+
+static void port_close(void *ctx, id_t64 flow)
+{
+	struct core_node *n = ctx;
+	int conn = (int)(flow & ~FLOW_BIT) - 1;
+	CHECK(conn >= 0 && conn < n->net->conn_count);
+	net_close(n->net, conn, core_node_side(n, conn));
+}
+
+void core_node_init(struct core_node *n, struct net *net, struct relay_model *relay,
+		    struct faults *faults, int node, const struct site_params *p, uint64_t seed)
+{
+	memset(n, 0, sizeof(*n));
+	n->net = net;
+	n->relay = relay;
+	n->faults = faults;
+	n->node = node;
+	n->resolver_ms = 20;
+	n->boundary.arena = net->arena;
+	n->boundary.faults = faults;
+	site_init(&n->site, p);
+	for (unsigned i = 0; i < SITE_LISTENERS; i++) {
+		const struct listener *l = &n->site.listeners[i];
+		int end = net_listen(net, "core", node, (uint16_t)i, &l->local, l->transport);
+		if (l->transport == TRANSPORT_UDP)
+			n->udp_end[l->realm] = end;
+	}
+	struct sbc_params params = {
+		.settings = &n->site.settings,
+		.ports = {n, port_send, port_resolve, port_relay, port_publish, port_close},
+		.worker = 0,
+		.now_ms = now_of(n),
+		.wall_ms = (uint64_t)WALL_START_S * 1000 + now_of(n)};
+	memcpy(params.seed, &seed, sizeof(seed));
+	CHECK(sbc_new(&n->sbc, &params) == OK);
+}
+
+void core_node_release(struct core_node *n)
+{
+	sbc_free(&n->sbc);
+}
+
+static struct flow flow_of_conn(const struct core_node *n, int conn)
+{
+	const struct net_conn *c = &n->net->conns[conn];
+	int side = core_node_side(n, conn);
+	return (struct flow){.id = FLOW_BIT | (id_t64)(conn + 1),
+			     .listener = n->conn_listener[conn],
+			     .transport = c->transport,
+			     .remote = c->addr[1 - side]};
+}
+
+static void arrived(struct core_node *n, const struct flow *f, struct str bytes)
+{
+	const struct listener *l = &n->site.listeners[f->listener];
+	struct tls_facts tls = {.version = STR("TLSv1.3"),
+				.cipher = STR("TLS_AES_256_GCM_SHA384"),
+				.verified = true,
+				.names = {STR("peer.example")},
+				.name_count = 1};
+	boundary_in(&n->boundary, l->realm == SITE_INSIDE, bytes, now_of(n));
+	/* Exactly its size, so that the sanitizer sees a byte too far. */
+	struct event e = {.type = EVENT_MESSAGE};
+	e.message.flow = *f;
+	e.message.tls = f->transport == TRANSPORT_TLS ? &tls : NULL;
+	e.message.bytes = bytes;
+	step(n, &e);
+}
+
+/* Sends that waited for this connection: they have gone out, or never will. */
+static void settle(struct core_node *n, int conn, bool failed)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < n->waiting_count; i++) {
+		if (n->waiting[i].conn != conn)
+			n->waiting[kept++] = n->waiting[i];
+		else if (failed)
+			unsent(n, n->waiting[i].tag, SEND_FAILURE_CONNECT);
+	}
+	n->waiting_count = kept;
+}
+
+static void resolved(struct core_node *n, const struct happening *h)
+{
+	struct event e = {.type = EVENT_RESOLVED};
+	e.resolved.id = h->id;
+	if (!n->resolver_fails && str_eq(h->bytes, STR(SITE_SPARE_HOST))) {
+		e.resolved.count = 1;
+		e.resolved.candidates[0] =
+			(struct candidate){(enum transport)h->to, site_addrs()->spare};
+	}
+	step(n, &e);
+}
+
+static void relay_answered(struct core_node *n, const struct happening *h)
+{
+	char mem[RELAY_ARENA];
+	struct arena a;
+	arena_init(&a, mem, sizeof(mem));
+	struct dict *d = NULL;
+	struct event e = {.type = EVENT_RELAY_REPLY};
+	e.relay.id = h->id;
+	e.relay.result = (enum relay_result)h->to;
+	if (h->bytes.len)
+		CHECK(bencode_parse(h->bytes, &a, &d) > 0);
+	if (e.relay.result == RELAY_RESULT_OK &&
+	    str_eq(dict_get_str(d, STR("result")), STR("error")))
+		e.relay.result = RELAY_RESULT_ERROR;
+	if (e.relay.result == RELAY_RESULT_OK)
+		e.relay.reply = d;
+	else
+		e.relay.error = dict_get_str(d, STR("error-reason"));
+	step(n, &e);
+}
+
+void core_node_happened(struct core_node *n, const struct happening *h)
+{
+	struct event e = {0};
+	struct flow f;
+	switch (h->kind) {
+	case HAPPEN_DATAGRAM:
+		f = (struct flow){.listener = n->net->ends[h->to].slot,
+				  .transport = TRANSPORT_UDP,
+				  .remote = h->from};
+		arrived(n, &f, h->bytes);
+		return;
+	case HAPPEN_STREAM:
+		f = flow_of_conn(n, h->conn);
+		arrived(n, &f, h->bytes);
+		return;
+	case HAPPEN_OPENED:
+		if (core_node_side(n, h->conn) == 1)
+			n->conn_listener[h->conn] = n->net->ends[n->net->conns[h->conn].end].slot;
+		settle(n, h->conn, false);
+		return;
+	case HAPPEN_REFUSED: settle(n, h->conn, true); return;
+	case HAPPEN_CLOSED:
+		e.type = EVENT_FLOW_CLOSED;
+		e.closed.flow = FLOW_BIT | (id_t64)(h->conn + 1);
+		step(n, &e);
+		return;
+	case HAPPEN_RELAY: relay_answered(n, h); return;
+	case HAPPEN_RESOLVED: resolved(n, h); return;
+	case HAPPEN_UNSENT:
+		e.type = EVENT_SEND_FAILED;
+		e.failed.tag = h->id;
+		e.failed.why = (enum send_failure)h->to;
+		step(n, &e);
+		return;
+	case HAPPEN_SCRIPT:
+	case HAPPEN_COUNT: break;
+	}
+}
+
+void core_node_tick(struct core_node *n)
+{
+	struct event e = {.type = EVENT_TICK};
+	step(n, &e);
+}

@@ -1,0 +1,223 @@
+#include "relay_model.h"
+
+#include <string.h>
+
+#include "common/bencode.h"
+#include "common/buf.h"
+#include "common/dict.h"
+
+static struct str keep(struct relay_model *r, struct str s)
+{
+	struct str copy = arena_str(r->arena, s);
+	CHECK(copy.len == s.len);
+	return copy;
+}
+
+static struct addr addr_of_realm(const struct relay_model *r, struct str name)
+{
+	for (size_t i = 0; i < RELAY_REALMS; i++)
+		if (str_eq(r->realms[i].name, name))
+			return r->realms[i].addr;
+	return r->realms[0].addr;
+}
+
+static struct relay_session *find_session(struct relay_model *r, struct str call_id)
+{
+	for (size_t i = 0; i < RELAY_SESSIONS_MAX; i++)
+		if (r->sessions[i].used && str_eq(r->sessions[i].call_id, call_id))
+			return &r->sessions[i];
+	return NULL;
+}
+
+static struct relay_session *new_session(struct relay_model *r, const struct dict *d)
+{
+	for (size_t i = 0; i < RELAY_SESSIONS_MAX; i++) {
+		struct relay_session *s = &r->sessions[i];
+		if (s->used)
+			continue;
+		*s = (struct relay_session){.used = true, .number = ++r->made};
+		s->call_id = keep(r, dict_get_str(d, STR("call-id")));
+		s->from_tag = keep(r, dict_get_str(d, STR("from-tag")));
+		s->addr[0] = s->addr[1] = r->realms[0].addr;
+		struct dict_words w = dict_words(dict_get(d, STR("direction")));
+		struct str word;
+		for (int side = 0; side < 2 && dict_words_next(&w, &word); side++)
+			s->addr[side] = addr_of_realm(r, word);
+		return s;
+	}
+	CHECK(!"the relay model has run out of sessions: they leak");
+	return NULL;
+}
+
+/* The SDP for the other side: our address and ports, nothing of the sender but codecs. */
+static void write_sdp(const struct relay_session *s, int side, struct str sdp, struct str protocol,
+		      struct buf *b)
+{
+	static const char *const carried[] = {"a=rtpmap:",  "a=fmtp:",    "a=ptime:",  "a=sendrecv",
+					      "a=sendonly", "a=recvonly", "a=inactive"};
+	struct str line;
+	unsigned media = 0;
+	buf_printf(b, "v=0\r\no=- %u %u IN IP4 ", 1000 + s->number, s->versions);
+	addr_write_ip(b, &s->addr[side]);
+	buf_lit(b, "\r\ns=-\r\nc=IN IP4 ");
+	addr_write_ip(b, &s->addr[side]);
+	buf_lit(b, "\r\nt=0 0\r\n");
+	while (str_cut(&sdp, '\n', &line)) {
+		line = str_trim(line);
+		if (str_has_prefix(line, STR("m="))) {
+			struct str kind, port, proto;
+			(void)str_cut_word(&line, &kind);
+			(void)str_cut_word(&line, &port);
+			(void)str_cut_word(&line, &proto);
+			buf_printf(b, "%.*s %u %.*s%.*s\r\n", STR_ARG(kind),
+				   str_eq(port, STR("0"))
+					   ? 0
+					   : 30000 + 4 * s->number + 2 * (unsigned)side + media++,
+				   STR_ARG(protocol.len ? protocol : proto), STR_ARG(line));
+			continue;
+		}
+		for (size_t i = 0; i < ARRAY_LEN(carried); i++)
+			if (str_has_prefix(line, str_from(carried[i])))
+				buf_printf(b, "%.*s\r\n", STR_ARG(line));
+	}
+}
+
+static void write_totals(struct buf *b)
+{
+	/* What a relay says of a call in which nothing was heard. */
+	buf_lit(b, "6:totalsd3:RTPd7:packetsi0e5:bytesi0e6:errorsi0ee"
+		   "4:RTCPd7:packetsi0e5:bytesi0e6:errorsi0eee");
+}
+
+static void write_error(struct buf *b, const char *why)
+{
+	buf_printf(b, "d6:result5:error12:error-reason%zu:%se", strlen(why), why);
+}
+
+static void offer_or_answer(struct relay_model *r, const struct dict *d, bool is_offer,
+			    struct buf *b)
+{
+	struct str call_id = dict_get_str(d, STR("call-id"));
+	struct str from_tag = dict_get_str(d, STR("from-tag"));
+	struct str sdp = dict_get_str(d, STR("sdp"));
+	if (!call_id.len || !from_tag.len || !sdp.len) {
+		faults_add(r->faults, "the relay got a command without call-id, from-tag or sdp");
+		write_error(b, "Incomplete");
+		return;
+	}
+	struct relay_session *s = find_session(r, call_id);
+	if (!s && !is_offer) {
+		write_error(b, "Unknown call-id");
+		return;
+	}
+	if (!s)
+		s = new_session(r, d);
+	s->versions++;
+	/* An answer goes back to who offered, an offer to the other one. */
+	bool by_first = str_eq(s->from_tag, from_tag);
+	int side = is_offer == by_first ? 1 : 0;
+	char mem[2048];
+	struct buf text;
+	buf_init(&text, mem, sizeof(mem));
+	write_sdp(s, side, sdp, dict_get_str(d, STR("transport-protocol")), &text);
+	struct str out = buf_view(&text);
+	buf_printf(b, "d6:result2:ok3:sdp%zu:%.*se", out.len, STR_ARG(out));
+}
+
+static void delete_session(struct relay_model *r, const struct dict *d, struct buf *b)
+{
+	struct relay_session *s = find_session(r, dict_get_str(d, STR("call-id")));
+	if (!s) {
+		buf_lit(b, "d6:result2:ok7:warning33:Call-ID not found or tags didn'te");
+		return;
+	}
+	s->used = false;
+	buf_lit(b, "d6:result2:ok");
+	write_totals(b);
+	buf_lit(b, "e");
+}
+
+static enum relay_mood mood_of(const struct relay_model *r, struct str command, unsigned nth)
+{
+	enum relay_mood mood = RELAY_WELL;
+	for (size_t i = 0; i < r->turn_count; i++)
+		if (str_eq(command, str_from(r->turns[i].command)) && nth >= r->turns[i].from)
+			mood = r->turns[i].mood;
+	return mood;
+}
+
+static unsigned count_command(struct relay_model *r, struct str command)
+{
+	if (str_eq(command, STR("offer")))
+		return r->offers++;
+	if (str_eq(command, STR("answer")))
+		return r->answers++;
+	if (str_eq(command, STR("delete")))
+		return r->deletes++;
+	return r->queries++;
+}
+
+static void obey(struct relay_model *r, struct str command, const struct dict *d, struct buf *b)
+{
+	if (str_eq(command, STR("offer")))
+		offer_or_answer(r, d, true, b);
+	else if (str_eq(command, STR("answer")))
+		offer_or_answer(r, d, false, b);
+	else if (str_eq(command, STR("delete")))
+		delete_session(r, d, b);
+	else if (str_eq(command, STR("query"))) {
+		buf_lit(b, "d6:result2:ok");
+		write_totals(b);
+		buf_lit(b, "e");
+	} else {
+		buf_lit(b, "d6:result2:oke");
+	}
+}
+
+void relay_model_ask(struct relay_model *r, const struct relay_query *q, id_t64 id)
+{
+	struct dict *d;
+	char mem[4096];
+	struct buf b;
+	buf_init(&b, mem, sizeof(mem));
+	enum relay_mood mood = mood_of(r, q->command, count_command(r, q->command));
+	uint64_t wait = dice_range(r->dice, 1, 10);
+	struct happening h = {.kind = HAPPEN_RELAY, .id = id, .to = RELAY_RESULT_OK};
+	if (bencode_parse(q->bencode, r->arena, &d) < 0 ||
+	    !str_eq(dict_get_str(d, STR("command")), q->command)) {
+		faults_add(r->faults, "the relay got what is no command: %.*s",
+			   STR_ARG(q->bencode));
+		return;
+	}
+	switch (mood) {
+	case RELAY_SLOW: wait = dice_range(r->dice, 100, 2000); break;
+	case RELAY_FAILING: h.to = RELAY_RESULT_ERROR; break;
+	case RELAY_DEAD:
+		h.to = RELAY_RESULT_TIMEOUT;
+		wait = RELAY_TIMEOUT_MS;
+		break;
+	case RELAY_WELL:
+	case RELAY_MOOD_COUNT: break;
+	}
+	ladder_say(r->ladder, r->clock->now_ms, "core     → relay    %.*s%s", STR_ARG(q->command),
+		   mood == RELAY_WELL      ? ""
+		   : mood == RELAY_SLOW    ? " (slow)"
+		   : mood == RELAY_FAILING ? " (fails)"
+					   : " (dead)");
+	/* A command without an answer was not carried out either: then nothing is left behind. */
+	if (mood == RELAY_WELL || mood == RELAY_SLOW)
+		obey(r, q->command, d, &b);
+	if (mood == RELAY_FAILING)
+		write_error(&b, "out of ports");
+	CHECK(!b.overflow);
+	h.bytes = keep(r, buf_view(&b));
+	clock_plan(r->clock, &h, r->clock->now_ms + wait);
+}
+
+unsigned relay_model_sessions(const struct relay_model *r)
+{
+	unsigned n = 0;
+	for (size_t i = 0; i < RELAY_SESSIONS_MAX; i++)
+		n += r->sessions[i].used;
+	return n;
+}

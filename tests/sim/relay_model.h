@@ -1,0 +1,65 @@
+/*
+ * A media relay that is only its control side: it answers NG offers, answers, deletes and queries
+ * with plausible SDP, remembers its sessions so that a leak shows, and can be slow, fail or say
+ * nothing. Speaks bencode through common/, like the real ones do through NG.
+ */
+#ifndef SALLYPORT_SIM_RELAY_MODEL_H
+#define SALLYPORT_SIM_RELAY_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/addr.h"
+#include "common/arena.h"
+#include "sbc/core/ports.h"
+#include "tests/sim/clock.h"
+#include "tests/sim/dice.h"
+#include "tests/sim/faults.h"
+#include "tests/sim/ladder.h"
+
+enum { RELAY_SESSIONS_MAX = 32, RELAY_REALMS = 2, RELAY_COMMANDS_MAX = 8, RELAY_TIMEOUT_MS = 3000 };
+
+enum relay_mood {
+	RELAY_WELL,
+	RELAY_SLOW,    /* answers after up to two seconds */
+	RELAY_FAILING, /* "error" */
+	RELAY_DEAD,    /* no answer: the shell's client reports a time-out */
+	RELAY_MOOD_COUNT
+};
+
+struct relay_session {
+	bool used;
+	struct str call_id, from_tag;
+	struct addr addr[2]; /* 0: towards the first offerer, 1: the other party */
+	uint32_t versions;
+	uint32_t number;
+};
+
+/* From the nth command of this name on (0: the first) the relay is in this mood. */
+struct relay_turn {
+	const char *command;
+	unsigned from;
+	enum relay_mood mood;
+};
+
+struct relay_model {
+	struct clock *clock;
+	struct dice *dice;
+	struct arena *arena;
+	struct faults *faults;
+	struct ladder *ladder;
+	struct {
+		struct str name;
+		struct addr addr;
+	} realms[RELAY_REALMS];
+	struct relay_session sessions[RELAY_SESSIONS_MAX];
+	struct relay_turn turns[RELAY_COMMANDS_MAX];
+	size_t turn_count;
+	uint32_t made, offers, answers, deletes, queries;
+};
+
+/* Answers later, by HAPPEN_RELAY with a result in `to` and a bencoded dictionary in bytes. */
+void relay_model_ask(struct relay_model *r, const struct relay_query *q, id_t64 id);
+unsigned relay_model_sessions(const struct relay_model *r);
+
+#endif

@@ -1,0 +1,50 @@
+/* The configuration that the world runs under, built in code: a carrier outside, a PBX with two peers
+ * and a second PBX inside. */
+#ifndef SALLYPORT_SIM_SITE_H
+#define SALLYPORT_SIM_SITE_H
+
+#include "sbc/core/settings.h"
+
+enum { SITE_OUTSIDE, SITE_INSIDE, SITE_REALMS };
+enum { SITE_CARRIER, SITE_PBX, SITE_SPARE, SITE_TRUNKS };
+enum { SITE_PBX_PEERS = 2, SITE_LISTENERS = 6 };
+
+/* What a scenario may choose. */
+struct site_params {
+	enum transport outside, inside; /* how the trunks are reached */
+	size_t pbx_peers;               /* 1 or 2 */
+	bool spare;                     /* a route has the second trunk too */
+	uint32_t failure_after_ms;
+	uint32_t timer_c_ms;
+};
+
+struct site {
+	struct settings settings;
+	struct realm realms[SITE_REALMS];
+	struct realm_rule realm_rules[SITE_REALMS];
+	struct listener listeners[SITE_LISTENERS];
+	struct trunk trunks[SITE_TRUNKS];
+	struct trunk_rule trunk_rules[SITE_TRUNKS];
+	struct peer carrier_peer, pbx_peers[SITE_PBX_PEERS], spare_peer;
+	struct prefix carrier_source, pbx_sources[SITE_PBX_PEERS], spare_source;
+	struct media_rule media[1];
+	struct route_rule routes[2];
+	struct media_relay relay;
+};
+
+/* Everyone's addresses. */
+struct site_addrs {
+	struct addr sbc_outside, sbc_inside; /* ports 5060; TLS 5061 */
+	struct addr relay_outside, relay_inside;
+	struct addr carrier, pbx[SITE_PBX_PEERS], spare, stranger;
+};
+
+const struct site_addrs *site_addrs(void);
+/* The settings point into `s`, which must not move. */
+void site_init(struct site *s, const struct site_params *p);
+/* The listener of a realm and transport. */
+uint16_t site_listener(unsigned realm, enum transport t);
+/* Names that the resolver of the world knows. */
+#define SITE_SPARE_HOST "spare.canary.example"
+
+#endif

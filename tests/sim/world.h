@@ -1,0 +1,55 @@
+/* One run: everyone who takes part, the clock, the chance, and what the scenario wants of them. */
+#ifndef SALLYPORT_SIM_WORLD_H
+#define SALLYPORT_SIM_WORLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tests/sim/core_node.h"
+#include "tests/sim/ua.h"
+
+enum world_ua { UA_CARRIER, UA_PBX, UA_PBX2, UA_SPARE, UA_STRANGER, UA_COUNT };
+
+/* Filled with defaults by the world, changed by the scenario. */
+struct world_want {
+	struct site_params site;
+	struct net_quality quality;
+	struct ua_plan plans[UA_COUNT];
+	enum world_ua caller, callee;
+	bool direct;    /* phone to phone, without the core: tests the world itself */
+	bool silent_ok; /* a relayed request may stay without an answer */
+	bool callee_down;
+	uint32_t resolver_ms;
+	bool resolver_fails;
+};
+
+struct scenario;
+
+struct world {
+	const struct scenario *scenario;
+	uint64_t seed;
+	struct clock clock;
+	struct dice dice;
+	struct arena arena;
+	struct faults faults;
+	struct ladder ladder;
+	struct net net;
+	struct relay_model relay;
+	struct core_node core;
+	struct ua uas[UA_COUNT];
+	struct world_want want;
+	bool quiet; /* everything has come to rest */
+};
+
+struct world_options {
+	uint32_t loss; /* percent of loss, repetition and reordering each */
+	bool verbose, whole;
+};
+
+void world_init(struct world *w);
+void world_release(struct world *w);
+/* Runs it to the end and checks it; true: nothing was wrong. */
+bool world_run(struct world *w, const struct scenario *s, uint64_t seed,
+	       const struct world_options *o);
+
+#endif
