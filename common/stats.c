@@ -85,9 +85,17 @@ static uint64_t hash_of(struct str text)
 	return siphash(&key, text.p, text.len);
 }
 
+static bool is_power_of_ten(uint32_t n)
+{
+	while (n >= 10 && n % 10 == 0)
+		n /= 10;
+	return n <= 1;
+}
+
 static enum err init_family(struct stats_set *t, const struct stats_family *f)
 {
 	CHECK(f->kind != STATS_HISTOGRAM || f->bound_count > 0);
+	CHECK(is_power_of_ten(f->scale));
 	t->max = f->max_sets > 0 ? f->max_sets : SETS_DEFAULT;
 	if (label_count(f) == 0)
 		t->max = 1;
@@ -201,10 +209,12 @@ static void write_scaled(struct buf *b, uint64_t v, uint32_t scale)
 	if (rest == 0)
 		return;
 	buf_char(b, '.');
-	for (uint32_t place = scale / 10; rest > 0 && place > 0; place /= 10) {
+	uint32_t place = scale;
+	do {
+		place /= 10;
 		buf_char(b, (char)('0' + rest / place));
 		rest %= place;
-	}
+	} while (rest > 0);
 }
 
 static void write_number(struct buf *b, const struct stats_family *f, uint64_t v)
