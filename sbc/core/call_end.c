@@ -208,7 +208,7 @@ void call_orphan_because(struct sbc *s, id_t64 txn, struct str lines)
 	struct txn_effects fx = {.count = 0};
 
 	txn_set_owner(&s->txns, txn,
-		      id_make((uint8_t)(s->worker << OWNER_BITS | OWNER_ORPHAN), 1, 0));
+		      id_make((uint8_t)((unsigned)s->worker << OWNER_BITS | OWNER_ORPHAN), 1, 0));
 	if (txn_cancel(&s->txns, txn, lines, s->now_ms, &fx) == OK)
 		worker_emit(s, &fx);
 }

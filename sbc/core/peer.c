@@ -121,7 +121,7 @@ uint32_t peers_turn(struct peers *p, const struct settings *settings, uint16_t r
 
 static id_t64 owner_of(const struct sbc *s, const struct peer_health *h)
 {
-	return id_make((uint8_t)(s->worker << OWNER_BITS | OWNER_PEER), 1,
+	return id_make((uint8_t)((unsigned)s->worker << OWNER_BITS | OWNER_PEER), 1,
 		       (uint32_t)(h - s->peers.list));
 }
 

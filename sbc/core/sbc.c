@@ -36,7 +36,7 @@ static enum err init_buffers(struct sbc *s)
 
 static uint8_t kind_byte(const struct sbc *s, enum owner_kind kind)
 {
-	return (uint8_t)(s->worker << OWNER_BITS | kind);
+	return (uint8_t)((unsigned)s->worker << OWNER_BITS | (unsigned)kind);
 }
 
 static enum err init_tables(struct sbc *s, const struct limits *l)

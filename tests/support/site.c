@@ -145,6 +145,15 @@ void site_stop(struct site *t)
 	sbc_free(&t->sbc);
 }
 
+void site_event(struct site *t, const struct event *event)
+{
+	struct event e = *event;
+
+	e.now_ms = t->now_ms;
+	e.wall_ms = 1700000000000 + t->now_ms;
+	sbc_step(t->sbc, &e);
+}
+
 static void step(struct site *t, struct event *e)
 {
 	e->now_ms = t->now_ms;
@@ -364,8 +373,7 @@ void site_in_dialog(struct site *t, const struct flow *f, const struct rec_send 
 			 "Max-Forwards: 70\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %u %s\r\n"
 			 "Contact: <sip:x@%s>\r\n%s",
 			 method, uri, f->transport == TRANSPORT_TLS ? "TLS" : "UDP", host, method,
-			 cseq, whose ? whose + 1 : "0",
-			 site_header(last, response ? "From" : "To"),
+			 cseq, whose ? whose + 1 : "0", site_header(last, response ? "From" : "To"),
 			 site_header(last, response ? "To" : "From"), site_header(last, "Call-ID"),
 			 cseq, method, host, extra ? extra : "");
 	add_body(t, (size_t)n, sdp);
@@ -378,4 +386,24 @@ void site_dump(const struct site *t)
 		fprintf(stderr, "---- sent %zu\n%s\n", i, t->rec.sends[i].bytes);
 	for (size_t i = 0; i < t->rec.relay_count; i++)
 		fprintf(stderr, "---- relay %zu\n%s\n", i, t->rec.relays[i].text);
+}
+
+void site_request(struct site *t, const struct flow *f, const char *method, const char *extra)
+{
+	snprintf(t->text, sizeof(t->text),
+		 "%s sip:203.0.113.1 SIP/2.0\r\nVia: SIP/2.0/UDP "
+		 "198.51.100.7;branch=z9hG4bK-r;rport\r\n"
+		 "Max-Forwards: 70\r\nFrom: <sip:x@198.51.100.7>;tag=r\r\nTo: <sip:203.0.113.1>\r\n"
+		 "Call-ID: r-%s\r\nCSeq: 3 %s\r\n%sContent-Length: 0\r\n\r\n",
+		 method, method, method, extra);
+	site_message(t, f, t->text);
+}
+
+void site_failed(struct site *t, const struct rec_send *sent, enum send_failure why)
+{
+	struct event e = {.type = EVENT_SEND_FAILED};
+
+	e.failed.tag = sent->tag;
+	e.failed.why = why;
+	step(t, &e);
 }

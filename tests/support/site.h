@@ -56,6 +56,11 @@ void site_stop(struct site *t);
 
 /* Gives the core a message. */
 void site_message(struct site *t, const struct flow *f, const char *text);
+void site_event(struct site *t, const struct event *e);
+/* A request outside any dialog. `extra`: whole header lines. */
+void site_request(struct site *t, const struct flow *f, const char *method, const char *extra);
+/* The shell could not deliver it. */
+void site_failed(struct site *t, const struct rec_send *sent, enum send_failure why);
 void site_tick(struct site *t, uint64_t ms);
 /* Answers the latest question to the relay. */
 void site_relay(struct site *t, const char *sdp);

@@ -1,5 +1,7 @@
 #include "sbc/core/sbc.h"
 
+#include <stdio.h>
+
 #include "tests/support/check.h"
 #include "tests/support/site.h"
 
@@ -107,15 +109,669 @@ static void a_plain_call_from_invite_to_bye(void **state)
 	finish();
 }
 
+/* The n-th message sent before the last starts so. */
+#define EXPECT_SENT(n, start) check_true(sent(n, start), "sent " #n ": " start, __FILE__, __LINE__)
+
+static bool sent(size_t before, const char *start)
+{
+	if (site_is(site_sent(&t, before), start))
+		return true;
+	site_dump(&t);
+	return false;
+}
+
+static struct sbc_counts counts(void)
+{
+	struct sbc_counts c;
+
+	sbc_count(t.sbc, &c);
+	return c;
+}
+
+/* To the point where B has the INVITE. */
+static struct rec_send call_out(const char *extra, const char *sdp)
+{
+	site_invite(&t, SITE_CARRIER, "1", extra, sdp);
+	if (sdp)
+		site_relay(&t, SITE_SDP_RELAY);
+	return *site_sent(&t, 0);
+}
+
+static void end_by_callee(const struct rec_send *ack)
+{
+	ports_rec_clear(&t.rec);
+	site_in_dialog(&t, &t.inside, ack, "BYE", 1, "Reason: Q.850;cause=16\r\n", NULL);
+	EXPECT_SENT(1, "SIP/2.0 200 OK");
+	EXPECT_SENT(0, "BYE sip:alice@198.51.100.7 SIP/2.0\r\n");
+	EXPECT_TRUE(site_has(site_sent(&t, 0), "Reason: Q.850;cause=16"));
+	site_answer(&t, site_sent(&t, 0), 200, NULL, NULL, NULL);
+	site_relay(&t, NULL);
+}
+
 static void the_callee_hangs_up(void **state)
+{
+	(void)state;
+	struct rec_send ok, invite, ack;
+	start();
+	invite = call_out(NULL, SITE_SDP_OUT);
+	site_answer(&t, &invite, 200, "b1", NULL, SITE_SDP_IN);
+	ack = *site_sent(&t, 0);
+	EXPECT_SENT(0, "ACK ");
+	site_relay(&t, SITE_SDP_RELAY);
+	ok = *site_sent(&t, 0);
+	site_in_dialog(&t, &t.outside, &ok, "ACK", 7, NULL, NULL);
+	end_by_callee(&ack);
+	EXPECT_TRUE(cdr_has("\"q850\":16,\"ended_by\":\"callee\""));
+	expect_empty(1);
+	finish();
+}
+
+static void a_request_without_the_peers_tag_is_of_no_dialog(void **state)
 {
 	(void)state;
 	struct rec_send ok, invite;
 	start();
 	set_up(&ok, &invite);
-	site_in_dialog(&t, &t.inside, &invite, "BYE", 1, "Reason: Q.850;cause=16\r\n", NULL);
-	/* The To of B's dialog carries B's tag, which our INVITE did not have: 481 shows that the tag counts. */
-	EXPECT_TRUE(site_is(site_sent(&t, 0), "SIP/2.0 481"));
+	site_in_dialog(&t, &t.inside, &invite, "BYE", 1, NULL, NULL);
+	EXPECT_SENT(0, "SIP/2.0 481");
+	EXPECT_INT(counts().calls, 1);
+	finish();
+}
+
+static void a_200_without_ack_is_repeated_then_both_get_bye(void **state)
+{
+	(void)state;
+	struct rec_send invite;
+	start();
+	invite = call_out(NULL, SITE_SDP_OUT);
+	site_answer(&t, &invite, 200, "b1", NULL, SITE_SDP_IN);
+	site_relay(&t, SITE_SDP_RELAY);
+	ports_rec_clear(&t.rec);
+	site_tick(&t, 31900);
+	EXPECT_TRUE(site_sent_count(&t) >= 8);
+	EXPECT_SENT(0, "SIP/2.0 200 OK");
+	ports_rec_clear(&t.rec);
+	site_tick(&t, 200);
+	EXPECT_SENT(1, "BYE ");
+	EXPECT_SENT(0, "BYE ");
+	site_relay(&t, NULL);
+	EXPECT_TRUE(cdr_has("\"ended_by\":\"us\",\"cause\":\"no_ack\""));
+	expect_empty(1);
+	finish();
+}
+
+static void bye_of_the_callee_before_the_ack_waits_for_it(void **state)
+{
+	(void)state;
+	struct rec_send invite, ack, ok;
+	start();
+	invite = call_out(NULL, SITE_SDP_OUT);
+	site_answer(&t, &invite, 200, "b1", NULL, SITE_SDP_IN);
+	ack = *site_sent(&t, 0);
+	site_relay(&t, SITE_SDP_RELAY);
+	ok = *site_sent(&t, 0);
+	ports_rec_clear(&t.rec);
+	site_in_dialog(&t, &t.inside, &ack, "BYE", 1, NULL, NULL);
+	EXPECT_INT(site_sent_count(&t), 1); /* RFC 3261 §15: no BYE to A yet */
+	EXPECT_SENT(0, "SIP/2.0 200 OK");
+	site_relay(&t, NULL);
+	EXPECT_INT(t.rec.notices[NOTICE_CALL_ENDED], 1);
+	site_in_dialog(&t, &t.outside, &ok, "ACK", 7, NULL, NULL);
+	EXPECT_SENT(0, "BYE sip:alice@198.51.100.7");
+	expect_empty(1);
+	finish();
+}
+
+static void a_repeated_200_of_the_callee_is_acked_again(void **state)
+{
+	(void)state;
+	struct rec_send ok, invite;
+	start();
+	set_up(&ok, &invite);
+	site_answer(&t, &invite, 200, "b1", NULL, SITE_SDP_IN);
+	EXPECT_INT(site_sent_count(&t), 1);
+	EXPECT_SENT(0, "ACK sip:bob@10.0.0.21");
+	finish();
+}
+
+static void a_second_200_of_another_branch_gets_ack_and_bye(void **state)
+{
+	(void)state;
+	struct rec_send ok, invite;
+	start();
+	set_up(&ok, &invite);
+	site_answer(&t, &invite, 200, "b2", NULL, SITE_SDP_IN);
+	EXPECT_INT(site_sent_count(&t), 2);
+	EXPECT_SENT(1, "ACK sip:bob@10.0.0.21");
+	EXPECT_SENT(0, "BYE sip:bob@10.0.0.21");
+	EXPECT_TRUE(site_has(site_sent(&t, 0), ";tag=b2"));
+	EXPECT_INT(counts().calls, 1);
+	finish();
+}
+
+/* ---- CANCEL */
+
+static void cancel_while_the_relay_thinks_sends_no_invite(void **state)
+{
+	(void)state;
+	start();
+	site_invite(&t, SITE_CARRIER, "1", NULL, SITE_SDP_OUT);
+	site_cancel(&t, SITE_CARRIER, "1");
+	EXPECT_SENT(1, "SIP/2.0 200 OK");
+	EXPECT_SENT(0, "SIP/2.0 487 Request Terminated");
+	EXPECT_TRUE(strcmp(strstr(site_header(site_sent(&t, 0), "To"), "tag="),
+			   strstr(site_header(site_sent(&t, 1), "To"), "tag=")) == 0);
+	site_relay(&t, SITE_SDP_RELAY); /* the offer's answer: now the session is deleted */
+	EXPECT_INT(site_sent_count(&t), 3);
+	EXPECT_TRUE(strcmp(t.rec.relays[1].command, "delete") == 0);
+	site_relay(&t, NULL);
+	EXPECT_TRUE(cdr_has("\"status\":487"));
+	EXPECT_TRUE(cdr_has("\"ended_by\":\"caller\",\"cause\":\"cancelled\",\"attempts\":[]"));
+	expect_empty(1);
+	finish();
+}
+
+static void cancel_before_a_provisional_is_held(void **state)
+{
+	(void)state;
+	struct rec_send invite;
+	start();
+	invite = call_out(NULL, SITE_SDP_OUT);
+	ports_rec_clear(&t.rec);
+	site_cancel(&t, SITE_CARRIER, "1");
+	EXPECT_INT(site_sent_count(&t), 2); /* 200 and 487; no CANCEL yet */
+	site_answer(&t, &invite, 100, NULL, NULL, NULL);
+	EXPECT_SENT(0, "CANCEL ");
+	EXPECT_TRUE(strcmp(site_header(site_sent(&t, 0), "Via"), site_header(&invite, "Via")) == 0);
+	site_answer(&t, &invite, 487, "b1", NULL, NULL);
+	EXPECT_SENT(0, "ACK ");
+	site_relay(&t, NULL);
+	expect_empty(1);
+	finish();
+}
+
+static void cancel_goes_on_with_its_reason(void **state)
+{
+	(void)state;
+	struct rec_send invite;
+	start();
+	invite = call_out(NULL, SITE_SDP_OUT);
+	site_answer(&t, &invite, 180, "b1", NULL, NULL);
+	site_cancel(&t, SITE_CARRIER, "1");
+	const struct rec_send *cancel = site_sent(&t, 0);
+	EXPECT_TRUE(site_is(cancel, "CANCEL "));
+	EXPECT_TRUE(site_has(cancel, "Reason: SIP;cause=200;text=\"Call completed elsewhere\""));
+	finish();
+}
+
+static void cancel_that_crosses_the_200_ends_in_bye(void **state)
+{
+	(void)state;
+	struct rec_send invite;
+	start();
+	invite = call_out(NULL, SITE_SDP_OUT);
+	site_answer(&t, &invite, 180, "b1", NULL, NULL);
+	site_cancel(&t, SITE_CARRIER, "1");
+	ports_rec_clear(&t.rec);
+	site_answer(&t, &invite, 200, "b1", NULL, SITE_SDP_IN);
+	EXPECT_INT(site_sent_count(&t), 2);
+	EXPECT_SENT(1, "ACK sip:bob@10.0.0.21");
+	EXPECT_SENT(0, "BYE sip:bob@10.0.0.21");
+	finish();
+}
+
+static void cancel_while_the_answer_is_with_the_relay(void **state)
+{
+	(void)state;
+	struct rec_send invite;
+	start();
+	invite = call_out(NULL, SITE_SDP_OUT);
+	site_answer(&t, &invite, 200, "b1", NULL, SITE_SDP_IN);
+	ports_rec_clear(&t.rec);
+	t.rec.relay_count = 2; /* the answer is still open */
+	site_cancel(&t, SITE_CARRIER, "1");
+	EXPECT_SENT(2, "SIP/2.0 200 OK");
+	EXPECT_SENT(1, "SIP/2.0 487");
+	EXPECT_SENT(0, "BYE sip:bob@10.0.0.21");
+	site_relay(&t, SITE_SDP_RELAY);
+	site_relay(&t, NULL);
+	expect_empty(1);
+	finish();
+}
+
+static void cancel_after_the_200_changes_nothing(void **state)
+{
+	(void)state;
+	struct rec_send ok, invite;
+	start();
+	set_up(&ok, &invite);
+	site_cancel(&t, SITE_CARRIER, "1");
+	EXPECT_INT(site_sent_count(&t), 1);
+	EXPECT_SENT(0, "SIP/2.0 ");
+	EXPECT_INT(counts().calls_confirmed, 1);
+	finish();
+}
+
+static void cancel_of_nothing_is_481(void **state)
+{
+	(void)state;
+	start();
+	site_cancel(&t, SITE_CARRIER, "9");
+	EXPECT_SENT(0, "SIP/2.0 481");
+	finish();
+}
+
+/* ---- failures */
+
+static void refusals_are_mapped(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		int from_b, to_a;
+		const char *cause;
+	} rows[] = {
+		{"busy stays busy", 486, 486, "busy"},
+		{"not found stays", 404, 404, "wrong_number"},
+		{"declined everywhere stays", 603, 603, "rejected"},
+		{"nobody is sent elsewhere", 302, 480, "rejected"},
+		{"a wish for credentials is ours to have met", 401, 502, "congestion"},
+		{"so is the proxy's", 407, 502, "congestion"},
+		{"its overload is not ours", 503, 500, "congestion"},
+		{"a refusal of media stays", 488, 488, "refused"},
+	};
+	CHECK_TABLE(row, rows)
+	{
+		char want[32];
+		start();
+		t.routes[0].failure_code_count = 0;
+		struct rec_send invite = call_out(NULL, SITE_SDP_OUT);
+		site_answer(&t, &invite, row->from_b, "b1", "Warning: 399 10.0.0.21 \"x\"\r\n",
+			    NULL);
+		snprintf(want, sizeof(want), "SIP/2.0 %d ", row->to_a);
+		EXPECT_TRUE(site_is(site_sent(&t, 0), want));
+		EXPECT_TRUE(!site_has(site_sent(&t, 0), "10.0.0.") &&
+			    !site_has(site_sent(&t, 0), "Canary"));
+		EXPECT_TRUE(site_is(site_sent(&t, 1), "ACK "));
+		site_relay(&t, NULL);
+		snprintf(want, sizeof(want), "\"cause\":\"%s\"", row->cause);
+		EXPECT_TRUE(cdr_has(want));
+		expect_empty(1);
+		finish();
+	}
+}
+
+static void a_503_goes_to_the_next_peer_with_a_new_session(void **state)
+{
+	(void)state;
+	start();
+	struct rec_send first = call_out(NULL, SITE_SDP_OUT);
+	site_answer(&t, &first, 503, "b1", NULL, NULL);
+	EXPECT_TRUE(strcmp(t.rec.relays[1].command, "delete") == 0);
+	EXPECT_TRUE(strcmp(t.rec.relays[2].command, "offer") == 0);
+	EXPECT_TRUE(strstr(t.rec.relays[2].text, "-1-1") || strstr(t.rec.relays[2].text, "1-1"));
+	site_relay(&t, SITE_SDP_RELAY);
+	struct rec_send second = *site_sent(&t, 0);
+	EXPECT_TRUE(site_is(&second, "INVITE sip:+4930555@10.0.0.22:5060"));
+	EXPECT_TRUE(strcmp(site_header(&first, "Call-ID"), site_header(&second, "Call-ID")) != 0);
+	site_answer(&t, &second, 200, "b2", NULL, SITE_SDP_IN);
+	site_relay(&t, SITE_SDP_RELAY);
+	EXPECT_SENT(0, "SIP/2.0 200 OK");
+	site_in_dialog(&t, &t.outside, site_sent(&t, 0), "ACK", 7, NULL, NULL);
+	site_in_dialog(&t, &t.outside, site_sent(&t, 0), "BYE", 8, NULL, NULL);
+	site_relay(&t, NULL);
+	EXPECT_TRUE(cdr_has("\"status\":503,\"ms\":0}"));
+	EXPECT_INT(t.rec.notices[NOTICE_CALL_ATTEMPT], 2);
+	finish();
+}
+
+static void when_no_peer_is_left_the_last_word_counts(void **state)
+{
+	(void)state;
+	start();
+	struct rec_send invite = call_out(NULL, SITE_SDP_OUT);
+	site_answer(&t, &invite, 503, "b1", NULL, NULL);
+	site_relay(&t, SITE_SDP_RELAY);
+	invite = *site_sent(&t, 0);
+	site_answer(&t, &invite, 408, "b1", NULL, NULL);
+	EXPECT_SENT(0, "SIP/2.0 408");
+	finish();
+}
+
+static void silence_goes_to_the_next_peer(void **state)
+{
+	(void)state;
+	start();
+	t.routes[0].failure_after_ms = 4000;
+	struct rec_send first = call_out(NULL, SITE_SDP_OUT);
+	site_tick(&t, 4100);
+	site_relay(&t, SITE_SDP_RELAY);
+	struct rec_send second = *site_sent(&t, 0);
+	EXPECT_TRUE(site_is(&second, "INVITE sip:+4930555@10.0.0.22:5060"));
+	/* The first wakes up late: CANCEL; its 200 gets ACK and BYE. */
+	site_answer(&t, &first, 180, "late", NULL, NULL);
+	EXPECT_SENT(0, "CANCEL ");
+	site_answer(&t, &first, 200, "late", NULL, SITE_SDP_IN);
+	EXPECT_SENT(1, "ACK ");
+	EXPECT_SENT(0, "BYE ");
+	site_answer(&t, &second, 486, "b", NULL, NULL);
+	EXPECT_SENT(0, "SIP/2.0 486");
+	finish();
+}
+
+static void a_100_is_an_answer_to_failure_after(void **state)
+{
+	(void)state;
+	start();
+	t.routes[0].failure_after_ms = 4000;
+	struct rec_send first = call_out(NULL, SITE_SDP_OUT);
+	site_answer(&t, &first, 100, NULL, NULL, NULL);
+	ports_rec_clear(&t.rec);
+	site_tick(&t, 60000);
+	EXPECT_INT(site_sent_count(&t), 0);
+	finish();
+}
+
+static void silence_everywhere_is_408(void **state)
+{
+	(void)state;
+	start();
+	t.routes[0].tries = 1;
+	call_out(NULL, SITE_SDP_OUT);
+	site_tick(&t, 32100);
+	EXPECT_SENT(0, "SIP/2.0 408 Request Timeout");
+	site_relay(&t, NULL);
+	EXPECT_TRUE(cdr_has("\"cause\":\"timeout\""));
+	EXPECT_TRUE(cdr_has("\"ended_by\":\"us\""));
+	expect_empty(1);
+	finish();
+}
+
+static void ringing_for_ever_ends_by_timer_c(void **state)
+{
+	(void)state;
+	start();
+	struct rec_send invite = call_out(NULL, SITE_SDP_OUT);
+	site_answer(&t, &invite, 180, "b1", NULL, NULL);
+	site_tick(&t, 179000);
+	EXPECT_SENT(0, "SIP/2.0 180");
+	site_tick(&t, 2000);
+	EXPECT_TRUE(site_is(site_sent(&t, 0), "CANCEL ") || site_is(site_sent(&t, 1), "CANCEL "));
+	EXPECT_TRUE(site_is(site_sent(&t, 0), "SIP/2.0 408") ||
+		    site_is(site_sent(&t, 1), "SIP/2.0 408"));
+	site_relay(&t, NULL);
+	EXPECT_TRUE(cdr_has("\"cause\":\"no_answer\""));
+	expect_empty(1);
+	finish();
+}
+
+static void an_unreachable_peer_is_passed_over_and_told(void **state)
+{
+	(void)state;
+	start();
+	call_out(NULL, SITE_SDP_OUT);
+	site_failed(&t, site_sent(&t, 0), SEND_FAILURE_CONNECT);
+	site_relay(&t, SITE_SDP_RELAY);
+	EXPECT_SENT(0, "INVITE sip:+4930555@10.0.0.22");
+	site_failed(&t, site_sent(&t, 0), SEND_FAILURE_TLS);
+	EXPECT_SENT(0, "SIP/2.0 502");
+	site_relay(&t, NULL);
+	EXPECT_TRUE(cdr_has("\"cause\":\"connect\"}"));
+	EXPECT_TRUE(cdr_has("\"cause\":\"tls\",\"attempts\""));
+	expect_empty(1);
+	finish();
+}
+
+static void a_name_is_resolved_and_its_addresses_are_tried_in_order(void **state)
+{
+	(void)state;
+	static const char *const ips[] = {"10.0.0.31:5060", "10.0.0.32:5070", NULL};
+	site_init(&t);
+	t.pbx[0].host = STR("pbx.inside.test");
+	t.pbx[0].port = 0;
+	site_start(&t);
+	site_invite(&t, SITE_CARRIER, "1", NULL, SITE_SDP_OUT);
+	site_relay(&t, SITE_SDP_RELAY);
+	EXPECT_INT(t.rec.resolve_count, 1);
+	EXPECT_INT(counts().resolving, 1);
+	site_resolve(&t, ips);
+	EXPECT_SENT(0, "INVITE sip:+4930555@pbx.inside.test SIP/2.0");
+	EXPECT_INT(site_sent(&t, 0)->dest.flow.remote.ip[3], 31);
+	struct rec_send invite = *site_sent(&t, 0);
+	site_answer(&t, &invite, 503, "x", NULL, NULL);
+	EXPECT_SENT(0, "INVITE sip:+4930555@pbx.inside.test SIP/2.0");
+	EXPECT_INT(site_sent(&t, 0)->dest.flow.remote.port, 5070);
+	EXPECT_INT(t.rec.relay_count, 1); /* the same peer: the same session */
+	invite = *site_sent(&t, 0);
+	site_answer(&t, &invite, 603, "x", NULL, NULL);
+	EXPECT_SENT(0, "SIP/2.0 603");
+	finish();
+}
+
+static void a_name_that_does_not_resolve_is_passed_over(void **state)
+{
+	(void)state;
+	site_init(&t);
+	t.pbx[0].host = STR("pbx.inside.test");
+	site_start(&t);
+	site_invite(&t, SITE_CARRIER, "1", NULL, SITE_SDP_OUT);
+	site_relay(&t, SITE_SDP_RELAY);
+	site_resolve(&t, NULL);
+	site_relay(&t, SITE_SDP_RELAY);
+	EXPECT_SENT(0, "INVITE sip:+4930555@10.0.0.22");
+	finish();
+}
+
+static void cancel_while_a_name_is_resolved_sends_no_invite(void **state)
+{
+	(void)state;
+	static const char *const ips[] = {"10.0.0.31:5060", NULL};
+	site_init(&t);
+	t.pbx[0].host = STR("pbx.inside.test");
+	site_start(&t);
+	site_invite(&t, SITE_CARRIER, "1", NULL, SITE_SDP_OUT);
+	site_relay(&t, SITE_SDP_RELAY);
+	site_cancel(&t, SITE_CARRIER, "1");
+	EXPECT_SENT(0, "SIP/2.0 487");
+	site_resolve(&t, ips);
+	EXPECT_SENT(0, "SIP/2.0 487");
+	EXPECT_INT(counts().resolving, 0);
+	site_relay(&t, NULL);
+	expect_empty(1);
+	finish();
+}
+
+static void without_a_relay_new_calls_are_refused_and_old_ones_go_on(void **state)
+{
+	(void)state;
+	struct rec_send ok, invite;
+	start();
+	set_up(&ok, &invite);
+	site_invite(&t, SITE_CARRIER, "2", NULL, SITE_SDP_OUT);
+	site_relay_error(&t, RELAY_RESULT_TIMEOUT);
+	EXPECT_SENT(0, "SIP/2.0 503");
+	EXPECT_TRUE(site_has(site_sent(&t, 0), "Retry-After: "));
+	site_relay_error(&t, RELAY_RESULT_TIMEOUT); /* its delete */
+	EXPECT_TRUE(cdr_has("\"cause\":\"relay\""));
+	EXPECT_INT(counts().calls_confirmed, 1);
+	finish();
+}
+
+/* ---- refusals */
+
+static void strangers_and_oddities_are_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name, *method, *extra;
+		int status;
+		const char *has;
+	} rows[] = {
+		{"OPTIONS outside a dialog is answered by us", "OPTIONS", "", 200, "Allow: INVITE"},
+		{"a method that we know and do not do", "SUBSCRIBE", "Event: x\r\n", 405,
+		 "Allow: "},
+		{"a method that nobody knows", "FROBNICATE", "", 501, NULL},
+		{"an extension that we do not have", "OPTIONS", "Require: foo\r\n", 420,
+		 "Unsupported: foo"},
+		{"INFO without a dialog", "INFO", "", 481, NULL},
+	};
+	CHECK_TABLE(row, rows)
+	{
+		char want[32];
+		start();
+		site_request(&t, &t.outside, row->method, row->extra);
+		snprintf(want, sizeof(want), "SIP/2.0 %d ", row->status);
+		EXPECT_TRUE(site_is(site_sent(&t, 0), want));
+		if (row->has)
+			EXPECT_TRUE(site_has(site_sent(&t, 0), row->has));
+		expect_empty(0);
+		finish();
+	}
+}
+
+static void who_is_no_trunk_is_refused_and_counted(void **state)
+{
+	(void)state;
+	start();
+	CHECK(addr_parse(STR("192.0.2.66:5060"), &t.outside.remote) == OK);
+	site_invite(&t, SITE_CARRIER, "1", NULL, SITE_SDP_OUT);
+	EXPECT_SENT(0, "SIP/2.0 403");
+	EXPECT_INT(t.rec.notices[NOTICE_REFUSED], 1);
+	expect_empty(0);
+	finish();
+}
+
+static void who_is_denied_by_the_acl_hears_nothing(void **state)
+{
+	(void)state;
+	site_init(&t);
+	t.realm_rules[0].acl_given = true;
+	t.realm_rules[0].acl_default = ACL_DENY;
+	site_start(&t);
+	site_invite(&t, SITE_CARRIER, "1", NULL, SITE_SDP_OUT);
+	EXPECT_INT(site_sent_count(&t), 0);
+	EXPECT_INT(t.rec.drops[NOTICE_DROP_ACL], 1);
+	EXPECT_INT(t.rec.notices[NOTICE_REFUSED], 1);
+	finish();
+}
+
+static void an_offer_that_policy_forbids_is_488_before_anything_is_made(void **state)
+{
+	(void)state;
+	site_init(&t);
+	t.realm_rules[0].media_policy = 1;
+	site_start(&t);
+	site_invite(&t, SITE_CARRIER, "1", NULL, SITE_SDP_OUT);
+	EXPECT_SENT(0, "SIP/2.0 488 Not Acceptable Here");
+	EXPECT_TRUE(site_has(site_sent(&t, 0), "Warning: 302 "));
+	EXPECT_INT(t.rec.relay_count, 0);
+	EXPECT_TRUE(cdr_has("\"cause\":\"policy:srtp-only\",\"attempts\":[]"));
+	expect_empty(1);
+	finish();
+}
+
+static void an_answer_that_policy_forbids_ends_both_sides(void **state)
+{
+	(void)state;
+	site_init(&t);
+	t.realm_rules[1].media_policy = 1;
+	site_start(&t);
+	struct rec_send invite = call_out(NULL, SITE_SDP_OUT);
+	EXPECT_TRUE(strstr(t.rec.relays[0].text, "RTP/SAVP") != NULL);
+	site_answer(&t, &invite, 200, "b1", NULL, SITE_SDP_IN);
+	EXPECT_SENT(2, "ACK ");
+	EXPECT_SENT(1, "SIP/2.0 488");
+	EXPECT_SENT(0, "BYE ");
+	site_relay(&t, NULL);
+	EXPECT_TRUE(cdr_has("policy:srtp-only"));
+	expect_empty(1);
+	finish();
+}
+
+static void sdp_that_cannot_be_read_is_488(void **state)
+{
+	(void)state;
+	start();
+	site_invite(&t, SITE_CARRIER, "1", NULL, "v=0\r\nthis is no SDP\r\n");
+	EXPECT_SENT(0, "SIP/2.0 488");
+	expect_empty(1);
+	finish();
+}
+
+static void a_route_may_reject(void **state)
+{
+	(void)state;
+	site_init(&t);
+	t.routes[0].reject_status = 404;
+	t.routes[0].reject_reason = STR("No route");
+	site_start(&t);
+	site_invite(&t, SITE_CARRIER, "1", NULL, SITE_SDP_OUT);
+	EXPECT_SENT(0, "SIP/2.0 404 No route");
+	EXPECT_TRUE(cdr_has("\"cause\":\"policy:in\""));
+	expect_empty(1);
+	finish();
+}
+
+static void at_the_limit_new_calls_are_503(void **state)
+{
+	(void)state;
+	struct rec_send ok, invite;
+	site_init(&t);
+	t.set.limits.calls = 1;
+	site_start(&t);
+	set_up(&ok, &invite);
+	site_invite(&t, SITE_CARRIER, "2", NULL, SITE_SDP_OUT);
+	EXPECT_SENT(0, "SIP/2.0 503");
+	EXPECT_TRUE(site_has(site_sent(&t, 0), "Retry-After: "));
+	EXPECT_TRUE(cdr_has("policy:calls"));
+	EXPECT_INT(counts().calls_confirmed, 1);
+	finish();
+}
+
+static void while_draining_new_calls_are_503_and_old_ones_go_on(void **state)
+{
+	(void)state;
+	struct rec_send ok, invite;
+	start();
+	set_up(&ok, &invite);
+	site_event(&t, &(struct event){.type = EVENT_DRAIN});
+	site_invite(&t, SITE_CARRIER, "2", NULL, SITE_SDP_OUT);
+	EXPECT_SENT(0, "SIP/2.0 503");
+	site_request(&t, &t.outside, "OPTIONS", "");
+	EXPECT_SENT(0, "SIP/2.0 503");
+	site_in_dialog(&t, &t.outside, &ok, "BYE", 8, NULL, NULL);
+	EXPECT_SENT(0, "BYE ");
+	finish();
+}
+
+static void a_repeated_invite_repeats_the_last_answer_and_makes_nothing(void **state)
+{
+	(void)state;
+	start();
+	struct rec_send invite = call_out(NULL, SITE_SDP_OUT);
+	site_answer(&t, &invite, 180, "b1", NULL, NULL);
+	ports_rec_clear(&t.rec);
+	site_invite(&t, SITE_CARRIER, "1", NULL, SITE_SDP_OUT);
+	EXPECT_INT(site_sent_count(&t), 1);
+	EXPECT_SENT(0, "SIP/2.0 180");
+	EXPECT_INT(t.rec.notices[NOTICE_DUPLICATE], 1);
+	EXPECT_INT(counts().calls, 1);
+	finish();
+}
+
+static void sips_goes_over_tls_or_not_at_all(void **state)
+{
+	(void)state;
+	start();
+	site_message(&t, &t.outside,
+		     "INVITE sips:+4930555@203.0.113.1 SIP/2.0\r\n"
+		     "Via: SIP/2.0/UDP 198.51.100.7;branch=z9hG4bK-s;rport\r\nMax-Forwards: 70\r\n"
+		     "From: <sips:a@198.51.100.7>;tag=a\r\nTo: <sips:+4930555@203.0.113.1>\r\n"
+		     "Call-ID: s\r\nCSeq: 1 INVITE\r\nContact: <sips:a@198.51.100.7>\r\n"
+		     "Content-Length: 0\r\n\r\n");
+	EXPECT_SENT(0, "SIP/2.0 480");
+	EXPECT_TRUE(site_has(site_sent(&t, 0), "Warning: 381 "));
+	expect_empty(1);
 	finish();
 }
 
@@ -124,6 +780,41 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_plain_call_from_invite_to_bye),
 		cmocka_unit_test(the_callee_hangs_up),
+		cmocka_unit_test(a_request_without_the_peers_tag_is_of_no_dialog),
+		cmocka_unit_test(a_200_without_ack_is_repeated_then_both_get_bye),
+		cmocka_unit_test(bye_of_the_callee_before_the_ack_waits_for_it),
+		cmocka_unit_test(a_repeated_200_of_the_callee_is_acked_again),
+		cmocka_unit_test(a_second_200_of_another_branch_gets_ack_and_bye),
+		cmocka_unit_test(cancel_while_the_relay_thinks_sends_no_invite),
+		cmocka_unit_test(cancel_before_a_provisional_is_held),
+		cmocka_unit_test(cancel_goes_on_with_its_reason),
+		cmocka_unit_test(cancel_that_crosses_the_200_ends_in_bye),
+		cmocka_unit_test(cancel_while_the_answer_is_with_the_relay),
+		cmocka_unit_test(cancel_after_the_200_changes_nothing),
+		cmocka_unit_test(cancel_of_nothing_is_481),
+		cmocka_unit_test(refusals_are_mapped),
+		cmocka_unit_test(a_503_goes_to_the_next_peer_with_a_new_session),
+		cmocka_unit_test(when_no_peer_is_left_the_last_word_counts),
+		cmocka_unit_test(silence_goes_to_the_next_peer),
+		cmocka_unit_test(a_100_is_an_answer_to_failure_after),
+		cmocka_unit_test(silence_everywhere_is_408),
+		cmocka_unit_test(ringing_for_ever_ends_by_timer_c),
+		cmocka_unit_test(an_unreachable_peer_is_passed_over_and_told),
+		cmocka_unit_test(a_name_is_resolved_and_its_addresses_are_tried_in_order),
+		cmocka_unit_test(a_name_that_does_not_resolve_is_passed_over),
+		cmocka_unit_test(cancel_while_a_name_is_resolved_sends_no_invite),
+		cmocka_unit_test(without_a_relay_new_calls_are_refused_and_old_ones_go_on),
+		cmocka_unit_test(strangers_and_oddities_are_refused),
+		cmocka_unit_test(who_is_no_trunk_is_refused_and_counted),
+		cmocka_unit_test(who_is_denied_by_the_acl_hears_nothing),
+		cmocka_unit_test(an_offer_that_policy_forbids_is_488_before_anything_is_made),
+		cmocka_unit_test(an_answer_that_policy_forbids_ends_both_sides),
+		cmocka_unit_test(sdp_that_cannot_be_read_is_488),
+		cmocka_unit_test(a_route_may_reject),
+		cmocka_unit_test(at_the_limit_new_calls_are_503),
+		cmocka_unit_test(while_draining_new_calls_are_503_and_old_ones_go_on),
+		cmocka_unit_test(a_repeated_invite_repeats_the_last_answer_and_makes_nothing),
+		cmocka_unit_test(sips_goes_over_tls_or_not_at_all),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
