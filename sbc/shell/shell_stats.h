@@ -1,60 +1,51 @@
-/* What the shell counts by itself, as one table: name in /metrics, kind, help. */
+/* What the shell counts by itself, as one table: name in /metrics and help. */
 #ifndef SALLYPORT_SHELL_STATS_H
 #define SALLYPORT_SHELL_STATS_H
 
 #include <stdint.h>
 
-/* X(member, metric, kind, help) */
+/* X(member, metric, help): all are counters */
 #define SHELL_STATS_TABLE(X)                                                                       \
-	X(turns, "loop_turns_total", "counter", "Turns of the event loop")                         \
-	X(udp_received, "udp_received_total", "counter", "UDP datagrams received")                 \
-	X(udp_sent, "udp_sent_total", "counter", "UDP datagrams sent")                             \
-	X(udp_truncated, "udp_truncated_total", "counter",                                         \
+	X(turns, "loop_turns_total", "Turns of the event loop")                                    \
+	X(udp_received, "udp_received_total", "UDP datagrams received")                            \
+	X(udp_sent, "udp_sent_total", "UDP datagrams sent")                                        \
+	X(udp_truncated, "udp_truncated_total",                                                    \
 	  "UDP datagrams dropped because they were larger than the message limit")                 \
-	X(udp_keepalives, "udp_keepalives_total", "counter",                                       \
-	  "UDP datagrams of CRLF or NUL alone, dropped")                                           \
-	X(udp_unsent, "udp_unsent_total", "counter", "UDP datagrams that the kernel did not take") \
-	X(stream_keepalives, "stream_keepalives_total", "counter",                                 \
+	X(udp_keepalives, "udp_keepalives_total", "UDP datagrams of CRLF or NUL alone, dropped")   \
+	X(udp_unsent, "udp_unsent_total", "UDP datagrams that the kernel did not take")            \
+	X(stream_keepalives, "stream_keepalives_total",                                            \
 	  "CRLF keep-alives answered on stream connections")                                       \
-	X(connections_accepted, "connections_accepted_total", "counter",                           \
-	  "Stream connections accepted")                                                           \
-	X(connections_opened, "connections_opened_total", "counter",                               \
+	X(connections_accepted, "connections_accepted_total", "Stream connections accepted")       \
+	X(connections_opened, "connections_opened_total",                                          \
 	  "Stream connections that we opened and that came up")                                    \
-	X(connections_failed, "connections_failed_total", "counter",                               \
+	X(connections_failed, "connections_failed_total",                                          \
 	  "Stream connections that we began to open and that did not come up")                     \
-	X(connections_refused_limit, "connections_refused_limit_total", "counter",                 \
+	X(connections_refused_limit, "connections_refused_limit_total",                            \
 	  "Stream connections closed at once because the limit was reached")                       \
-	X(connections_refused_source, "connections_refused_source_total", "counter",               \
+	X(connections_refused_source, "connections_refused_source_total",                          \
 	  "Stream connections closed at once because their source had too many")                   \
-	X(closed_half_open, "closed_half_open_total", "counter",                                   \
+	X(closed_half_open, "closed_half_open_total",                                              \
 	  "Connections closed because no handshake or first byte came in time")                    \
-	X(closed_slow_message, "closed_slow_message_total", "counter",                             \
+	X(closed_slow_message, "closed_slow_message_total",                                        \
 	  "Connections closed because a message was not whole in time")                            \
-	X(closed_idle, "closed_idle_total", "counter", "Connections closed after idling")          \
-	X(closed_queue, "closed_queue_total", "counter",                                           \
+	X(closed_idle, "closed_idle_total", "Connections closed after idling")                     \
+	X(closed_queue, "closed_queue_total",                                                      \
 	  "Connections closed because the peer did not read what we sent")                         \
-	X(closed_framing, "closed_framing_total", "counter",                                       \
+	X(closed_framing, "closed_framing_total",                                                  \
 	  "Connections closed because their bytes were not SIP")                                   \
-	X(closed_limit, "closed_message_limit_total", "counter",                                   \
+	X(closed_limit, "closed_message_limit_total",                                              \
 	  "Connections closed because a message was larger than the limit")                        \
-	X(resolver_queries, "resolver_queries_total", "counter", "DNS questions asked")            \
-	X(resolver_failures, "resolver_failures_total", "counter",                                 \
-	  "DNS questions without a usable answer")                                                 \
-	X(resolver_timeouts, "resolver_timeouts_total", "counter",                                 \
-	  "Resolutions given up at the deadline")                                                  \
-	X(relay_requests, "relay_requests_total", "counter", "Requests to media relays")           \
-	X(relay_retransmits, "relay_retransmits_total", "counter",                                 \
-	  "Requests to media relays sent again")                                                   \
-	X(relay_timeouts, "relay_timeouts_total", "counter",                                       \
-	  "Requests that no media relay answered")                                                 \
-	X(relay_stray, "relay_stray_total", "counter",                                             \
-	  "Replies of media relays to nothing that waits")                                         \
-	X(cdr_written, "cdr_written_total", "counter", "CDRs handed to the operating system")      \
-	X(cdr_lost, "cdr_lost_total", "counter", "CDRs that could not be written")                 \
-	X(log_lost, "log_lost_total", "counter", "Log lines that were not written")
+	X(resolver_queries, "resolver_queries_total", "DNS questions asked")                       \
+	X(resolver_failures, "resolver_failures_total", "DNS questions without a usable answer")   \
+	X(resolver_timeouts, "resolver_timeouts_total", "Resolutions given up at the deadline")    \
+	X(relay_requests, "relay_requests_total", "Requests to media relays")                      \
+	X(relay_retransmits, "relay_retransmits_total", "Requests to media relays sent again")     \
+	X(relay_timeouts, "relay_timeouts_total", "Requests that no media relay answered")         \
+	X(relay_stray, "relay_stray_total", "Replies of media relays to nothing that waits")       \
+	X(log_lost, "log_lost_total", "Log lines that were not written")
 
 struct shell_stats {
-#define X(member, metric, kind, help) uint64_t member;
+#define X(member, metric, help) uint64_t member;
 	SHELL_STATS_TABLE(X)
 #undef X
 };

@@ -16,7 +16,13 @@
 /* P-256 must stay: a TLS 1.2 client's list also says which ECDSA keys it takes. */
 #define GROUPS "X25519:P-256:P-384"
 
-enum { PATH_TEXT_MAX = 4096, VERIFY_DEPTH = 8, CERT_LIST_MAX = 64 * 1024, SESSION_SECONDS = 3600 };
+enum {
+	PATH_TEXT_MAX = 4096,
+	VERIFY_DEPTH = 8,
+	CERT_LIST_MAX = 64 * 1024,
+	SESSION_SECONDS = 3600,
+	CLIENT_CA_NAMES_MAX = 8
+};
 
 struct identity {
 	X509 *leaf;
@@ -256,57 +262,27 @@ static bool is_asked_for(const struct settings *s, size_t trunk)
 	return trunk < s->policy.trunk_count && s->policy.trunks[trunk].certificate_name.len > 0;
 }
 
-/*
- * May clients of the realm lead to this anchor (SETTINGS_NO_INDEX: the system's)? Those of its
- * trunks that are known by their certificate; if there is none, those that its trunks name; if
- * they name none, all that are configured; if none is, the system's.
- */
-static bool realm_trusts(const struct settings *s, uint16_t realm, uint16_t anchor)
-{
-	bool by_certificate = false, named = false, asked = false, listed = false;
-	for (size_t i = 0; i < s->trunk_count; i++) {
-		const struct trunk *t = &s->trunks[i];
-		if (t->realm != realm)
-			continue;
-		if (is_asked_for(s, i)) {
-			by_certificate = true;
-			asked |= t->verify == anchor;
-		}
-		if (t->verify != SETTINGS_NO_INDEX) {
-			named = true;
-			listed |= t->verify == anchor;
-		}
-	}
-	if (by_certificate)
-		return asked;
-	if (named)
-		return listed;
-	return s->anchor_count > 0 ? anchor != SETTINGS_NO_INDEX : anchor == SETTINGS_NO_INDEX;
-}
-
 /* The anchors for clients on this listener, and their names as a hint for the client. */
-static enum err add_client_anchors(SSL_CTX *ctx, const struct settings *s, uint16_t realm,
+static enum err add_client_anchors(SSL_CTX *ctx, const struct settings *s, const struct listener *l,
 				   struct buf *why)
 {
 	STACK_OF(X509_NAME) *names = sk_X509_NAME_new_null();
 	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
-	for (size_t i = 0; i < s->anchor_count; i++) {
+	for (size_t i = 0; i < l->client_anchor_count; i++) {
 		char z[PATH_TEXT_MAX];
-		if (!realm_trusts(s, realm, (uint16_t)i))
-			continue;
-		if (str_copy(s->anchors[i].path, z, sizeof(z)) != OK ||
-		    X509_STORE_load_file(store, z) != 1) {
+		struct str path = s->anchors[l->client_anchors[i]].path;
+		if (str_copy(path, z, sizeof(z)) != OK || X509_STORE_load_file(store, z) != 1) {
 			sk_X509_NAME_pop_free(names, X509_NAME_free);
-			return complain(why, "cannot read trust anchor", s->anchors[i].path);
+			return complain(why, "cannot read trust anchor", path);
 		}
 		/* A file of a hundred roots would only make the hello long. */
 		STACK_OF(X509_NAME) *more = SSL_load_client_CA_file(z);
-		if (more && names && sk_X509_NAME_num(more) <= 8)
+		if (more && names && sk_X509_NAME_num(more) <= CLIENT_CA_NAMES_MAX)
 			while (sk_X509_NAME_num(more) > 0)
 				sk_X509_NAME_push(names, sk_X509_NAME_shift(more));
 		sk_X509_NAME_pop_free(more, X509_NAME_free);
 	}
-	if (realm_trusts(s, realm, SETTINGS_NO_INDEX) && SSL_CTX_set_default_verify_paths(ctx) != 1)
+	if (l->client_anchor_count == 0 && SSL_CTX_set_default_verify_paths(ctx) != 1)
 		ERR_clear_error(); /* a system without anchors: then nothing leads to one */
 	if (names)
 		SSL_CTX_set_client_CA_list(ctx, names);
@@ -337,7 +313,7 @@ static enum err make_server(struct tls_set *set, const struct settings *s, size_
 	SSL_CTX_set_verify(out->ctx, verify_mode(l->client_certificate), NULL);
 	if (l->client_certificate == CLIENT_CERT_OFF)
 		return OK;
-	return add_client_anchors(out->ctx, s, l->realm, why);
+	return add_client_anchors(out->ctx, s, l, why);
 }
 
 SSL *tls_new_server(const struct tls_set *set, uint16_t listener)

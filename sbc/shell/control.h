@@ -1,0 +1,29 @@
+/*
+ * The operator's command comes in here: a Unix socket of mode 0600, one JSON line in
+ * ({"command":"status"}), one out, then the connection closes. What a command does is the caller's.
+ */
+#ifndef SALLYPORT_CONTROL_H
+#define SALLYPORT_CONTROL_H
+
+#include "common/check.h"
+#include "common/err.h"
+#include "common/str.h"
+#include "sbc/shell/turn.h"
+
+enum { CONTROL_CLIENTS_MAX = 16, CONTROL_REQUEST_MAX = 4096, CONTROL_PATIENCE_MS = 10000 };
+
+/* The reply, memory for free(), with its line end; STR_NONE: out of memory. */
+typedef struct str (*control_fn)(void *ctx, struct str command);
+
+struct control;
+
+/* ERR_EXISTS: something answers on that socket already; ERR_LIMIT: path too long; ERR_IO with errno;
+ * ERR_NOMEM. A socket file that nobody answers on is replaced. */
+enum err control_new(struct control **out, struct turn *turn, struct str path, control_fn fn,
+		     void *ctx) MUST_USE;
+/* Removes the socket. */
+void control_free(struct control **c);
+/* The command of a request line; STR_NONE: it is none. The view is valid until the next call. */
+struct str control_read(struct str line, char *mem, size_t cap);
+
+#endif

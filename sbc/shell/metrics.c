@@ -1,0 +1,663 @@
+#include "metrics.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "common/check.h"
+#include "sbc/core/cdr.h"
+#include "sbc/shell/clock.h"
+
+enum family {
+	M_BUILD,
+	M_UPTIME,
+	M_GENERATION,
+	M_REQUESTS,
+	M_RESPONSES,
+	M_RETRANSMISSIONS,
+	M_DUPLICATES,
+	M_DROPPED,
+	M_REFUSED,
+	M_INVITES,
+	M_INVITES_FINAL,
+	M_CALLS_ENDED,
+	M_ATTEMPTS_ENDED,
+	M_CALLS,
+	M_CALLS_LIMIT,
+	M_PDD,
+	M_SETUP,
+	M_DURATION,
+	M_TRUNK_UP,
+	M_PEER_UP,
+	M_TRANSACTIONS,
+	M_TIMERS,
+	M_HANDSHAKES,
+	M_CONNECTIONS,
+	M_CERTIFICATE,
+	M_RELAY_UP,
+	M_RELAY_SESSIONS,
+	M_CDR_WRITTEN,
+	M_CDR_LOST,
+	M_CDR_PENDING,
+	M_NEVER,
+	M_RSS,
+	M_FDS,
+	M_CPU,
+	M_START,
+	M_SHELL, /* the shell's own table follows */
+};
+
+/* Milliseconds; printed as seconds. */
+static const uint64_t setup_bounds[] = {50,   100,  200,  500,   1000,  2000,
+					3000, 5000, 7500, 10000, 20000, 60000};
+static const uint64_t duration_bounds[] = {1000,   5000,   10000,   30000,   60000,  120000,
+					   300000, 600000, 1800000, 3600000, 7200000};
+
+#define HISTOGRAM(bounds_)                                                                         \
+	.kind = STATS_HISTOGRAM, .scale = 1000, .bounds = bounds_, .bound_count = ARRAY_LEN(bounds_)
+
+static const struct stats_family families[] = {
+	[M_BUILD] = {"sallyport_build_info", "1, with the version as label", STATS_GAUGE,
+		     .labels = {"version"}},
+	[M_UPTIME] = {"sallyport_uptime_seconds", "Time since the start", STATS_GAUGE,
+		      .scale = 1000},
+	[M_GENERATION] = {"sallyport_config_generation",
+			  "Number of the configuration in use; grows with each reload",
+			  STATS_GAUGE},
+	[M_REQUESTS] = {"sallyport_requests_total", "SIP requests that arrived and were understood",
+			STATS_COUNTER, .max_sets = 2048,
+			.labels = {"realm", "transport", "method"}},
+	[M_RESPONSES] = {"sallyport_responses_total", "Final responses that we sent", STATS_COUNTER,
+			 .max_sets = 4096, .labels = {"realm", "method", "status"}},
+	[M_RETRANSMISSIONS] = {"sallyport_retransmissions_total", "Messages that we sent again",
+			       STATS_COUNTER, .max_sets = 1024, .labels = {"realm", "method"}},
+	[M_DUPLICATES] = {"sallyport_duplicates_total", "Retransmissions that we absorbed",
+			  STATS_COUNTER, .max_sets = 1024, .labels = {"realm", "method"}},
+	[M_DROPPED] = {"sallyport_dropped_total", "What was dropped without an answer",
+		       STATS_COUNTER, .max_sets = 1024, .labels = {"realm", "transport", "reason"}},
+	[M_REFUSED] = {"sallyport_refused_total", "Requests that a rule refused", STATS_COUNTER,
+		       .max_sets = 4096, .labels = {"realm", "stage", "rule", "status"}},
+	[M_INVITES] = {"sallyport_invites_total",
+		       "INVITEs of new calls: in, from a trunk; out, attempts at one",
+		       STATS_COUNTER, .max_sets = 1024, .labels = {"trunk", "direction"}},
+	[M_INVITES_FINAL] = {"sallyport_invites_final_total", "Final statuses of those INVITEs",
+			     STATS_COUNTER, .max_sets = 8192,
+			     .labels = {"trunk", "direction", "status"}},
+	[M_CALLS_ENDED] = {"sallyport_calls_ended_total",
+			   "Calls that ended, each once, by the trunk they came from",
+			   STATS_COUNTER, .max_sets = 8192,
+			   .labels = {"trunk", "direction", "outcome", "answered"}},
+	[M_ATTEMPTS_ENDED] = {"sallyport_attempts_ended_total",
+			      "Attempts at a trunk's peers that ended; a call may make several",
+			      STATS_COUNTER, .max_sets = 8192, .labels = {"trunk", "outcome"}},
+	[M_CALLS] = {"sallyport_calls", "Calls now", STATS_GAUGE, .max_sets = 4096,
+		     .labels = {"trunk", "direction", "state"}},
+	[M_CALLS_LIMIT] = {"sallyport_calls_limit", "Calls that there may be", STATS_GAUGE},
+	[M_PDD] = {"sallyport_post_dial_delay_seconds",
+		   "From the INVITE to the first sign that the caller hears",
+		   HISTOGRAM(setup_bounds), .max_sets = 512, .labels = {"trunk", "direction"}},
+	[M_SETUP] = {"sallyport_call_setup_seconds", "From the INVITE to the answer",
+		     HISTOGRAM(setup_bounds), .max_sets = 512, .labels = {"trunk", "direction"}},
+	[M_DURATION] = {"sallyport_call_duration_seconds", "From the answer to the end",
+			HISTOGRAM(duration_bounds), .max_sets = 512,
+			.labels = {"trunk", "direction"}},
+	[M_TRUNK_UP] = {"sallyport_trunk_up", "1: at least one peer of the trunk answers",
+			STATS_GAUGE, .max_sets = 1024, .labels = {"trunk"}},
+	[M_PEER_UP] = {"sallyport_peer_up", "1: the peer answers, or is not asked", STATS_GAUGE,
+		       .max_sets = 4096, .labels = {"trunk", "peer"}},
+	[M_TRANSACTIONS] = {"sallyport_transactions", "SIP transactions now", STATS_GAUGE,
+			    .labels = {"side"}},
+	[M_TIMERS] = {"sallyport_timers", "Timers of the signalling core now", STATS_GAUGE},
+	[M_HANDSHAKES] = {"sallyport_tls_handshakes_total", "TLS handshakes by how they ended",
+			  STATS_COUNTER, .max_sets = 1024, .labels = {"realm", "result"}},
+	[M_CONNECTIONS] = {"sallyport_connections", "Stream connections now", STATS_GAUGE,
+			   .max_sets = 256, .labels = {"realm", "transport"}},
+	[M_CERTIFICATE] = {"sallyport_certificate_expiry_timestamp_seconds",
+			   "When the certificate ends", STATS_GAUGE, .max_sets = 256,
+			   .labels = {"certificate"}},
+	[M_RELAY_UP] = {"sallyport_relay_up", "1: the media relay answers", STATS_GAUGE,
+			.labels = {"relay"}},
+	[M_RELAY_SESSIONS] = {"sallyport_relay_sessions", "Sessions, as the media relay says",
+			      STATS_GAUGE, .labels = {"relay"}},
+	[M_CDR_WRITTEN] = {"sallyport_cdr_written_total", "CDRs written", STATS_COUNTER,
+			   .labels = {"sink"}},
+	[M_CDR_LOST] = {"sallyport_cdr_lost_total", "CDRs that could not be written", STATS_COUNTER,
+			.labels = {"sink"}},
+	[M_CDR_PENDING] = {"sallyport_cdr_pending", "CDRs that wait for the disk", STATS_GAUGE,
+			   .labels = {"sink"}},
+	[M_NEVER] = {"sallyport_never_total", "Things that happened and were believed impossible",
+		     STATS_COUNTER},
+	[M_RSS] = {"process_resident_memory_bytes", "Resident memory", STATS_GAUGE},
+	[M_FDS] = {"process_open_fds", "Open descriptors", STATS_GAUGE},
+	[M_CPU] = {"process_cpu_seconds_total", "User and system time", STATS_COUNTER,
+		   .scale = 1000},
+	[M_START] = {"process_start_time_seconds", "Start, since the epoch", STATS_GAUGE},
+#define X(member, metric, help) {"sallyport_" metric, help, STATS_COUNTER},
+	SHELL_STATS_TABLE(X)
+#undef X
+};
+
+enum err metrics_init(struct metrics *m, struct log *log)
+{
+	*m = (struct metrics){.log = log};
+	return stats_init(&m->stats, families, ARRAY_LEN(families));
+}
+
+void metrics_release(struct metrics *m)
+{
+	stats_release(&m->stats);
+}
+
+/* ---- labels ---- */
+
+static struct str realm_name(const struct settings *s, uint16_t i)
+{
+	return s && i < s->realm_count ? s->realms[i].name : STR("none");
+}
+
+static struct str trunk_name(const struct settings *s, uint16_t i)
+{
+	return s && i < s->trunk_count ? s->trunks[i].name : STR("none");
+}
+
+/* A stranger may invent methods: there is one label for all that we do not know. */
+static const char *const methods[] = {"OTHER",   "INVITE",    "ACK",    "BYE",     "CANCEL",
+				      "OPTIONS", "REGISTER",  "PRACK",  "UPDATE",  "INFO",
+				      "REFER",   "SUBSCRIBE", "NOTIFY", "MESSAGE", "PUBLISH"};
+
+static unsigned method_index(struct str m)
+{
+	for (unsigned i = 1; i < ARRAY_LEN(methods); i++)
+		if (m.len > 0 && m.p[0] == methods[i][0] && str_eq(m, str_from(methods[i])))
+			return i;
+	return 0;
+}
+
+static const char *const transports[TRANSPORT_COUNT] = {"udp", "tcp", "tls"};
+static const char *const drops[NOTICE_DROP_COUNT] = {
+#define X(name, text, help) [NOTICE_DROP_##name] = text,
+	NOTICE_DROP_TABLE(X)
+#undef X
+};
+
+static struct str status_text(char mem[8], unsigned status)
+{
+	struct buf b;
+	buf_init(&b, mem, 8);
+	buf_u64(&b, status);
+	return buf_view(&b);
+}
+
+/* ---- counting messages, by numbers ---- */
+
+struct numbers {
+	enum family family;
+	uint16_t realm;
+	unsigned a, b; /* below 4096 */
+};
+
+static struct metrics_slot *slot_of(struct metrics *m, const struct notice *n, struct numbers k)
+{
+	uint64_t generation = n->settings ? n->settings->generation : 0;
+	uint64_t key = 1ull << 63 | (generation & 0x7ff) << 52 | (uint64_t)k.family << 44 |
+		       (uint64_t)(k.realm & 0xfff) << 32 | (uint64_t)(k.a & 0xffff) << 16 |
+		       (k.b & 0xffff);
+	uint64_t h = key * 0x9e3779b97f4a7c15u;
+	struct metrics_slot *s = &m->cache[h >> 52 & (METRICS_CACHE - 1)];
+	if (s->key != key)
+		*s = (struct metrics_slot){key, NULL};
+	return s;
+}
+
+static void count_request(struct metrics *m, const struct notice *n)
+{
+	unsigned method = method_index(n->method);
+	struct metrics_slot *s =
+		slot_of(m, n, (struct numbers){M_REQUESTS, n->realm, n->transport, method});
+	if (!s->cell) {
+		struct str v[] = {realm_name(n->settings, n->realm),
+				  str_from(transports[n->transport]), str_from(methods[method])};
+		s->cell = stats_get(&m->stats, M_REQUESTS, v);
+	}
+	++*s->cell;
+}
+
+static void count_response(struct metrics *m, const struct notice *n)
+{
+	unsigned method = method_index(n->method);
+	struct metrics_slot *s =
+		slot_of(m, n, (struct numbers){M_RESPONSES, n->realm, n->status, method});
+	if (!s->cell) {
+		char mem[8];
+		struct str v[] = {realm_name(n->settings, n->realm), str_from(methods[method]),
+				  status_text(mem, n->status)};
+		s->cell = stats_get(&m->stats, M_RESPONSES, v);
+	}
+	++*s->cell;
+}
+
+static void count_again(struct metrics *m, const struct notice *n, enum family family)
+{
+	unsigned method = method_index(n->method);
+	struct metrics_slot *s = slot_of(m, n, (struct numbers){family, n->realm, 0, method});
+	if (!s->cell) {
+		struct str v[] = {realm_name(n->settings, n->realm), str_from(methods[method])};
+		s->cell = stats_get(&m->stats, family, v);
+	}
+	++*s->cell;
+}
+
+static void count_drop(struct metrics *m, const struct notice *n)
+{
+	struct metrics_slot *s =
+		slot_of(m, n, (struct numbers){M_DROPPED, n->realm, n->transport, n->drop});
+	if (!s->cell) {
+		struct str v[] = {realm_name(n->settings, n->realm),
+				  str_from(transports[n->transport]), str_from(drops[n->drop])};
+		s->cell = stats_get(&m->stats, M_DROPPED, v);
+	}
+	++*s->cell;
+}
+
+/* ---- counting calls, by text: a handful for each call ---- */
+
+static void count_refused(struct metrics *m, const struct notice *n)
+{
+	char mem[8];
+	const struct verdict *v = n->verdict;
+	struct str labels[] = {realm_name(n->settings, n->realm),
+			       str_from(v ? verdict_stage_name(v->stage) : "none"),
+			       v && v->rule.len > 0 ? v->rule : STR("none"),
+			       status_text(mem, v ? v->status : 0)};
+	++*stats_get(&m->stats, M_REFUSED, labels);
+	m->refused++;
+}
+
+static void count_invite(struct metrics *m, struct str trunk, const char *direction)
+{
+	struct str v[] = {trunk, str_from(direction)};
+	++*stats_get(&m->stats, M_INVITES, v);
+}
+
+static void count_final(struct metrics *m, struct str trunk, const char *direction, unsigned status)
+{
+	char mem[8];
+	struct str v[] = {trunk, str_from(direction), status_text(mem, status)};
+	++*stats_get(&m->stats, M_INVITES_FINAL, v);
+}
+
+static void observe(struct metrics *m, enum family family, struct str trunk, uint64_t ms)
+{
+	struct str v[] = {trunk, STR("in")};
+	stats_observe(&m->stats, family, stats_get(&m->stats, family, v), ms);
+}
+
+static uint64_t first_of(uint64_t a, uint64_t b)
+{
+	return a && (!b || a < b) ? a : b;
+}
+
+static void count_ended(struct metrics *m, const struct notice *n)
+{
+	const struct cdr *c = n->cdr;
+	struct str trunk = trunk_name(n->settings, n->trunk);
+	if (!c)
+		return;
+	if (c->ingress_trunk.len > 0)
+		trunk = c->ingress_trunk;
+	/* "policy:RULE" is one outcome: the rules are labels of refused_total. */
+	struct str outcome = c->cause;
+	outcome.len = str_index(outcome, ':');
+	struct str v[] = {trunk, STR("in"), outcome.len > 0 ? outcome : STR("none"),
+			  c->answer ? STR("yes") : STR("no")};
+	++*stats_get(&m->stats, M_CALLS_ENDED, v);
+	count_final(m, trunk, "in", c->status);
+	uint64_t heard = first_of(first_of(c->ring, c->early_media), c->answer);
+	if (!heard)
+		heard = c->end;
+	if (heard >= c->start)
+		observe(m, M_PDD, trunk, heard - c->start);
+	if (c->answer >= c->start && c->answer)
+		observe(m, M_SETUP, trunk, c->answer - c->start);
+	if (c->answer)
+		observe(m, M_DURATION, trunk, c->duration_ms);
+	for (size_t i = 0; i < c->attempt_count; i++) {
+		const struct cdr_attempt *a = &c->attempts[i];
+		struct str result = cdr_outcome(a->status, c->ring != 0, a->cause.len > 0);
+		struct str w[] = {a->trunk, result};
+		++*stats_get(&m->stats, M_ATTEMPTS_ENDED, w);
+	}
+}
+
+static void count_started(struct metrics *m, const struct notice *n)
+{
+	uint64_t second = n->now_ms / 1000;
+	if (second != m->second) {
+		m->cps = second == m->second + 1 ? m->in_second : 0;
+		m->second = second;
+		m->in_second = 0;
+	}
+	m->in_second++;
+	m->invites++;
+	count_invite(m, trunk_name(n->settings, n->trunk), "in");
+}
+
+uint32_t metrics_cps(const struct metrics *m, uint64_t now_ms)
+{
+	uint64_t second = now_ms / 1000;
+	return second == m->second ? m->cps : second == m->second + 1 ? m->in_second : 0;
+}
+
+/* ---- log lines ---- */
+
+static void log_refused(struct log *l, const struct notice *n)
+{
+	const struct verdict *v = n->verdict;
+	log_start(l, LOG_LEVEL_INFO, "refused", n->call, n->wall_ms);
+	log_str(l, "realm", realm_name(n->settings, n->realm));
+	log_addr(l, "source", &n->source);
+	log_str(l, "method", n->method);
+	if (v) {
+		log_z(l, "stage", verdict_stage_name(v->stage));
+		log_u64(l, "status", v->status);
+		log_str(l, "reason", v->warn_text.len > 0 ? v->warn_text : v->reason);
+		log_str(l, "rule", v->rule);
+		if (v->file.len > 0)
+			log_printf(l, "place", "%.*s:%u", STR_ARG(v->file), v->line);
+	}
+	log_end(l);
+}
+
+static void log_call(struct log *l, const struct notice *n, const char *event)
+{
+	log_start(l, LOG_LEVEL_INFO, event, n->call, n->wall_ms);
+	if (n->trunk != SETTINGS_NO_INDEX)
+		log_str(l, "trunk", trunk_name(n->settings, n->trunk));
+	if (n->from.len > 0)
+		log_str(l, "from", n->from);
+	if (n->to.len > 0)
+		log_str(l, "to", n->to);
+	if (n->status)
+		log_u64(l, "status", n->status);
+	log_end(l);
+}
+
+static void log_ended(struct log *l, const struct notice *n)
+{
+	const struct cdr *c = n->cdr;
+	log_start(l, LOG_LEVEL_INFO, "call_ended", n->call, n->wall_ms);
+	if (c) {
+		log_u64(l, "status", c->status);
+		log_str(l, "cause", c->cause);
+		log_str(l, "from", c->from_number);
+		log_str(l, "to", c->to_number);
+		log_str(l, "ingress", c->ingress_trunk);
+		if (c->egress_trunk.len > 0)
+			log_str(l, "egress", c->egress_trunk);
+		log_u64(l, "duration_ms", c->duration_ms);
+		log_z(l, "ended_by",
+		      c->ended_by == CDR_CALLER   ? "caller"
+		      : c->ended_by == CDR_CALLEE ? "callee"
+						  : "us");
+	}
+	log_end(l);
+}
+
+static void log_peer(struct log *l, const struct notice *n, bool up)
+{
+	const struct settings *s = n->settings;
+	log_start(l, up ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, up ? "peer_up" : "peer_down", STR_NONE,
+		  n->wall_ms);
+	log_str(l, "trunk", trunk_name(s, n->trunk));
+	if (s && n->trunk < s->trunk_count && n->peer < s->trunks[n->trunk].peer_count)
+		log_str(l, "peer", s->trunks[n->trunk].peers[n->peer].uri);
+	if (!up)
+		log_u64(l, "status", n->status);
+	log_end(l);
+}
+
+static void log_drop(struct log *l, const struct notice *n)
+{
+	log_start(l, LOG_LEVEL_INFO, "dropped", n->call, n->wall_ms);
+	log_str(l, "realm", realm_name(n->settings, n->realm));
+	log_z(l, "transport", transports[n->transport]);
+	log_addr(l, "source", &n->source);
+	log_z(l, "reason", drops[n->drop]);
+	log_end(l);
+}
+
+void metrics_notice(struct metrics *m, const struct notice *n)
+{
+	switch (n->type) {
+	case NOTICE_REQUEST: count_request(m, n); break;
+	case NOTICE_RESPONSE: count_response(m, n); break;
+	case NOTICE_RETRANSMIT: count_again(m, n, M_RETRANSMISSIONS); break;
+	case NOTICE_DUPLICATE: count_again(m, n, M_DUPLICATES); break;
+	case NOTICE_DROPPED:
+		count_drop(m, n);
+		log_drop(m->log, n);
+		break;
+	case NOTICE_REFUSED:
+		count_refused(m, n);
+		log_refused(m->log, n);
+		break;
+	case NOTICE_CALL_STARTED:
+		count_started(m, n);
+		log_call(m->log, n, "call_started");
+		break;
+	case NOTICE_CALL_ATTEMPT:
+		count_invite(m, trunk_name(n->settings, n->trunk), "out");
+		log_call(m->log, n, "call_attempt");
+		break;
+	case NOTICE_ATTEMPT_ENDED:
+		count_final(m, trunk_name(n->settings, n->trunk), "out", n->status);
+		log_call(m->log, n, "attempt_ended");
+		break;
+	case NOTICE_CALL_ANSWERED: log_call(m->log, n, "call_answered"); break;
+	case NOTICE_CALL_ENDED:
+		count_ended(m, n);
+		log_ended(m->log, n);
+		break;
+	case NOTICE_PEER_UP: log_peer(m->log, n, true); break;
+	case NOTICE_PEER_DOWN: log_peer(m->log, n, false); break;
+	case NOTICE_COUNT: break;
+	}
+}
+
+void metrics_flow(struct metrics *m, const struct flow_report *r, const struct settings *s,
+		  uint64_t wall_ms)
+{
+	uint16_t listener = r->flow->listener;
+	struct str realm = listener < s->listener_count
+				   ? realm_name(s, s->listeners[listener].realm)
+				   : STR("none");
+	struct log *l = m->log;
+	bool failed = r->type == FLOW_REPORT_HANDSHAKE && r->tls != TLS_RESULT_OK;
+	static const char *const events[] = {"tls_handshake", "connection_up", "connection_end"};
+	if (r->type == FLOW_REPORT_HANDSHAKE) {
+		struct str v[] = {realm, str_from(tls_result_label(r->tls))};
+		++*stats_get(&m->stats, M_HANDSHAKES, v);
+	}
+	log_start(l, failed ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, events[r->type], STR_NONE, wall_ms);
+	log_str(l, "realm", realm);
+	log_z(l, "transport", transports[r->flow->transport]);
+	log_addr(l, "peer", &r->flow->remote);
+	log_z(l, "direction", r->outbound ? "out" : "in");
+	if (r->type == FLOW_REPORT_HANDSHAKE)
+		log_z(l, "result", tls_result_label(r->tls));
+	if (failed)
+		log_str(l, "why", r->why);
+	if (r->facts) {
+		log_str(l, "version", r->facts->version);
+		log_str(l, "cipher", r->facts->cipher);
+		if (r->facts->name_count > 0)
+			log_str(l, "name", r->facts->names[0]);
+	}
+	if (r->type == FLOW_REPORT_END)
+		log_z(l, "end", flow_end_label(r->end));
+	log_end(l);
+}
+
+void metrics_relay(struct metrics *m, const struct relay *r, uint64_t wall_ms)
+{
+	log_start(m->log, r->is_up ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+		  r->is_up ? "relay_up" : "relay_down", STR_NONE, wall_ms);
+	log_str(m->log, "relay", (struct str){r->name, r->name_len});
+	log_end(m->log);
+}
+
+/* ---- what is read on demand ---- */
+
+static void set(struct metrics *m, enum family family, const struct str *labels, uint64_t v)
+{
+	*stats_get(&m->stats, family, labels) = v;
+}
+
+static void zero_calls(struct metrics *m, const struct settings *s)
+{
+	static const char *const states[] = {"setup", "confirmed"};
+	static const char *const directions[] = {"in", "out"};
+	for (size_t i = 0; i < s->trunk_count; i++)
+		for (size_t d = 0; d < 2; d++)
+			for (size_t k = 0; k < 2; k++) {
+				struct str v[] = {s->trunks[i].name, str_from(directions[d]),
+						  str_from(states[k])};
+				set(m, M_CALLS, v, 0);
+			}
+}
+
+static void add_call(void *ctx, const struct sbc_call_view *c)
+{
+	struct metrics *m = ctx;
+	struct str state = c->answered_ms ? STR("confirmed") : STR("setup");
+	struct str in[] = {trunk_name(c->settings, c->ingress), STR("in"), state};
+	struct str out[] = {trunk_name(c->settings, c->egress), STR("out"), state};
+	++*stats_get(&m->stats, M_CALLS, in);
+	if (c->egress != SETTINGS_NO_INDEX)
+		++*stats_get(&m->stats, M_CALLS, out);
+}
+
+static void read_trunks(struct metrics *m, const struct metrics_facts *f)
+{
+	for (size_t i = 0; i < f->settings->trunk_count; i++) {
+		const struct trunk *t = &f->settings->trunks[i];
+		bool any = false;
+		for (size_t p = 0; p < t->peer_count; p++) {
+			bool up = sbc_peer_is_up(f->sbc, (uint16_t)i, (uint16_t)p);
+			struct str v[] = {t->name, t->peers[p].uri};
+			set(m, M_PEER_UP, v, up);
+			any |= up;
+		}
+		set(m, M_TRUNK_UP, &t->name, any);
+	}
+}
+
+static void read_core(struct metrics *m, const struct metrics_facts *f)
+{
+	struct sbc_counts c;
+	struct str client = STR("client"), server = STR("server");
+	sbc_count(f->sbc, &c);
+	set(m, M_TRANSACTIONS, &client, c.client_transactions);
+	set(m, M_TRANSACTIONS, &server, c.server_transactions);
+	set(m, M_TIMERS, NULL, c.timers);
+	set(m, M_CALLS_LIMIT, NULL, f->settings->limits.calls);
+	zero_calls(m, f->settings);
+	sbc_each_call(f->sbc, add_call, m);
+}
+
+static void read_shell(struct metrics *m, const struct metrics_facts *f)
+{
+	/* Listeners of one realm and transport share a label set. */
+	for (unsigned pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < f->flows->listener_count; i++) {
+			const struct flow_listener *l = &f->flows->listeners[i];
+			if (l->listener.transport == TRANSPORT_UDP)
+				continue;
+			struct str v[] = {realm_name(f->settings, l->listener.realm),
+					  str_from(transports[l->listener.transport])};
+			uint64_t *cell = stats_get(&m->stats, M_CONNECTIONS, v);
+			*cell = pass == 0 ? 0 : *cell + l->connections;
+		}
+	}
+	for (size_t i = 0; i < f->settings->certificate_count; i++)
+		set(m, M_CERTIFICATE, &f->settings->certificates[i].name,
+		    (uint64_t)tls_certificate_end(f->tls, i));
+	for (size_t i = 0; i < f->relays->count; i++) {
+		const struct relay *r = &f->relays->relays[i];
+		struct str name = {r->name, r->name_len};
+		set(m, M_RELAY_UP, &name, r->is_up);
+		set(m, M_RELAY_SESSIONS, &name, r->sessions);
+	}
+	for (size_t i = 0; i < f->cdr_count; i++) {
+		struct cdr_file_counts c;
+		struct str path =
+			i < f->settings->cdr_count ? f->settings->cdrs[i].path : STR("old");
+		cdr_file_count(f->cdrs[i], &c);
+		set(m, M_CDR_WRITTEN, &path, c.written);
+		set(m, M_CDR_LOST, &path, c.lost);
+		set(m, M_CDR_PENDING, &path, c.pending);
+	}
+	size_t at = M_SHELL;
+#define X(member, metric, help) set(m, (enum family)at++, NULL, f->shell->member);
+	SHELL_STATS_TABLE(X)
+#undef X
+}
+
+uint64_t metrics_memory_bytes(void)
+{
+	unsigned long long pages = 0;
+	FILE *file = fopen("/proc/self/statm", "re");
+	if (!file)
+		return 0;
+	char text[128];
+	size_t n = fread(text, 1, sizeof(text), file);
+	fclose(file);
+	struct str s = {text, n}, word;
+	if (str_cut_word(&s, &word) && str_cut_word(&s, &word)) {
+		uint64_t v;
+		if (str_to_u64(word, UINT64_MAX / 65536, &v) == OK)
+			pages = v;
+	}
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static uint64_t count_fds(void)
+{
+	uint64_t n = 0;
+	DIR *d = opendir("/proc/self/fd");
+	if (!d)
+		return 0;
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n > 3 ? n - 3 : 0; /* ".", ".." and the directory itself */
+}
+
+static void read_process(struct metrics *m, const struct metrics_facts *f)
+{
+	struct rusage u;
+	struct str version = STR(SALLYPORT_VERSION);
+	set(m, M_BUILD, &version, 1);
+	set(m, M_UPTIME, NULL, f->uptime_ms);
+	set(m, M_GENERATION, NULL, f->settings->generation);
+	set(m, M_NEVER, NULL, check_never_count());
+	set(m, M_RSS, NULL, metrics_memory_bytes());
+	set(m, M_FDS, NULL, count_fds());
+	set(m, M_START, NULL, (f->wall_ms - f->uptime_ms) / 1000);
+	if (getrusage(RUSAGE_SELF, &u) == 0)
+		set(m, M_CPU, NULL,
+		    (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000 +
+			    (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000);
+}
+
+void metrics_write(struct metrics *m, struct buf *b, const struct metrics_facts *f)
+{
+	const struct stats *all[] = {&m->stats};
+	read_process(m, f);
+	read_core(m, f);
+	read_trunks(m, f);
+	read_shell(m, f);
+	stats_write(b, all, 1);
+}
