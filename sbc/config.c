@@ -10,6 +10,8 @@
 #include "sbc/config_peer.h"
 #include "sbc/config_tables.h"
 
+enum { RESOLVER_TEXT_MAX = 64 }; /* "[IPv6]:port," */
+
 /* Lies in its own arena, with the tree and every text. */
 struct config {
 	struct settings settings;
@@ -627,11 +629,34 @@ static struct str host_name(struct arena *a)
 	return s.len > 0 ? s : STR("localhost");
 }
 
+/* "192.0.2.1:53,[2001:db8::1]:53" */
+static struct str build_resolver(struct building *g)
+{
+	const struct conf_list *l = &g->raw->node.resolver;
+	const struct addr *from = l->items;
+	size_t cap = l->count * RESOLVER_TEXT_MAX;
+	char *to = get(g, cap, 1);
+	struct buf b;
+	if (!to)
+		return STR_NONE;
+	buf_init(&b, to, cap);
+	for (size_t i = 0; i < l->count; i++) {
+		struct addr a = from[i];
+		if (a.port == 0)
+			a.port = 53;
+		if (i > 0)
+			buf_char(&b, ',');
+		addr_write(&b, &a);
+	}
+	return buf_view(&b);
+}
+
 static void build(struct building *g)
 {
 	const struct raw_config *raw = g->raw;
 	g->s->node = raw->node.name.len > 0 ? raw->node.name : host_name(g->arena);
 	g->s->run_as = raw->node.run_as;
+	g->s->resolver = build_resolver(g);
 	g->s->log = raw->observe.log.v;
 	g->s->control_path = raw->observe.control;
 	g->s->limits = raw->limits.v;

@@ -223,6 +223,14 @@ static const struct conf_setting node_settings[] = {
 	 .otherwise = "whoever started it",
 	 .flags = CONF_RESTART,
 	 .help = "User to become when started as root, without systemd."},
+	{.name = "resolver",
+	 .type = CONF_LIST_OF,
+	 .item = CONF_ADDRESS_PORT,
+	 CONF_AT(struct raw_node, resolver),
+	 .max = 8,
+	 .otherwise = "as /etc/resolv.conf says",
+	 .flags = CONF_RESTART,
+	 .help = "DNS servers to ask; port 53 where none is written."},
 };
 static const struct conf_section node_section = {
 	.help = "This node.", ROWS(node_settings), .size = sizeof(struct raw_node)};

@@ -11,6 +11,7 @@ struct raw_node {
 	struct str name;
 	struct str run_as;
 	uint32_t workers;
+	struct conf_list resolver; /* of struct addr */
 };
 
 struct raw_certificate {

@@ -151,7 +151,8 @@ struct log_settings {
 
 struct settings {
 	struct str node;
-	struct str run_as; /* user to become when started as root; empty: stay */
+	struct str run_as;   /* user to become when started as root; empty: stay */
+	struct str resolver; /* DNS servers, "address:port" with commas; empty: the system's */
 	struct log_settings log;
 	struct policy_config policy;
 	const struct realm *realms;

@@ -66,7 +66,8 @@ void cdr_file_write_name(struct buf *b, struct str path, uint64_t wall_ms, unsig
 static void end_torn_line(int fd, off_t size)
 {
 	char last;
-	if (size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n' && write(fd, "\n", 1) != 1)
+	if (size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n' &&
+	    write(fd, "\n", 1) != 1)
 		return; /* the disk is full: the next write says so */
 }
 
@@ -118,7 +119,8 @@ static bool write_on(struct cdr_file *f)
 	if (f->fd < 0 && open_file(f) != OK)
 		return false;
 	while (f->writing_at < f->writing.len) {
-		ssize_t n = write(f->fd, f->writing.p + f->writing_at, f->writing.len - f->writing_at);
+		ssize_t n =
+			write(f->fd, f->writing.p + f->writing_at, f->writing.len - f->writing_at);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)

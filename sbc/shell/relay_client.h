@@ -63,7 +63,8 @@ struct relay_client {
 	struct rng *rng;
 	struct pool requests;
 	struct arena arena; /* of one reply */
-	uint32_t instance;  /* in every cookie: a relay that remembers our last run must not mix us up */
+	uint32_t
+		instance; /* in every cookie: a relay that remembers our last run must not mix us up */
 	relay_changed_fn changed;
 	void *changed_ctx;
 	struct relay relays[RELAY_MAX];

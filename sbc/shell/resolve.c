@@ -421,8 +421,7 @@ void resolver_release(struct resolver *r)
 
 void resolver_reload(struct resolver *r)
 {
-	list_each_safe(it, &r->oldest)
-	{
+	list_each_safe (it, &r->oldest) {
 		struct lookup *l = LIST_OBJECT(it, struct lookup, age_node);
 		if (!l->is_pending)
 			drop_lookup(l);

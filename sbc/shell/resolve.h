@@ -41,7 +41,7 @@ struct resolver {
 	struct resolver_socket sockets[RESOLVE_SOCKETS_MAX];
 	struct pool requests, lookups;
 	struct table names;
-	struct list oldest; /* lookups, the oldest first */
+	struct list oldest;      /* lookups, the oldest first */
 	struct turn_timer timer; /* when c-ares wants to be called */
 	bool is_dirty;           /* something was learnt: look at all requests again */
 	char *hosts;             /* the text of /etc/hosts */

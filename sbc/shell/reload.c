@@ -1,0 +1,88 @@
+#include "reload.h"
+
+static bool same_realms(const struct settings *a, const struct settings *b)
+{
+	if (a->realm_count != b->realm_count)
+		return false;
+	for (size_t i = 0; i < a->realm_count; i++)
+		if (!str_eq(a->realms[i].name, b->realms[i].name))
+			return false;
+	return true;
+}
+
+static bool same_listeners(const struct settings *a, const struct settings *b)
+{
+	if (a->listener_count != b->listener_count)
+		return false;
+	for (size_t i = 0; i < a->listener_count; i++) {
+		const struct listener *x = &a->listeners[i], *y = &b->listeners[i];
+		if (x->realm != y->realm || x->transport != y->transport ||
+		    !addr_eq(&x->local, &y->local))
+			return false;
+	}
+	return true;
+}
+
+static bool same_relays(const struct settings *a, const struct settings *b)
+{
+	if (a->relay_count != b->relay_count)
+		return false;
+	for (size_t i = 0; i < a->relay_count; i++)
+		if (!str_eq(a->relays[i].url, b->relays[i].url) ||
+		    !str_eq(a->relays[i].name, b->relays[i].name) ||
+		    a->relays[i].weight != b->relays[i].weight)
+			return false;
+	return true;
+}
+
+static bool same_cdrs(const struct settings *a, const struct settings *b)
+{
+	if (a->cdr_count != b->cdr_count)
+		return false;
+	for (size_t i = 0; i < a->cdr_count; i++)
+		if (!str_eq(a->cdrs[i].path, b->cdrs[i].path) ||
+		    a->cdrs[i].rotate_ms != b->cdrs[i].rotate_ms)
+			return false;
+	return true;
+}
+
+static bool same_https(const struct settings *a, const struct settings *b)
+{
+	if (a->http_count != b->http_count)
+		return false;
+	for (size_t i = 0; i < a->http_count; i++)
+		if (!addr_eq(&a->https[i].local, &b->https[i].local) ||
+		    a->https[i].metrics != b->https[i].metrics ||
+		    a->https[i].health != b->https[i].health)
+			return false;
+	return true;
+}
+
+enum err reload_check(const struct settings *from, const struct settings *to, struct buf *why)
+{
+	const struct {
+		bool same;
+		const char *what;
+	} rows[] = {
+		{str_eq(from->node, to->node), "node.name"},
+		{str_eq(from->resolver, to->resolver), "node.resolver"},
+		{same_realms(from, to), "the names or the order of realms"},
+		{same_listeners(from, to), "the listeners"},
+		{same_relays(from, to), "media_relays"},
+		{same_cdrs(from, to), "cdr"},
+		{same_https(from, to), "observe.http"},
+		{str_eq(from->control_path, to->control_path), "observe.control"},
+		{from->limits.calls == to->limits.calls, "limits.calls"},
+		{from->limits.transactions == to->limits.transactions, "limits.transactions"},
+		{from->limits.connections == to->limits.connections, "limits.connections"},
+		{from->limits.message_bytes == to->limits.message_bytes, "limits.message_bytes"},
+	};
+	enum err e = OK;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (rows[i].same)
+			continue;
+		buf_printf(why, "a change of %s needs a restart\n", rows[i].what);
+		e = ERR_UNSUPPORTED;
+	}
+	return e;
+}
