@@ -9,6 +9,7 @@ find common policy sbc rtpproxy tests -name '*.[ch]' 2>/dev/null | sort | xargs 
 function folder(f) { sub(/\/[^\/]*$/, "", f); return f }
 function stem(f) { sub(/^.*\//, "", f); sub(/\.[ch]$/, "", f); return f }
 function is_there(f) { return system("test -e " f) == 0 }
+function name_of(f) { return (f in level) ? f : folder(f) "/" stem(f) }
 function say(text) { print "layers: " text; bad = 1 }
 # a/b/../c.h → a/c.h
 function plain(f) { while (sub(/[^\/]+\/\.\.\//, "", f)) {} ; sub(/^\.\//, "", f); return f }
@@ -46,7 +47,7 @@ BEGIN {
 	if (!known[a] && !told[a]++) say("layers.txt does not say what " a " may include")
 	if (a != b && known[a] && !may[a, b]) say($1 " includes " target ": " a " may not see " b)
 	if (a == b && has_levels[a] && stem($1) != stem(target)) {
-		mine = a "/" stem($1); other = b "/" stem(target)
+		mine = name_of($1); other = name_of(target)
 		if (!(mine in level) && !told[mine]++) say(mine " has no level in layers.txt")
 		if (!(other in level) && !told[other]++) say(other " has no level in layers.txt")
 		if ((mine in level) && (other in level) && level[other] > level[mine])
