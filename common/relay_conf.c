@@ -99,7 +99,7 @@ static void check_address(struct conf_report *r, const struct relay_conf_realm *
 		m->address.family == ADDR_NONE ? ADDR_CLASS_UNSPECIFIED : addr_class(&m->address);
 	const struct conf_node *at = conf_node_at(m->node, "media.address");
 	if (class == ADDR_CLASS_UNSPECIFIED && !conf_node_child(m->node, "listen"))
-		conf_error_missing(r, conf_node_at(m->node, "media"), "address",
+		conf_error_missing(r, m->node, "media.address",
 				   "missing; needed here: an IP address, for there is no listener "
 				   "to take it from");
 	else if (class == ADDR_CLASS_UNSPECIFIED || class == ADDR_CLASS_MULTICAST ||
