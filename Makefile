@@ -49,6 +49,9 @@ LIBS       := $(LIBS_shell) $(LIBS_pure) -lm
 ARCHIVES := sbc/shell sbc/core rtpproxy/io rtpproxy/core policy common
 src      = $(sort $(wildcard $(1)/*.c))
 lib      = $(patsubst %,$(B)/$(1)/lib/%.a,$(subst /,_,$(ARCHIVES)))
+# Each daemon links its own folders only: the two have files and functions of the same name.
+lib_sbc  = $(filter-out %/rtpproxy_io.a %/rtpproxy_core.a,$(call lib,$(1)))
+lib_rtp  = $(filter-out %/sbc_shell.a %/sbc_core.a,$(call lib,$(1)))
 
 all: $(B)/sallyport-sbc $(B)/sallyport-rtpproxy $(B)/sallyport
 
@@ -73,18 +76,18 @@ sbc_objs  := sbc/main $(config_objs)
 cli_objs  := $(patsubst %.c,%,$(call src,sbc/cli)) $(config_objs)
 rtp_objs  := rtpproxy/main rtpproxy/control
 
-$(B)/sallyport-sbc: $(sbc_objs:%=$(B)/rel/%.o) $(call lib,rel)
+$(B)/sallyport-sbc: $(sbc_objs:%=$(B)/rel/%.o) $(call lib_sbc,rel)
 	$(call link,rel)
-$(B)/sallyport-rtpproxy: $(rtp_objs:%=$(B)/rel/%.o) $(call lib,rel)
+$(B)/sallyport-rtpproxy: $(rtp_objs:%=$(B)/rel/%.o) $(call lib_rtp,rel)
 	$(call link,rel)
-$(B)/sallyport: $(cli_objs:%=$(B)/rel/%.o) $(call lib,rel)
+$(B)/sallyport: $(cli_objs:%=$(B)/rel/%.o) $(call lib_sbc,rel)
 	$(call link,rel)
 # The same daemons with sanitizers, for the end-to-end plays.
-$(B)/asan/sallyport-sbc: $(sbc_objs:%=$(B)/asan/%.o) $(call lib,asan)
+$(B)/asan/sallyport-sbc: $(sbc_objs:%=$(B)/asan/%.o) $(call lib_sbc,asan)
 	$(call link,asan)
-$(B)/asan/sallyport-rtpproxy: $(rtp_objs:%=$(B)/asan/%.o) $(call lib,asan)
+$(B)/asan/sallyport-rtpproxy: $(rtp_objs:%=$(B)/asan/%.o) $(call lib_rtp,asan)
 	$(call link,asan)
-$(B)/asan/sallyport: $(cli_objs:%=$(B)/asan/%.o) $(call lib,asan)
+$(B)/asan/sallyport: $(cli_objs:%=$(B)/asan/%.o) $(call lib_sbc,asan)
 	$(call link,asan)
 asan: $(B)/asan/sallyport-sbc $(B)/asan/sallyport-rtpproxy $(B)/asan/sallyport
 
@@ -103,9 +106,9 @@ $(B)/fuzz/tests/fuzz/fuzz_%: $(B)/fuzz/tests/fuzz/fuzz_%.o $(B)/fuzz/tests/suppo
 	$(Q)$(FUZZ_CC) $(LF_fuzz) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
 $(B)/rel/tests/bench/bench_%: $(B)/rel/tests/bench/bench_%.o $(B)/rel/tests/bench/run.o $(B)/rel/tests/support/media.o $(call lib,rel)
 	$(Q)$(call link,rel)
-$(B)/asan/tests/sim/world: $(sim_objs:%=$(B)/asan/%) $(call lib,asan)
+$(B)/asan/tests/sim/world: $(sim_objs:%=$(B)/asan/%) $(call lib_sbc,asan)
 	$(Q)$(call link,asan)
-$(B)/rel/tests/sim/world: $(sim_objs:%=$(B)/rel/%) $(call lib,rel)
+$(B)/rel/tests/sim/world: $(sim_objs:%=$(B)/rel/%) $(call lib_sbc,rel)
 	$(Q)$(call link,rel)
 
 unit: $(unit:%=$(B)/asan/tests/unit/%)

@@ -15,7 +15,7 @@
 #include "rtpproxy/io/ctl.h"
 #include "rtpproxy/io/loop.h"
 #include "rtpproxy/io/metrics.h"
-#include "rtpproxy/io/sdnotify.h"
+#include "common/sdnotify.h"
 
 enum { EXIT_USAGE = 2 };
 

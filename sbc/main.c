@@ -13,7 +13,7 @@
 
 #include "sbc/config.h"
 #include "sbc/shell/loop.h"
-#include "sbc/shell/sdnotify.h"
+#include "common/sdnotify.h"
 
 #define DEFAULT_CONFIG "/etc/sallyport/sallyport.yaml"
 

@@ -14,11 +14,11 @@
 #include "sbc/shell/flow.h"
 #include "sbc/shell/http.h"
 #include "sbc/shell/log_out.h"
-#include "sbc/shell/metrics.h"
+#include "sbc/shell/sbc_metrics.h"
 #include "sbc/shell/relay_client.h"
 #include "sbc/shell/reload.h"
 #include "sbc/shell/resolve.h"
-#include "sbc/shell/sdnotify.h"
+#include "common/sdnotify.h"
 #include "sbc/shell/status.h"
 #include "sbc/shell/trace.h"
 #include "sbc/shell/udp.h"
@@ -40,7 +40,7 @@ struct loop {
 	struct flow_table flows;
 	struct resolver resolver;
 	struct relay_client relays;
-	struct cdr_file *cdrs[METRICS_CDRS_MAX];
+	struct cdr_file *cdrs[SBC_METRICS_CDRS_MAX];
 	size_t cdr_count;
 	struct http *https[HTTP_MAX];
 	size_t http_count;
@@ -48,7 +48,7 @@ struct loop {
 	struct log_out log_out;
 	struct log log;
 	struct trace trace;
-	struct metrics metrics;
+	struct sbc_metrics metrics;
 	struct watch *signals[4];
 	struct turn_timer second, watchdog;
 	uint64_t watchdog_ms, began_ms, stop_ms; /* stop_ms: 0, or when it ends at the latest */
@@ -86,7 +86,7 @@ static void port_relay(void *ctx, const struct relay_query *q, id_t64 id)
 static void port_publish(void *ctx, const struct notice *n)
 {
 	struct loop *l = ctx;
-	metrics_notice(&l->metrics, n);
+	sbc_metrics_notice(&l->metrics, n);
 	if (n->type != NOTICE_CALL_ENDED || !n->cdr)
 		return;
 	struct buf b;
@@ -115,35 +115,35 @@ static void core_step(void *ctx, const struct event *e)
 static void on_flow_report(void *ctx, const struct flow_report *r)
 {
 	struct loop *l = ctx;
-	metrics_flow(&l->metrics, r, l->settings, l->turn.wall_ms);
+	sbc_metrics_flow(&l->metrics, r, l->settings, l->turn.wall_ms);
 }
 
 static void on_relay_changed(void *ctx, const struct relay *r)
 {
 	struct loop *l = ctx;
-	metrics_relay(&l->metrics, r, l->turn.wall_ms);
+	sbc_metrics_relay(&l->metrics, r, l->turn.wall_ms);
 }
 
-static struct metrics_facts facts_of(struct loop *l)
+static struct sbc_facts facts_of(struct loop *l)
 {
 	turn_begin(&l->turn);
-	return (struct metrics_facts){.settings = l->settings,
-				      .sbc = l->sbc,
-				      .flows = &l->flows,
-				      .relays = &l->relays,
-				      .tls = l->tls,
-				      .shell = &l->turn.stats,
-				      .cdrs = l->cdrs,
-				      .cdr_count = l->cdr_count,
-				      .uptime_ms = l->turn.now_ms - l->began_ms,
-				      .wall_ms = l->turn.wall_ms};
+	return (struct sbc_facts){.settings = l->settings,
+				  .sbc = l->sbc,
+				  .flows = &l->flows,
+				  .relays = &l->relays,
+				  .tls = l->tls,
+				  .shell = &l->turn.stats,
+				  .cdrs = l->cdrs,
+				  .cdr_count = l->cdr_count,
+				  .uptime_ms = l->turn.now_ms - l->began_ms,
+				  .wall_ms = l->turn.wall_ms};
 }
 
 static void page_metrics(void *ctx, struct buf *b)
 {
 	struct loop *l = ctx;
-	struct metrics_facts f = facts_of(l);
-	metrics_write(&l->metrics, b, &f);
+	struct sbc_facts f = facts_of(l);
+	sbc_metrics_write(&l->metrics, b, &f);
 }
 
 static bool page_health(void *ctx, struct buf *b)
@@ -270,7 +270,7 @@ static struct str on_command(void *ctx, struct str command)
 {
 	struct loop *l = ctx;
 	struct sbc_counts c;
-	struct metrics_facts f = facts_of(l);
+	struct sbc_facts f = facts_of(l);
 	sbc_count(l->sbc, &c);
 	size_t cap = REPLY_BYTES;
 	if (str_eq(command, STR("calls")))
@@ -333,7 +333,7 @@ static void on_watchdog(void *ctx)
 {
 	struct loop *l = ctx;
 	sdnotify("WATCHDOG=1");
-	turn_timer_set(&l->turn, &l->watchdog, l->turn.now_ms + l->watchdog_ms / 2);
+	turn_timer_set(&l->turn, &l->watchdog, l->turn.now_ms + l->watchdog_ms);
 }
 
 /* ---- making ---- */
@@ -385,7 +385,7 @@ static enum err open_cdrs(struct loop *l, struct buf *why)
 {
 	const struct settings *s = l->settings;
 	l->cdr_line = malloc(LOOP_CDR_BYTES);
-	if (!l->cdr_line || s->cdr_count > METRICS_CDRS_MAX)
+	if (!l->cdr_line || s->cdr_count > SBC_METRICS_CDRS_MAX)
 		return fail(why, l->cdr_line ? ERR_LIMIT : ERR_NOMEM, "cannot write CDRs",
 			    STR_NONE);
 	for (size_t i = 0; i < s->cdr_count; i++) {
@@ -478,7 +478,7 @@ static enum err start_logs(struct loop *l, const struct loop_params *p)
 	l->turn.trace_ctx = &l->trace;
 	l->trace.turn = &l->turn;
 	if (!e)
-		e = metrics_init(&l->metrics, &l->log);
+		e = sbc_metrics_init(&l->metrics, &l->log);
 	l->metrics_ready = !e;
 	return e;
 }
@@ -589,7 +589,7 @@ void loop_free(struct loop **loop)
 		cdr_file_free(&l->cdrs[i]);
 	free(l->cdr_line);
 	if (l->metrics_ready)
-		metrics_release(&l->metrics);
+		sbc_metrics_release(&l->metrics);
 	log_out_release(&l->log_out);
 	if (l->turn_ready)
 		turn_release(&l->turn);

@@ -58,7 +58,7 @@ static void count_trunk(void *ctx, const struct sbc_call_view *c)
 	t->count += (c->ingress == t->trunk ? 1u : 0u) + (c->egress == t->trunk ? 1u : 0u);
 }
 
-static void write_trunk(struct buf *b, const struct metrics_facts *f, uint16_t i)
+static void write_trunk(struct buf *b, const struct sbc_facts *f, uint16_t i)
 {
 	const struct trunk *t = &f->settings->trunks[i];
 	struct trunk_calls calls = {i, 0};
@@ -80,7 +80,7 @@ static void write_trunk(struct buf *b, const struct metrics_facts *f, uint16_t i
 	buf_lit(b, "]}");
 }
 
-static void write_relays(struct buf *b, const struct metrics_facts *f)
+static void write_relays(struct buf *b, const struct sbc_facts *f)
 {
 	open_list(b, "relays");
 	for (size_t i = 0; i < f->relays->count; i++) {
@@ -94,7 +94,7 @@ static void write_relays(struct buf *b, const struct metrics_facts *f)
 	buf_char(b, ']');
 }
 
-static void write_listeners(struct buf *b, const struct metrics_facts *f)
+static void write_listeners(struct buf *b, const struct sbc_facts *f)
 {
 	open_list(b, "listeners");
 	for (size_t i = 0; i < f->settings->listener_count; i++) {
@@ -112,7 +112,7 @@ static void write_listeners(struct buf *b, const struct metrics_facts *f)
 	buf_char(b, ']');
 }
 
-static void write_certificates(struct buf *b, const struct metrics_facts *f)
+static void write_certificates(struct buf *b, const struct sbc_facts *f)
 {
 	open_list(b, "certificates");
 	for (size_t i = 0; i < f->settings->certificate_count; i++) {
@@ -127,7 +127,7 @@ static void write_certificates(struct buf *b, const struct metrics_facts *f)
 	buf_char(b, ']');
 }
 
-void status_write(struct buf *b, const struct metrics *m, const struct metrics_facts *f,
+void status_write(struct buf *b, const struct sbc_metrics *m, const struct sbc_facts *f,
 		  uint64_t now_ms)
 {
 	struct sbc_counts c;
@@ -138,7 +138,7 @@ void status_write(struct buf *b, const struct metrics *m, const struct metrics_f
 	add_u64(b, "uptime_s", f->uptime_ms / 1000);
 	add_u64(b, "calls", c.calls);
 	add_u64(b, "calls_limit", f->settings->limits.calls);
-	add_u64(b, "cps", metrics_cps(m, now_ms));
+	add_u64(b, "cps", sbc_metrics_cps(m, now_ms));
 	add_u64(b, "invites_total", m->invites);
 	add_u64(b, "refused_total", m->refused);
 	add_u64(b, "transactions", (uint64_t)c.client_transactions + c.server_transactions);
@@ -150,7 +150,7 @@ void status_write(struct buf *b, const struct metrics *m, const struct metrics_f
 	buf_char(b, ']');
 	write_listeners(b, f);
 	write_certificates(b, f);
-	add_u64(b, "memory_kib", metrics_memory_bytes() / 1024);
+	add_u64(b, "memory_kib", sbc_metrics_memory_bytes() / 1024);
 	add_u64(b, "generation", f->settings->generation);
 	buf_lit(b, "}\n");
 }
@@ -200,7 +200,7 @@ size_t status_calls_size(uint32_t calls)
 	return ((size_t)calls + 2) * CALL_BYTES;
 }
 
-void status_write_calls(struct buf *b, const struct metrics_facts *f, uint64_t now_ms)
+void status_write_calls(struct buf *b, const struct sbc_facts *f, uint64_t now_ms)
 {
 	struct writing w = {b, now_ms};
 	buf_lit(b, "{\"calls\":[");

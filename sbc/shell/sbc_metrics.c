@@ -1,4 +1,4 @@
-#include "metrics.h"
+#include "sbc_metrics.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -139,13 +139,13 @@ static const struct stats_family families[] = {
 #undef X
 };
 
-enum err metrics_init(struct metrics *m, struct log *log)
+enum err sbc_metrics_init(struct sbc_metrics *m, struct log *log)
 {
-	*m = (struct metrics){.log = log};
+	*m = (struct sbc_metrics){.log = log};
 	return stats_init(&m->stats, families, ARRAY_LEN(families));
 }
 
-void metrics_release(struct metrics *m)
+void sbc_metrics_release(struct sbc_metrics *m)
 {
 	stats_release(&m->stats);
 }
@@ -198,23 +198,24 @@ struct numbers {
 	unsigned a, b; /* below 4096 */
 };
 
-static struct metrics_slot *slot_of(struct metrics *m, const struct notice *n, struct numbers k)
+static struct sbc_metrics_slot *slot_of(struct sbc_metrics *m, const struct notice *n,
+					struct numbers k)
 {
 	uint64_t generation = n->settings ? n->settings->generation : 0;
 	uint64_t key = 1ull << 63 | (generation & 0x7ff) << 52 | (uint64_t)k.family << 44 |
 		       (uint64_t)(k.realm & 0xfff) << 32 | (uint64_t)(k.a & 0xffff) << 16 |
 		       (k.b & 0xffff);
 	uint64_t h = key * 0x9e3779b97f4a7c15u;
-	struct metrics_slot *s = &m->cache[h >> 52 & (METRICS_CACHE - 1)];
+	struct sbc_metrics_slot *s = &m->cache[h >> 52 & (SBC_METRICS_CACHE - 1)];
 	if (s->key != key)
-		*s = (struct metrics_slot){key, NULL};
+		*s = (struct sbc_metrics_slot){key, NULL};
 	return s;
 }
 
-static void count_request(struct metrics *m, const struct notice *n)
+static void count_request(struct sbc_metrics *m, const struct notice *n)
 {
 	unsigned method = method_index(n->method);
-	struct metrics_slot *s =
+	struct sbc_metrics_slot *s =
 		slot_of(m, n, (struct numbers){M_REQUESTS, n->realm, n->transport, method});
 	if (!s->cell) {
 		struct str v[] = {realm_name(n->settings, n->realm),
@@ -224,10 +225,10 @@ static void count_request(struct metrics *m, const struct notice *n)
 	++*s->cell;
 }
 
-static void count_response(struct metrics *m, const struct notice *n)
+static void count_response(struct sbc_metrics *m, const struct notice *n)
 {
 	unsigned method = method_index(n->method);
-	struct metrics_slot *s =
+	struct sbc_metrics_slot *s =
 		slot_of(m, n, (struct numbers){M_RESPONSES, n->realm, n->status, method});
 	if (!s->cell) {
 		char mem[8];
@@ -238,10 +239,10 @@ static void count_response(struct metrics *m, const struct notice *n)
 	++*s->cell;
 }
 
-static void count_again(struct metrics *m, const struct notice *n, enum family family)
+static void count_again(struct sbc_metrics *m, const struct notice *n, enum family family)
 {
 	unsigned method = method_index(n->method);
-	struct metrics_slot *s = slot_of(m, n, (struct numbers){family, n->realm, 0, method});
+	struct sbc_metrics_slot *s = slot_of(m, n, (struct numbers){family, n->realm, 0, method});
 	if (!s->cell) {
 		struct str v[] = {realm_name(n->settings, n->realm), str_from(methods[method])};
 		s->cell = stats_get(&m->stats, family, v);
@@ -249,9 +250,9 @@ static void count_again(struct metrics *m, const struct notice *n, enum family f
 	++*s->cell;
 }
 
-static void count_drop(struct metrics *m, const struct notice *n)
+static void count_drop(struct sbc_metrics *m, const struct notice *n)
 {
-	struct metrics_slot *s =
+	struct sbc_metrics_slot *s =
 		slot_of(m, n, (struct numbers){M_DROPPED, n->realm, n->transport, n->drop});
 	if (!s->cell) {
 		struct str v[] = {realm_name(n->settings, n->realm),
@@ -263,7 +264,7 @@ static void count_drop(struct metrics *m, const struct notice *n)
 
 /* ---- counting calls, by text: a handful for each call ---- */
 
-static void count_refused(struct metrics *m, const struct notice *n)
+static void count_refused(struct sbc_metrics *m, const struct notice *n)
 {
 	char mem[8];
 	const struct verdict *v = n->verdict;
@@ -275,20 +276,21 @@ static void count_refused(struct metrics *m, const struct notice *n)
 	m->refused++;
 }
 
-static void count_invite(struct metrics *m, struct str trunk, const char *direction)
+static void count_invite(struct sbc_metrics *m, struct str trunk, const char *direction)
 {
 	struct str v[] = {trunk, str_from(direction)};
 	++*stats_get(&m->stats, M_INVITES, v);
 }
 
-static void count_final(struct metrics *m, struct str trunk, const char *direction, unsigned status)
+static void count_final(struct sbc_metrics *m, struct str trunk, const char *direction,
+			unsigned status)
 {
 	char mem[8];
 	struct str v[] = {trunk, str_from(direction), status_text(mem, status)};
 	++*stats_get(&m->stats, M_INVITES_FINAL, v);
 }
 
-static void observe(struct metrics *m, enum family family, struct str trunk, uint64_t ms)
+static void observe(struct sbc_metrics *m, enum family family, struct str trunk, uint64_t ms)
 {
 	struct str v[] = {trunk, STR("in")};
 	stats_observe(&m->stats, family, stats_get(&m->stats, family, v), ms);
@@ -299,7 +301,7 @@ static uint64_t first_of(uint64_t a, uint64_t b)
 	return a && (!b || a < b) ? a : b;
 }
 
-static void count_ended(struct metrics *m, const struct notice *n)
+static void count_ended(struct sbc_metrics *m, const struct notice *n)
 {
 	const struct cdr *c = n->cdr;
 	struct str trunk = trunk_name(n->settings, n->trunk);
@@ -331,7 +333,7 @@ static void count_ended(struct metrics *m, const struct notice *n)
 	}
 }
 
-static void count_started(struct metrics *m, const struct notice *n)
+static void count_started(struct sbc_metrics *m, const struct notice *n)
 {
 	uint64_t second = n->now_ms / 1000;
 	if (second != m->second) {
@@ -344,7 +346,7 @@ static void count_started(struct metrics *m, const struct notice *n)
 	count_invite(m, trunk_name(n->settings, n->trunk), "in");
 }
 
-uint32_t metrics_cps(const struct metrics *m, uint64_t now_ms)
+uint32_t sbc_metrics_cps(const struct sbc_metrics *m, uint64_t now_ms)
 {
 	uint64_t second = now_ms / 1000;
 	return second == m->second ? m->cps : second == m->second + 1 ? m->in_second : 0;
@@ -428,7 +430,7 @@ static void log_drop(struct log *l, const struct notice *n)
 	log_end(l);
 }
 
-void metrics_notice(struct metrics *m, const struct notice *n)
+void sbc_metrics_notice(struct sbc_metrics *m, const struct notice *n)
 {
 	switch (n->type) {
 	case NOTICE_REQUEST: count_request(m, n); break;
@@ -466,8 +468,8 @@ void metrics_notice(struct metrics *m, const struct notice *n)
 	}
 }
 
-void metrics_flow(struct metrics *m, const struct flow_report *r, const struct settings *s,
-		  uint64_t wall_ms)
+void sbc_metrics_flow(struct sbc_metrics *m, const struct flow_report *r, const struct settings *s,
+		      uint64_t wall_ms)
 {
 	uint16_t listener = r->flow->listener;
 	struct str realm = listener < s->listener_count
@@ -500,7 +502,7 @@ void metrics_flow(struct metrics *m, const struct flow_report *r, const struct s
 	log_end(l);
 }
 
-void metrics_relay(struct metrics *m, const struct relay *r, uint64_t wall_ms)
+void sbc_metrics_relay(struct sbc_metrics *m, const struct relay *r, uint64_t wall_ms)
 {
 	log_start(m->log, r->is_up ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
 		  r->is_up ? "relay_up" : "relay_down", STR_NONE, wall_ms);
@@ -510,12 +512,12 @@ void metrics_relay(struct metrics *m, const struct relay *r, uint64_t wall_ms)
 
 /* ---- what is read on demand ---- */
 
-static void set(struct metrics *m, enum family family, const struct str *labels, uint64_t v)
+static void set(struct sbc_metrics *m, enum family family, const struct str *labels, uint64_t v)
 {
 	*stats_get(&m->stats, family, labels) = v;
 }
 
-static void zero_calls(struct metrics *m, const struct settings *s)
+static void zero_calls(struct sbc_metrics *m, const struct settings *s)
 {
 	static const char *const states[] = {"setup", "confirmed"};
 	static const char *const directions[] = {"in", "out"};
@@ -530,7 +532,7 @@ static void zero_calls(struct metrics *m, const struct settings *s)
 
 static void add_call(void *ctx, const struct sbc_call_view *c)
 {
-	struct metrics *m = ctx;
+	struct sbc_metrics *m = ctx;
 	struct str state = c->answered_ms ? STR("confirmed") : STR("setup");
 	struct str in[] = {trunk_name(c->settings, c->ingress), STR("in"), state};
 	struct str out[] = {trunk_name(c->settings, c->egress), STR("out"), state};
@@ -539,7 +541,7 @@ static void add_call(void *ctx, const struct sbc_call_view *c)
 		++*stats_get(&m->stats, M_CALLS, out);
 }
 
-static void read_trunks(struct metrics *m, const struct metrics_facts *f)
+static void read_trunks(struct sbc_metrics *m, const struct sbc_facts *f)
 {
 	for (size_t i = 0; i < f->settings->trunk_count; i++) {
 		const struct trunk *t = &f->settings->trunks[i];
@@ -554,7 +556,7 @@ static void read_trunks(struct metrics *m, const struct metrics_facts *f)
 	}
 }
 
-static void read_core(struct metrics *m, const struct metrics_facts *f)
+static void read_core(struct sbc_metrics *m, const struct sbc_facts *f)
 {
 	struct sbc_counts c;
 	struct str client = STR("client"), server = STR("server");
@@ -567,7 +569,7 @@ static void read_core(struct metrics *m, const struct metrics_facts *f)
 	sbc_each_call(f->sbc, add_call, m);
 }
 
-static void read_shell(struct metrics *m, const struct metrics_facts *f)
+static void read_shell(struct sbc_metrics *m, const struct sbc_facts *f)
 {
 	/* Listeners of one realm and transport share a label set. */
 	for (unsigned pass = 0; pass < 2; pass++) {
@@ -605,7 +607,7 @@ static void read_shell(struct metrics *m, const struct metrics_facts *f)
 #undef X
 }
 
-uint64_t metrics_memory_bytes(void)
+uint64_t sbc_metrics_memory_bytes(void)
 {
 	unsigned long long pages = 0;
 	FILE *file = fopen("/proc/self/statm", "re");
@@ -635,7 +637,7 @@ static uint64_t count_fds(void)
 	return n > 3 ? n - 3 : 0; /* ".", ".." and the directory itself */
 }
 
-static void read_process(struct metrics *m, const struct metrics_facts *f)
+static void read_process(struct sbc_metrics *m, const struct sbc_facts *f)
 {
 	struct rusage u;
 	struct str version = STR(SALLYPORT_VERSION);
@@ -643,7 +645,7 @@ static void read_process(struct metrics *m, const struct metrics_facts *f)
 	set(m, M_UPTIME, NULL, f->uptime_ms);
 	set(m, M_GENERATION, NULL, f->settings->generation);
 	set(m, M_NEVER, NULL, check_never_count());
-	set(m, M_RSS, NULL, metrics_memory_bytes());
+	set(m, M_RSS, NULL, sbc_metrics_memory_bytes());
 	set(m, M_FDS, NULL, count_fds());
 	set(m, M_START, NULL, (f->wall_ms - f->uptime_ms) / 1000);
 	if (getrusage(RUSAGE_SELF, &u) == 0)
@@ -652,7 +654,7 @@ static void read_process(struct metrics *m, const struct metrics_facts *f)
 			    (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000);
 }
 
-void metrics_write(struct metrics *m, struct buf *b, const struct metrics_facts *f)
+void sbc_metrics_write(struct sbc_metrics *m, struct buf *b, const struct sbc_facts *f)
 {
 	const struct stats *all[] = {&m->stats};
 	read_process(m, f);

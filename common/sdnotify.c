@@ -1,4 +1,4 @@
-#include "rtpproxy/io/sdnotify.h"
+#include "sdnotify.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "common/str.h"
+#include "str.h"
 
 void sdnotify(const char *state)
 {
