@@ -52,6 +52,6 @@ void sbc_each_call(const struct sbc *sbc, void (*fn)(void *ctx, const struct sbc
 		   void *ctx);
 bool sbc_peer_is_up(const struct sbc *sbc, uint16_t trunk, uint16_t peer);
 /* Does any call still use this generation? If not, the shell may free it. */
-bool sbc_uses_settings(const struct sbc *sbc, const struct settings *s);
+bool sbc_uses_settings(const struct sbc *s, const struct settings *settings);
 
 #endif
