@@ -230,7 +230,7 @@ static const struct conf_setting node_settings[] = {
 	 .max = 8,
 	 .otherwise = "as /etc/resolv.conf says",
 	 .flags = CONF_RESTART,
-	 .help = "DNS servers to ask; port 53 where none is written."},
+	 .help = "DNS servers to ask, each with its port: 192.0.2.53:53."},
 };
 static const struct conf_section node_section = {
 	.help = "This node.", ROWS(node_settings), .size = sizeof(struct raw_node)};
@@ -371,7 +371,9 @@ static const struct conf_setting realm_settings[] = {
 	 .otherwise = "every source is heard, and must still be a trunk's"},
 };
 static const struct conf_section realm_section = {
-	.help = "One for each side of the network: where we listen, what we believe, what we show.",
+	.help = "One for each side of the network: where we listen, what we believe, what we show. "
+		"A new, "
+		"renamed or moved realm needs a restart.",
 	ROWS(realm_settings),
 	.size = sizeof(struct raw_realm)};
 
@@ -798,15 +800,16 @@ static const struct conf_setting relay_settings[] = {
 	 .type = CONF_STRING,
 	 CONF_AT(struct raw_relay, name),
 	 .max = CONF_NAME_MAX,
-	 .flags = CONF_REQUIRED},
+	 .flags = CONF_REQUIRED | CONF_RESTART},
 	{.name = "url",
 	 .type = CONF_STRING,
 	 CONF_AT(struct raw_relay, url),
 	 .check = relay_conf_check_url,
-	 .flags = CONF_REQUIRED,
+	 .flags = CONF_REQUIRED | CONF_RESTART,
 	 .help = "`ng+unix:/PATH` or `ng+udp:ADDRESS:PORT`."},
 	{.name = "weight",
 	 .type = CONF_INT,
+	 .flags = CONF_RESTART,
 	 CONF_AT(struct raw_relay, weight),
 	 .max = 65535,
 	 .def = "100",
@@ -820,6 +823,7 @@ static const struct conf_section relay_section = {
 static const struct conf_setting cdr_settings[] = {
 	{.name = "to",
 	 .type = CONF_ENUM,
+	 .flags = CONF_RESTART,
 	 CONF_AT(struct raw_cdr, to),
 	 .words = (const char *const[]){"file", NULL},
 	 .def = "file"},
@@ -827,15 +831,17 @@ static const struct conf_setting cdr_settings[] = {
 	 .type = CONF_STRING,
 	 CONF_AT(struct raw_cdr, path),
 	 .check = check_absolute,
-	 .flags = CONF_REQUIRED},
+	 .flags = CONF_REQUIRED | CONF_RESTART},
 	{.name = "format",
 	 .type = CONF_ENUM,
+	 .flags = CONF_RESTART,
 	 CONF_AT(struct raw_cdr, format),
 	 .words = (const char *const[]){"jsonl", NULL},
 	 .def = "jsonl",
 	 .help = "One JSON object a line."},
 	{.name = "rotate",
 	 .type = CONF_DURATION,
+	 .flags = CONF_RESTART,
 	 CONF_AT(struct raw_cdr, rotate),
 	 .min = 60000,
 	 .max = 7ULL * 86400000,
@@ -862,6 +868,7 @@ static const struct conf_setting http_settings[] = {
 	{.name = "pages",
 	 .type = CONF_LIST_OF,
 	 .item = CONF_ENUM,
+	 .flags = CONF_RESTART,
 	 CONF_AT(struct raw_http, pages),
 	 .words = (const char *const[]){"metrics", "health", NULL},
 	 .min = 1,
@@ -951,6 +958,7 @@ static const struct conf_setting limits_settings[] = {
 	 .help = "Of these, from one address."},
 	{.name = "message_bytes",
 	 .type = CONF_SIZE,
+	 .flags = CONF_RESTART,
 	 CONF_AT(struct raw_limits, v.message_bytes),
 	 .min = 2048,
 	 .max = 65535,
@@ -1079,6 +1087,7 @@ static const struct conf_setting config_settings[] = {
 	 .type = CONF_LIST_OF,
 	 .item = CONF_SECTION,
 	 .sub = &relay_section,
+	 .flags = CONF_RESTART,
 	 CONF_AT(struct raw_config, relays),
 	 .min = 1,
 	 .max = 16},
@@ -1086,6 +1095,7 @@ static const struct conf_setting config_settings[] = {
 	 .type = CONF_LIST_OF,
 	 .item = CONF_SECTION,
 	 .sub = &cdr_section,
+	 .flags = CONF_RESTART,
 	 CONF_AT(struct raw_config, cdrs),
 	 .max = 8},
 	{.name = "observe",
