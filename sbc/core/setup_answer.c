@@ -181,13 +181,15 @@ static enum sdp_next take_sdp(struct sbc *s, struct call *c, struct fork *f, con
 
 	if (sdp.len == 0)
 		return SDP_NONE;
+	if (m->status >= 200 && o->state == OFFER_IDLE && o->ever)
+		return SDP_NONE; /* RFC 6337 §3.1.1: said again after the agreement */
 	if (f && f->sdp_hash == hash_of(sdp) && f->sdp.len) {
 		offer_step(o, offer_in_response(o, 1, reliable), 1);
 		return SDP_AGAIN;
 	}
 	enum offer_mean mean = offer_in_response(o, 1, reliable);
 	if (mean == OFFER_NEW && (o->ever || !reliable))
-		return SDP_NONE; /* RFC 6337 §3.1.1: repeated after the agreement, or no offer at all */
+		return SDP_NONE; /* an unreliable 18x cannot carry an offer */
 	if (mean == OFFER_TOO_SOON)
 		return SDP_NONE;
 	*out = call_check_sdp(s, c, 1, m, &parsed);
@@ -372,9 +374,12 @@ void setup_on_answer(struct sbc *s, struct call *c, const struct msg *m, const s
 		call_send_ack(s, c, 1, fork_dialog(c, k, 1), u->cseq, STR_NONE);
 	switch (next) {
 	case SDP_NONE:
+		if (o->state != OFFER_OFFERED || o->side == 1) {
+			finish(s, c, k, m, STR_NONE);
+			break;
+		}
 		/* An answer that only an unreliable 18x had: A gets it in the 200, where it must be. */
-		if (o->state == OFFER_OFFERED)
-			offer_step(o, OFFER_ANSWER, 1);
+		offer_step(o, OFFER_ANSWER, 1);
 		finish(s, c, k, m, k ? k->sdp : STR_NONE);
 		break;
 	case SDP_AGAIN: finish(s, c, k, m, k->sdp); break;

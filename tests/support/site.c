@@ -372,8 +372,9 @@ void site_in_dialog(struct site *t, const struct flow *f, const struct rec_send 
 			 "%s %s SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=z9hG4bK-%s-%u-%s;rport\r\n"
 			 "Max-Forwards: 70\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %u %s\r\n"
 			 "Contact: <sip:x@%s>\r\n%s",
-			 method, uri, f->transport == TRANSPORT_TLS ? "TLS" : "UDP", host, method,
-			 cseq, whose ? whose + 1 : "0", site_header(last, response ? "From" : "To"),
+			 method, uri, f->transport == TRANSPORT_TLS ? "TLS" : "UDP", host,
+			 strcmp(method, "CANCEL") == 0 ? "INVITE" : method, cseq,
+			 whose ? whose + 1 : "0", site_header(last, response ? "From" : "To"),
 			 site_header(last, response ? "To" : "From"), site_header(last, "Call-ID"),
 			 cseq, method, host, extra ? extra : "");
 	add_body(t, (size_t)n, sdp);
@@ -406,4 +407,10 @@ void site_failed(struct site *t, const struct rec_send *sent, enum send_failure 
 	e.failed.tag = sent->tag;
 	e.failed.why = why;
 	step(t, &e);
+}
+
+void site_in_dialog_cancel(struct site *t, const struct flow *f, const struct rec_send *last,
+			   unsigned cseq)
+{
+	site_in_dialog(t, f, last, "CANCEL", cseq, NULL, NULL);
 }

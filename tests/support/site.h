@@ -89,6 +89,9 @@ void site_answer(struct site *t, const struct rec_send *request, int status, con
  */
 void site_in_dialog(struct site *t, const struct flow *f, const struct rec_send *last,
 		    const char *method, unsigned cseq, const char *extra, const char *sdp);
+/* The CANCEL of a re-INVITE that site_in_dialog made. */
+void site_in_dialog_cancel(struct site *t, const struct flow *f, const struct rec_send *last,
+			   unsigned cseq);
 /* The CANCEL of the INVITE that site_invite made. */
 void site_cancel(struct site *t, unsigned trunk, const char *id);
 

@@ -1,6 +1,7 @@
 #include "sbc/core/sbc.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "tests/support/check.h"
 #include "tests/support/site.h"
@@ -142,7 +143,7 @@ static void end_by_callee(const struct rec_send *ack)
 	ports_rec_clear(&t.rec);
 	site_in_dialog(&t, &t.inside, ack, "BYE", 1, "Reason: Q.850;cause=16\r\n", NULL);
 	EXPECT_SENT(1, "SIP/2.0 200 OK");
-	EXPECT_SENT(0, "BYE sip:alice@198.51.100.7 SIP/2.0\r\n");
+	EXPECT_SENT(0, "BYE sip:");
 	EXPECT_TRUE(site_has(site_sent(&t, 0), "Reason: Q.850;cause=16"));
 	site_answer(&t, site_sent(&t, 0), 200, NULL, NULL, NULL);
 	site_relay(&t, NULL);
@@ -775,6 +776,570 @@ static void sips_goes_over_tls_or_not_at_all(void **state)
 	finish();
 }
 
+/* ---- in the dialog */
+
+/* An established call: what each side has last seen of us. */
+struct established {
+	struct rec_send ok;  /* A: the 200 */
+	struct rec_send ack; /* B: the ACK */
+};
+
+static struct established establish(void)
+{
+	struct established e;
+	struct rec_send invite = call_out(NULL, SITE_SDP_OUT);
+
+	site_answer(&t, &invite, 200, "b1", NULL, SITE_SDP_IN);
+	e.ack = *site_sent(&t, 0);
+	site_relay(&t, SITE_SDP_RELAY);
+	e.ok = *site_sent(&t, 0);
+	site_in_dialog(&t, &t.outside, &e.ok, "ACK", 7, NULL, NULL);
+	ports_rec_clear(&t.rec);
+	return e;
+}
+
+#define SDP_HOLD                                                                                   \
+	"v=0\r\no=carol 11 2 IN IP4 198.51.100.7\r\ns=call\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n"  \
+	"m=audio 20000 RTP/AVP 0\r\na=sendonly\r\n"
+
+static void a_reinvite_crosses_with_its_sdp_through_the_relay(void **state)
+{
+	(void)state;
+	start();
+	struct established e = establish();
+	site_in_dialog(&t, &t.outside, &e.ok, "INVITE", 8, NULL, SDP_HOLD);
+	EXPECT_SENT(0, "SIP/2.0 100");
+	EXPECT_TRUE(strstr(t.rec.relays[0].text, "8:from-tag6:caller") != NULL);
+	EXPECT_TRUE(strstr(t.rec.relays[0].text, "6:to-tag6:callee") != NULL);
+	site_relay(&t, SITE_SDP_RELAY);
+	struct rec_send invite = *site_sent(&t, 0);
+	EXPECT_TRUE(site_is(&invite, "INVITE sip:bob@10.0.0.21 SIP/2.0"));
+	site_answer(&t, &invite, 200, NULL, NULL, SITE_SDP_IN);
+	EXPECT_SENT(0, "ACK sip:bob@10.0.0.21");
+	site_relay(&t, SITE_SDP_RELAY);
+	struct rec_send ok = *site_sent(&t, 0);
+	EXPECT_TRUE(site_is(&ok, "SIP/2.0 200 OK"));
+	EXPECT_Z(str_from(site_header(&ok, "CSeq")), "8 INVITE");
+	size_t n = site_sent_count(&t);
+	site_in_dialog(&t, &t.outside, &ok, "ACK", 8, NULL, NULL);
+	site_tick(&t, 10000);
+	EXPECT_INT(site_sent_count(&t), n); /* the ACK has stopped it */
+	end_by_callee(&e.ack);
+	expect_empty(1);
+	finish();
+}
+
+static void a_refused_reinvite_leaves_the_call_as_it_was(void **state)
+{
+	(void)state;
+	start();
+	struct established e = establish();
+	site_in_dialog(&t, &t.outside, &e.ok, "INVITE", 8, NULL, SDP_HOLD);
+	site_relay(&t, SITE_SDP_RELAY);
+	struct rec_send invite = *site_sent(&t, 0);
+	site_answer(&t, &invite, 488, NULL, NULL, NULL);
+	EXPECT_SENT(1, "ACK ");
+	EXPECT_SENT(0, "SIP/2.0 488");
+	site_in_dialog(&t, &t.outside, &e.ok, "ACK", 8, NULL, NULL);
+	/* Another one may follow. */
+	site_in_dialog(&t, &t.outside, &e.ok, "INVITE", 9, NULL, SDP_HOLD);
+	site_relay(&t, SITE_SDP_RELAY);
+	EXPECT_SENT(0, "INVITE ");
+	EXPECT_INT(counts().calls_confirmed, 1);
+	finish();
+}
+
+static void a_reinvite_that_policy_forbids_goes_nowhere(void **state)
+{
+	(void)state;
+	start();
+	struct established e = establish();
+	t.realm_rules[0].media_policy = 1;
+	site_in_dialog(&t, &t.outside, &e.ok, "INVITE", 8, NULL, SDP_HOLD);
+	EXPECT_INT(site_sent_count(&t), 1);
+	EXPECT_SENT(0, "SIP/2.0 488");
+	EXPECT_INT(t.rec.relay_count, 0);
+	EXPECT_INT(counts().calls_confirmed, 1);
+	finish();
+}
+
+static void a_glare_of_reinvites_is_491(void **state)
+{
+	(void)state;
+	start();
+	struct established e = establish();
+	site_in_dialog(&t, &t.outside, &e.ok, "INVITE", 8, NULL, SDP_HOLD);
+	site_relay(&t, SITE_SDP_RELAY);
+	site_in_dialog(&t, &t.inside, &e.ack, "INVITE", 1, NULL, SITE_SDP_IN);
+	EXPECT_SENT(0, "SIP/2.0 491");
+	site_in_dialog(&t, &t.outside, &e.ok, "INVITE", 9, NULL, SDP_HOLD);
+	EXPECT_SENT(0, "SIP/2.0 500");
+	EXPECT_TRUE(site_has(site_sent(&t, 0), "Retry-After: "));
+	site_in_dialog(&t, &t.inside, &e.ack, "UPDATE", 2, NULL, SITE_SDP_IN);
+	EXPECT_SENT(0, "SIP/2.0 491");
+	site_in_dialog(&t, &t.outside, &e.ok, "UPDATE", 10, NULL, SDP_HOLD);
+	EXPECT_SENT(0, "SIP/2.0 500");
+	finish();
+}
+
+static void an_update_crosses_with_its_sdp(void **state)
+{
+	(void)state;
+	start();
+	struct established e = establish();
+	site_in_dialog(&t, &t.inside, &e.ack, "UPDATE", 1, NULL, SITE_SDP_IN);
+	EXPECT_TRUE(strstr(t.rec.relays[0].text, "8:from-tag6:callee") != NULL);
+	site_relay(&t, SITE_SDP_RELAY);
+	struct rec_send update = *site_sent(&t, 0);
+	EXPECT_TRUE(site_is(&update, "UPDATE sip:alice@198.51.100.7"));
+	site_answer(&t, &update, 200, NULL, NULL, SITE_SDP_OUT);
+	site_relay(&t, SITE_SDP_RELAY);
+	EXPECT_SENT(0, "SIP/2.0 200 OK");
+	EXPECT_TRUE(site_has(site_sent(&t, 0), "m=audio 40000"));
+	finish();
+}
+
+static void an_info_crosses_with_its_body_and_its_answer(void **state)
+{
+	(void)state;
+	start();
+	struct established e = establish();
+	site_in_dialog(&t, &t.outside, &e.ok, "INFO", 8, NULL, NULL);
+	struct rec_send info = *site_sent(&t, 0);
+	EXPECT_TRUE(site_is(&info, "INFO sip:bob@10.0.0.21"));
+	site_answer(&t, &info, 200, NULL, NULL, NULL);
+	EXPECT_SENT(0, "SIP/2.0 200 OK");
+	EXPECT_Z(str_from(site_header(site_sent(&t, 0), "CSeq")), "8 INFO");
+	finish();
+}
+
+static void a_481_in_the_dialog_ends_the_call(void **state)
+{
+	(void)state;
+	start();
+	struct established e = establish();
+	site_in_dialog(&t, &t.outside, &e.ok, "INFO", 8, NULL, NULL);
+	site_answer(&t, site_sent(&t, 0), 481, NULL, NULL, NULL);
+	EXPECT_SENT(2, "SIP/2.0 481");
+	EXPECT_TRUE(site_is(site_sent(&t, 1), "BYE ") && site_is(site_sent(&t, 0), "BYE "));
+	site_relay(&t, NULL);
+	expect_empty(1);
+	finish();
+}
+
+static void silence_in_the_dialog_ends_the_call(void **state)
+{
+	(void)state;
+	start();
+	struct established e = establish();
+	site_in_dialog(&t, &t.outside, &e.ok, "OPTIONS", 8, NULL, NULL);
+	site_tick(&t, 32200);
+	EXPECT_TRUE(site_is(site_sent(&t, 1), "BYE ") && site_is(site_sent(&t, 0), "BYE "));
+	site_relay(&t, NULL);
+	EXPECT_TRUE(cdr_has("\"cause\":\"dialog_lost\""));
+	expect_empty(1);
+	finish();
+}
+
+static void a_stranger_with_the_right_tags_cannot_end_the_call(void **state)
+{
+	(void)state;
+	start();
+	struct established e = establish();
+	struct flow stranger = t.outside;
+	CHECK(addr_parse(STR("192.0.2.66:5060"), &stranger.remote) == OK);
+	site_in_dialog(&t, &stranger, &e.ok, "BYE", 8, NULL, NULL);
+	EXPECT_SENT(0, "SIP/2.0 403");
+	EXPECT_Z(str_from(t.rec.rule), "dialog-source");
+	site_in_dialog(&t, &t.inside, &e.ok, "BYE", 8, NULL, NULL); /* from the wrong realm */
+	EXPECT_SENT(0, "SIP/2.0 403");
+	EXPECT_INT(counts().calls_confirmed, 1);
+	/* Its CSeq has not been taken: the true one is still good. */
+	site_in_dialog(&t, &t.outside, &e.ok, "BYE", 8, NULL, NULL);
+	EXPECT_SENT(0, "BYE ");
+	finish();
+}
+
+static void a_request_out_of_order_is_500(void **state)
+{
+	(void)state;
+	start();
+	struct established e = establish();
+	site_in_dialog(&t, &t.outside, &e.ok, "INFO", 9, NULL, NULL);
+	site_in_dialog(&t, &t.outside, &e.ok, "INFO", 8, NULL, NULL);
+	EXPECT_SENT(0, "SIP/2.0 500");
+	EXPECT_INT(counts().calls_confirmed, 1);
+	finish();
+}
+
+static void a_new_contact_is_the_next_target_of_that_leg_only(void **state)
+{
+	(void)state;
+	start();
+	struct established e = establish();
+	struct flow moved = t.inside;
+	site_in_dialog(&t, &moved, &e.ack, "UPDATE", 1, NULL, NULL);
+	struct rec_send update = *site_sent(&t, 0);
+	site_answer(&t, &update, 200, NULL, NULL, NULL);
+	ports_rec_clear(&t.rec);
+	site_in_dialog(&t, &t.outside, &e.ok, "INFO", 8, NULL, NULL);
+	EXPECT_SENT(0, "INFO sip:x@10.0.0.21 SIP/2.0"); /* the Contact of the UPDATE */
+	finish();
+}
+
+static void a_refused_update_does_not_move_the_target(void **state)
+{
+	(void)state;
+	start();
+	struct established e = establish();
+	site_in_dialog(&t, &t.inside, &e.ack, "UPDATE", 1, NULL, NULL);
+	struct rec_send update = *site_sent(&t, 0);
+	site_answer(&t, &update, 488, NULL, NULL, NULL);
+	site_in_dialog(&t, &t.outside, &e.ok, "INFO", 8, NULL, NULL);
+	EXPECT_SENT(0, "INFO sip:bob@10.0.0.21 SIP/2.0");
+	finish();
+}
+
+static void both_hang_up_at_once(void **state)
+{
+	(void)state;
+	start();
+	struct established e = establish();
+	site_in_dialog(&t, &t.outside, &e.ok, "BYE", 8, NULL, NULL);
+	struct rec_send bye = *site_sent(&t, 0);
+	site_in_dialog(&t, &t.inside, &e.ack, "BYE", 1, NULL, NULL);
+	EXPECT_SENT(0, "SIP/2.0 200 OK");
+	site_answer(&t, &bye, 481, NULL, NULL, NULL);
+	site_relay(&t, NULL);
+	EXPECT_INT(t.rec.notices[NOTICE_CALL_ENDED], 1);
+	/* Its BYE may have been lost on the way and come much later. */
+	site_in_dialog(&t, &t.inside, &e.ack, "BYE", 2, NULL, NULL);
+	EXPECT_SENT(0, "SIP/2.0 200 OK");
+	expect_empty(1);
+	finish();
+}
+
+static void bye_in_the_middle_of_a_reinvite(void **state)
+{
+	(void)state;
+	start();
+	struct established e = establish();
+	site_in_dialog(&t, &t.outside, &e.ok, "INVITE", 8, NULL, SDP_HOLD);
+	site_relay(&t, SITE_SDP_RELAY);
+	struct rec_send invite = *site_sent(&t, 0);
+	ports_rec_clear(&t.rec);
+	site_in_dialog(&t, &t.outside, &e.ok, "BYE", 9, NULL, NULL);
+	EXPECT_SENT(2, "SIP/2.0 200 OK");
+	EXPECT_SENT(1, "BYE sip:bob@10.0.0.21");
+	EXPECT_SENT(0, "SIP/2.0 487");
+	site_answer(&t, &invite, 200, NULL, NULL, SITE_SDP_IN); /* crossed */
+	EXPECT_SENT(0, "ACK sip:bob@10.0.0.21");
+	site_relay(&t, NULL);
+	expect_empty(1);
+	finish();
+}
+
+static void a_reinvite_can_be_cancelled(void **state)
+{
+	(void)state;
+	start();
+	struct established e = establish();
+	site_in_dialog(&t, &t.outside, &e.ok, "INVITE", 8, NULL, SDP_HOLD);
+	site_relay(&t, SITE_SDP_RELAY);
+	struct rec_send invite = *site_sent(&t, 0);
+	ports_rec_clear(&t.rec);
+	site_in_dialog_cancel(&t, &t.outside, &e.ok, 8);
+	EXPECT_INT(site_sent_count(&t), 1); /* held: no provisional yet */
+	EXPECT_SENT(0, "SIP/2.0 200 OK");
+	site_answer(&t, &invite, 100, NULL, NULL, NULL);
+	EXPECT_SENT(0, "CANCEL ");
+	site_answer(&t, &invite, 487, NULL, NULL, NULL);
+	EXPECT_SENT(0, "SIP/2.0 487");
+	EXPECT_INT(counts().calls_confirmed, 1);
+	finish();
+}
+
+/* ---- offers that come late, answers that come early */
+
+static void an_invite_without_sdp_gets_its_offer_in_the_200(void **state)
+{
+	(void)state;
+	start();
+	struct rec_send invite = call_out(NULL, NULL);
+	EXPECT_TRUE(site_is(&invite, "INVITE ") && !site_has(&invite, "m=audio"));
+	EXPECT_INT(t.rec.relay_count, 0);
+	site_answer(&t, &invite, 200, "b1", NULL, SITE_SDP_IN);
+	EXPECT_TRUE(strcmp(t.rec.relays[0].command, "offer") == 0);
+	EXPECT_TRUE(strstr(t.rec.relays[0].text, "8:from-tag6:callee") != NULL);
+	EXPECT_TRUE(strstr(t.rec.relays[0].text, "9:directionl6:inside7:outsidee") != NULL);
+	EXPECT_TRUE(!site_is(site_sent(&t, 0), "ACK")); /* it will carry the answer */
+	site_relay(&t, SITE_SDP_RELAY);
+	struct rec_send ok = *site_sent(&t, 0);
+	EXPECT_TRUE(site_is(&ok, "SIP/2.0 200 OK") && site_has(&ok, "m=audio 40000"));
+	site_in_dialog(&t, &t.outside, &ok, "ACK", 7, NULL, SITE_SDP_OUT);
+	EXPECT_TRUE(strcmp(t.rec.relays[1].command, "answer") == 0);
+	EXPECT_TRUE(strstr(t.rec.relays[1].text, "8:from-tag6:callee") != NULL);
+	site_relay(&t, SITE_SDP_RELAY);
+	EXPECT_SENT(0, "ACK sip:bob@10.0.0.21");
+	EXPECT_TRUE(site_has(site_sent(&t, 0), "m=audio 40000"));
+	struct rec_send ack = *site_sent(&t, 0);
+	site_answer(&t, &invite, 200, "b1", NULL, SITE_SDP_IN); /* the ACK was lost */
+	EXPECT_SENT(0, "ACK sip:bob@10.0.0.21");
+	EXPECT_TRUE(site_has(site_sent(&t, 0), "m=audio 40000"));
+	end_by_callee(&ack);
+	expect_empty(1);
+	finish();
+}
+
+static void an_ack_without_the_answer_ends_the_call(void **state)
+{
+	(void)state;
+	start();
+	struct rec_send invite = call_out(NULL, NULL);
+	site_answer(&t, &invite, 200, "b1", NULL, SITE_SDP_IN);
+	site_relay(&t, SITE_SDP_RELAY);
+	struct rec_send ok = *site_sent(&t, 0);
+	ports_rec_clear(&t.rec);
+	site_in_dialog(&t, &t.outside, &ok, "ACK", 7, NULL, NULL);
+	EXPECT_SENT(2, "ACK sip:bob@10.0.0.21");
+	EXPECT_SENT(1, "BYE ");
+	EXPECT_SENT(0, "BYE ");
+	site_relay(&t, NULL);
+	expect_empty(1);
+	finish();
+}
+
+static void early_media_and_the_same_sdp_in_the_200(void **state)
+{
+	(void)state;
+	start();
+	struct rec_send invite = call_out(NULL, SITE_SDP_OUT);
+	site_answer(&t, &invite, 183, "b1", NULL, SITE_SDP_IN);
+	site_relay(&t, SITE_SDP_RELAY);
+	struct rec_send early = *site_sent(&t, 0);
+	EXPECT_TRUE(site_is(&early, "SIP/2.0 183") && site_has(&early, "m=audio 40000"));
+	size_t asked = t.rec.relay_count;
+	site_answer(&t, &invite, 200, "b1", NULL, SITE_SDP_IN);
+	EXPECT_INT(t.rec.relay_count, asked); /* known already */
+	struct rec_send ok = *site_sent(&t, 0);
+	EXPECT_TRUE(site_is(&ok, "SIP/2.0 200 OK"));
+	EXPECT_TRUE(strcmp(strstr(ok.bytes, "\r\n\r\n"), strstr(early.bytes, "\r\n\r\n")) == 0);
+	finish();
+}
+
+static void an_answer_only_in_the_183_is_in_our_200(void **state)
+{
+	(void)state;
+	start();
+	struct rec_send invite = call_out(NULL, SITE_SDP_OUT);
+	site_answer(&t, &invite, 183, "b1", NULL, SITE_SDP_IN);
+	site_relay(&t, SITE_SDP_RELAY);
+	site_answer(&t, &invite, 200, "b1", NULL, NULL);
+	EXPECT_SENT(0, "SIP/2.0 200 OK");
+	EXPECT_TRUE(site_has(site_sent(&t, 0), "m=audio 40000"));
+	finish();
+}
+
+static void each_fork_has_a_tag_of_its_own_and_the_answer_picks_its_own(void **state)
+{
+	(void)state;
+	start();
+	struct rec_send invite = call_out(NULL, SITE_SDP_OUT);
+	site_answer(&t, &invite, 180, "b1", NULL, NULL);
+	struct rec_send first = *site_sent(&t, 0);
+	site_answer(&t, &invite, 183, "b2", NULL, SITE_SDP_IN);
+	site_relay(&t, SITE_SDP_RELAY);
+	struct rec_send second = *site_sent(&t, 0);
+	EXPECT_TRUE(site_is(&first, "SIP/2.0 180") && site_is(&second, "SIP/2.0 183"));
+	EXPECT_TRUE(strcmp(site_header(&first, "To"), site_header(&second, "To")) != 0);
+	site_answer(&t, &invite, 200, "b2", NULL, SITE_SDP_IN);
+	EXPECT_TRUE(site_has(site_sent(&t, 1), ";tag=b2")); /* the ACK */
+	struct rec_send ack = *site_sent(&t, 1), ok = *site_sent(&t, 0);
+	EXPECT_TRUE(site_is(&ok, "SIP/2.0 200 OK"));
+	EXPECT_TRUE(strcmp(site_header(&ok, "To"), site_header(&second, "To")) == 0);
+	site_in_dialog(&t, &t.outside, &ok, "ACK", 7, NULL, NULL);
+	site_tick(&t, 5000);
+	EXPECT_SENT(0, "SIP/2.0 200 OK"); /* not repeated */
+	site_answer(&t, &invite, 200, "b1", NULL, SITE_SDP_IN);
+	EXPECT_SENT(1, "ACK ");
+	EXPECT_SENT(0, "BYE ");
+	EXPECT_TRUE(site_has(site_sent(&t, 0), ";tag=b1"));
+	end_by_callee(&ack);
+	expect_empty(1);
+	finish();
+}
+
+#define RELIABLE "Supported: 100rel\r\n"
+
+static void a_reliable_183_and_its_prack_cross(void **state)
+{
+	(void)state;
+	char rack[64];
+	start();
+	struct rec_send invite = call_out(RELIABLE, SITE_SDP_OUT);
+	EXPECT_TRUE(site_has(&invite, "Supported: 100rel\r\n"));
+	site_answer(&t, &invite, 183, "b1", "Require: 100rel\r\nRSeq: 901\r\n", SITE_SDP_IN);
+	site_relay(&t, SITE_SDP_RELAY);
+	struct rec_send early = *site_sent(&t, 0);
+	EXPECT_TRUE(site_has(&early, "Require: 100rel\r\nRSeq: 901\r\n"));
+	size_t n = site_sent_count(&t);
+	site_answer(&t, &invite, 183, "b1", "Require: 100rel\r\nRSeq: 901\r\n", SITE_SDP_IN);
+	EXPECT_INT(site_sent_count(&t), n + 1); /* repeated until PRACK */
+	site_in_dialog(&t, &t.outside, &early, "PRACK", 8, "RAck: 900 7 INVITE\r\n", NULL);
+	EXPECT_SENT(0, "SIP/2.0 481");
+	site_in_dialog(&t, &t.outside, &early, "PRACK", 9, "RAck: 901 7 INVITE\r\n", NULL);
+	struct rec_send prack = *site_sent(&t, 0);
+	EXPECT_TRUE(site_is(&prack, "PRACK sip:bob@10.0.0.21"));
+	snprintf(rack, sizeof(rack), "RAck: 901 %u INVITE\r\n",
+		 (unsigned)strtoul(site_header(&invite, "CSeq"), NULL, 10));
+	EXPECT_TRUE(site_has(&prack, rack));
+	site_answer(&t, &prack, 200, NULL, NULL, NULL);
+	EXPECT_SENT(0, "SIP/2.0 200 OK");
+	site_answer(&t, &invite, 200, "b1", NULL, NULL);
+	EXPECT_SENT(0, "SIP/2.0 200 OK");
+	site_in_dialog(&t, &t.outside, site_sent(&t, 0), "ACK", 7, NULL, NULL);
+	EXPECT_INT(counts().calls_confirmed, 1);
+	finish();
+}
+
+static void a_caller_without_100rel_makes_us_offer_none(void **state)
+{
+	(void)state;
+	start();
+	struct rec_send invite = call_out(NULL, SITE_SDP_OUT);
+	EXPECT_TRUE(!site_has(&invite, "100rel"));
+	finish();
+}
+
+static void an_update_in_the_early_dialog_after_prack(void **state)
+{
+	(void)state;
+	start();
+	struct rec_send invite = call_out(RELIABLE, SITE_SDP_OUT);
+	site_answer(&t, &invite, 183, "b1", "Require: 100rel\r\nRSeq: 5\r\n", SITE_SDP_IN);
+	site_relay(&t, SITE_SDP_RELAY);
+	struct rec_send early = *site_sent(&t, 0);
+	site_in_dialog(&t, &t.outside, &early, "PRACK", 8, "RAck: 5 7 INVITE\r\n", NULL);
+	site_answer(&t, site_sent(&t, 0), 200, NULL, NULL, NULL);
+	site_in_dialog(&t, &t.outside, &early, "UPDATE", 9, NULL, SDP_HOLD);
+	site_relay(&t, SITE_SDP_RELAY);
+	EXPECT_SENT(0, "UPDATE sip:bob@10.0.0.21");
+	site_answer(&t, site_sent(&t, 0), 200, NULL, NULL, SITE_SDP_IN);
+	site_relay(&t, SITE_SDP_RELAY);
+	EXPECT_SENT(0, "SIP/2.0 200 OK");
+	site_answer(&t, &invite, 200, "b1", NULL, NULL);
+	EXPECT_SENT(0, "SIP/2.0 200 OK");
+	EXPECT_TRUE(!site_has(site_sent(&t, 0), "m=audio"));
+	finish();
+}
+
+/* ---- media without the relay, pings, reload */
+
+static void without_anchoring_sdp_passes_with_our_origin(void **state)
+{
+	(void)state;
+	site_init(&t);
+	t.realms[0].anchor_media = t.realms[1].anchor_media = false;
+	site_start(&t);
+	site_invite(&t, SITE_CARRIER, "1", NULL, SITE_SDP_OUT);
+	struct rec_send invite = *site_sent(&t, 0);
+	EXPECT_TRUE(site_is(&invite, "INVITE "));
+	EXPECT_TRUE(site_has(&invite, "c=IN IP4 198.51.100.7\r\n"));
+	EXPECT_TRUE(!site_has(&invite, "carol") && !site_has(&invite, "s=call"));
+	site_answer(&t, &invite, 200, "b1", NULL, SITE_SDP_IN);
+	EXPECT_SENT(1, "ACK ");
+	EXPECT_SENT(0, "SIP/2.0 200 OK");
+	site_in_dialog(&t, &t.outside, site_sent(&t, 0), "ACK", 7, NULL, NULL);
+	site_in_dialog(&t, &t.outside, site_sent(&t, 0), "BYE", 8, NULL, NULL);
+	EXPECT_INT(t.rec.relay_count, 0);
+	expect_empty(1);
+	finish();
+}
+
+static void the_version_of_our_sdp_moves_only_with_its_text(void **state)
+{
+	(void)state;
+	start();
+	struct established e = establish();
+	char id[128], *version;
+	const char *o = strstr(e.ok.bytes, "o=- ");
+	snprintf(id, sizeof(id), "%.*s", (int)(strstr(o, " IN ") - o), o);
+	site_in_dialog(&t, &t.inside, &e.ack, "INVITE", 1, NULL, SITE_SDP_IN);
+	site_relay(&t, SITE_SDP_RELAY); /* the same as before */
+	EXPECT_TRUE(site_has(site_sent(&t, 0), id));
+	site_answer(&t, site_sent(&t, 0), 488, NULL, NULL, NULL);
+	site_in_dialog(&t, &t.inside, &e.ack, "INVITE", 2, NULL, SITE_SDP_IN);
+	site_relay(&t, SITE_SDP_RELAY "a=sendonly\r\n");
+	EXPECT_TRUE(!site_has(site_sent(&t, 0), id));
+	version = strrchr(id, ' ');
+	(*(version + 1))++;
+	EXPECT_TRUE(site_has(site_sent(&t, 0), id));
+	finish();
+}
+
+static void a_peer_that_does_not_answer_pings_is_passed_over_until_it_does(void **state)
+{
+	(void)state;
+	site_init(&t);
+	t.trunks[SITE_PBX].ping =
+		(struct ping){.on = true, .every_ms = 10000, .down_after = 2, .up_after = 1};
+	site_start(&t);
+	/* The first peer is silent, the second answers. */
+	for (int i = 0; i < 120; i++) {
+		size_t n = t.rec.send_count;
+		site_tick(&t, 1000);
+		for (size_t k = n; k < t.rec.send_count; k++)
+			if (site_is(&t.rec.sends[k], "OPTIONS sip:10.0.0.22"))
+				site_answer(&t, &t.rec.sends[k], 404, "p", NULL, NULL);
+		if (t.rec.send_count > 200)
+			ports_rec_clear(&t.rec);
+	}
+	EXPECT_INT(t.rec.notices[NOTICE_PEER_DOWN], 1);
+	EXPECT_TRUE(!sbc_peer_is_up(t.sbc, SITE_PBX, 0));
+	EXPECT_TRUE(sbc_peer_is_up(t.sbc, SITE_PBX, 1));
+	ports_rec_clear(&t.rec);
+	site_invite(&t, SITE_CARRIER, "1", NULL, SITE_SDP_OUT);
+	site_relay(&t, SITE_SDP_RELAY);
+	EXPECT_SENT(0, "INVITE sip:+4930555@10.0.0.22");
+	for (int i = 0; i < 60 && t.rec.notices[NOTICE_PEER_UP] == 0; i++) {
+		site_tick(&t, 1000);
+		const struct rec_send *last = site_sent(&t, 0);
+		if (site_is(last, "OPTIONS sip:10.0.0.21"))
+			site_answer(&t, last, 200, "p", NULL, NULL);
+	}
+	EXPECT_INT(t.rec.notices[NOTICE_PEER_UP], 1);
+	finish();
+}
+
+static void a_call_keeps_the_settings_that_it_began_with(void **state)
+{
+	(void)state;
+	start();
+	struct established e = establish();
+	static struct settings next;
+	next = t.set;
+	next.generation = 2;
+	site_event(&t, &(struct event){.type = EVENT_SETTINGS, .settings = &next});
+	EXPECT_TRUE(sbc_uses_settings(t.sbc, &t.set));
+	EXPECT_TRUE(sbc_uses_settings(t.sbc, &next));
+	end_by_callee(&e.ack);
+	site_tick(&t, 60000);
+	EXPECT_TRUE(!sbc_uses_settings(t.sbc, &t.set));
+	finish();
+}
+
+static void bytes_that_are_not_sip_are_dropped_and_counted(void **state)
+{
+	(void)state;
+	start();
+	site_message(&t, &t.outside, "hello\r\n\r\n");
+	EXPECT_INT(t.rec.drops[NOTICE_DROP_NOT_SIP], 1);
+	site_message(&t, &t.outside, "\r\n\r\n");
+	EXPECT_INT(t.rec.notices[NOTICE_DROPPED], 1);
+	EXPECT_INT(site_sent_count(&t), 0);
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -815,6 +1380,34 @@ int main(void)
 		cmocka_unit_test(while_draining_new_calls_are_503_and_old_ones_go_on),
 		cmocka_unit_test(a_repeated_invite_repeats_the_last_answer_and_makes_nothing),
 		cmocka_unit_test(sips_goes_over_tls_or_not_at_all),
+		cmocka_unit_test(a_reinvite_crosses_with_its_sdp_through_the_relay),
+		cmocka_unit_test(a_refused_reinvite_leaves_the_call_as_it_was),
+		cmocka_unit_test(a_reinvite_that_policy_forbids_goes_nowhere),
+		cmocka_unit_test(a_glare_of_reinvites_is_491),
+		cmocka_unit_test(an_update_crosses_with_its_sdp),
+		cmocka_unit_test(an_info_crosses_with_its_body_and_its_answer),
+		cmocka_unit_test(a_481_in_the_dialog_ends_the_call),
+		cmocka_unit_test(silence_in_the_dialog_ends_the_call),
+		cmocka_unit_test(a_stranger_with_the_right_tags_cannot_end_the_call),
+		cmocka_unit_test(a_request_out_of_order_is_500),
+		cmocka_unit_test(a_new_contact_is_the_next_target_of_that_leg_only),
+		cmocka_unit_test(a_refused_update_does_not_move_the_target),
+		cmocka_unit_test(both_hang_up_at_once),
+		cmocka_unit_test(bye_in_the_middle_of_a_reinvite),
+		cmocka_unit_test(a_reinvite_can_be_cancelled),
+		cmocka_unit_test(an_invite_without_sdp_gets_its_offer_in_the_200),
+		cmocka_unit_test(an_ack_without_the_answer_ends_the_call),
+		cmocka_unit_test(early_media_and_the_same_sdp_in_the_200),
+		cmocka_unit_test(an_answer_only_in_the_183_is_in_our_200),
+		cmocka_unit_test(each_fork_has_a_tag_of_its_own_and_the_answer_picks_its_own),
+		cmocka_unit_test(a_reliable_183_and_its_prack_cross),
+		cmocka_unit_test(a_caller_without_100rel_makes_us_offer_none),
+		cmocka_unit_test(an_update_in_the_early_dialog_after_prack),
+		cmocka_unit_test(without_anchoring_sdp_passes_with_our_origin),
+		cmocka_unit_test(the_version_of_our_sdp_moves_only_with_its_text),
+		cmocka_unit_test(a_peer_that_does_not_answer_pings_is_passed_over_until_it_does),
+		cmocka_unit_test(a_call_keeps_the_settings_that_it_began_with),
+		cmocka_unit_test(bytes_that_are_not_sip_are_dropped_and_counted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
