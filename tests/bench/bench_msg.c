@@ -80,15 +80,15 @@ int main(void)
 		l.bytes = *messages[i].bytes;
 		snprintf(name, sizeof(name), "msg_index, %s of %zu octets", messages[i].name,
 			 l.bytes.len);
-		double own = bench_run(name, 200000, index_it, &l);
+		double own = bench(name, index_it, &l);
 		snprintf(name, sizeof(name), "  libosip2 with malloc, %s", messages[i].name);
-		double theirs = bench_run(name, 10000, libosip2_it, &l);
+		double theirs = bench(name, libosip2_it, &l);
 		printf("  -> libosip2 costs %.1f times the index\n", theirs / own);
 	}
 	l.bytes = sip_invite;
 	index_it(&l, 1);
-	bench_run("msg_check, INVITE (From, To, Contact, Request-URI)", 100000, check_it, &l);
-	bench_run("msg_full, INVITE (check and libosip2 in an arena)", 10000, full_it, &l);
-	bench_run("Contact: address and URI", 200000, contact_it, &l);
+	bench("msg_check, INVITE (From, To, Contact, Request-URI)", check_it, &l);
+	bench("msg_full, INVITE (check and libosip2 in an arena)", full_it, &l);
+	bench("Contact: address and URI", contact_it, &l);
 	return l.sum == 0;
 }
