@@ -60,7 +60,7 @@ struct media_rule {
 	enum media_need rtp;  /* FORBID or ALLOW */
 	enum media_need srtp; /* FORBID, ALLOW, PREFER or REQUIRE */
 	bool keying_sdes;
-	bool t38; /* fax (udptl) may pass, unencrypted as it is */
+	bool t38;                                 /* fax (udptl) may pass, unencrypted as it is */
 	enum sdes_suite suites[MEDIA_SUITES_MAX]; /* in order of preference */
 	size_t suite_count;
 	struct str codecs_allow[MEDIA_CODECS_MAX]; /* none: all */

@@ -578,8 +578,7 @@ static void test_includes(void **state)
 		 "b.inc:1:7: byte: \"x\" is not allowed here; allowed: a whole number\n",
 		 ""},
 		{"a broken included file", "include: [b.inc]\nnamed: {m: {n: 1}}\n", "a: [\n", NULL,
-		 "b.inc:2:1: not YAML: did not find expected node content\n",
-		 "m "},
+		 "b.inc:2:1: not YAML: did not find expected node content\n", "m "},
 		{"an include that is no path", "include: [{a: b}, \"\"]\n", NULL, NULL,
 		 "main.yaml:1:11: include[0]: the path of a file, * and ? allowed, is "
 		 "expected\nmain.yaml:1:19: include[1]: the path of a file, * and ? allowed, is "
