@@ -18,10 +18,7 @@
 
 /* X(name, word in the list `flags`). Words that we accept and need not act on are not here. */
 #define FLAGS_WORD_TABLE(X)                                                                        \
-	X(TRUST_ADDRESS, "trust address")                                                          \
 	X(SIP_SOURCE, "SIP source address")                                                        \
-	X(STRICT_SOURCE, "strict source")                                                          \
-	X(MEDIA_HANDOVER, "media handover")                                                        \
 	X(NO_RTCP_ATTRIBUTE, "no rtcp attribute")                                                  \
 	X(FULL_RTCP_ATTRIBUTE, "full rtcp attribute")                                              \
 	X(ALLOW_NO_CODEC, "allow no codec media")                                                  \

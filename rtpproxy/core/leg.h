@@ -83,7 +83,6 @@ struct leg {
 	struct addr local; /* where its sockets are bound; port 0 */
 	struct addr shown; /* what its SDP says: local, or the advertised address */
 	uint8_t latch;     /* enum latch_mode */
-	bool asymmetric;
 	struct prefix net; /* whose addresses LATCH_RESTRICTED may learn; family ADDR_NONE: none */
 	uint32_t unproven;
 	struct leg_origin origin;

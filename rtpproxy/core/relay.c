@@ -634,6 +634,9 @@ static enum refusal do_offer(struct work *w)
 	struct relay *r = w->r;
 	struct sdp sdp;
 	struct call_place place = {0};
+	if (w->ng->flags.words & FLAGS_FRAGMENT) {
+		return REFUSAL_NONE; /* more ICE candidates: ICE is not spoken, nothing is to do */
+	}
 	enum refusal e = parse_sdp(w, &sdp);
 	if (e != REFUSAL_NONE) {
 		return e;
