@@ -868,6 +868,7 @@ void relay_command(struct relay *r, const struct relay_now *now, struct str peer
 	if (before.p) {
 		r->counters[RELAY_REPEATED]++;
 		buf_str(reply, before);
+		relay_publish(r);
 		return;
 	}
 	arena_reset(&r->arena);
