@@ -141,11 +141,11 @@ static void both_legs_agree(struct world *w)
 	bool vanished = false;
 	for (int i = 0; i < UA_COUNT; i++) {
 		if (i != (int)w->want.caller)
-			talked += ua_confirmed(&w->uas[i]);
+			talked += w->uas[i].answered;
 		vanished |= w->uas[i].vanished;
 	}
 	if (caller->status / 100 == 2 && !talked && !vanished)
-		faults_add(&w->faults, "the caller was answered, and no callee was");
+		faults_add(&w->faults, "the caller was answered, and no callee had answered");
 }
 
 void invariants_check(struct world *w)

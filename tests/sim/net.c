@@ -163,7 +163,12 @@ bool net_happened(struct net *n, const struct happening *h)
 		if (c->state == NET_CONN_OPENING)
 			c->state = NET_CONN_OPEN;
 		return !c->closed[0];
-	case HAPPEN_REFUSED: c->state = NET_CONN_CLOSED; return !c->closed[0];
+	case HAPPEN_REFUSED: {
+		bool wanted = !c->closed[0];
+		c->state = NET_CONN_CLOSED;
+		c->closed[0] = c->closed[1] = true;
+		return wanted;
+	}
 	case HAPPEN_CLOSED:
 		if (c->closed[h->to])
 			return false;

@@ -128,7 +128,8 @@ static void delete_session(struct relay_model *r, const struct dict *d, struct b
 {
 	struct relay_session *s = find_session(r, dict_get_str(d, STR("call-id")));
 	if (!s) {
-		buf_lit(b, "d6:result2:ok7:warning33:Call-ID not found or tags didn'te");
+		static const char warning[] = "Call-ID not found or tags didn't match";
+		buf_printf(b, "d6:result2:ok7:warning%zu:%se", strlen(warning), warning);
 		return;
 	}
 	s->used = false;

@@ -52,7 +52,7 @@ struct str sip_text_uri(struct str value)
 {
 	size_t open = str_index(value, '<');
 	if (open == value.len) {
-		struct str uri;
+		struct str uri = STR_NONE;
 		(void)str_cut(&value, ';', &uri);
 		return str_trim(uri);
 	}
@@ -109,7 +109,7 @@ bool sip_text_read(struct str bytes, struct sip_text *out)
 	struct str vias = sip_text_header(&m, "Via", 0);
 	(void)str_cut(&vias, ',', &m.via);
 	m.branch = sip_text_param(m.via, "branch");
-	struct str word, rest = m.via;
+	struct str word = STR_NONE, rest = m.via;
 	rest.len = str_index(rest, ';');
 	if (str_cut_word(&rest, &word))
 		m.sent_by = str_trim(rest);

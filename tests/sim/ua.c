@@ -870,7 +870,8 @@ static void act(struct ua *u, enum ua_act what)
 			send_bye(u, d);
 		return;
 	case UA_REINVITE:
-		if (!d || invite_is_open(u, d))
+		/* §14.1: not while an INVITE is under way in either direction. */
+		if (!d || invite_is_open(u, d) || d->ok.len)
 			return;
 		d->version++;
 		r = (struct request){.method = STR("INVITE"), .sdp = true};
@@ -1047,14 +1048,4 @@ void ua_check_idle(const struct ua *u)
 	}
 	if (u->placed && u->status == 0)
 		faults_add(u->faults, "%s has no final answer to its INVITE", u->p.name);
-}
-
-unsigned ua_confirmed(const struct ua *u)
-{
-	unsigned n = 0;
-	for (int i = 0; i < UA_DIALOGS; i++) {
-		const struct ua_dialog *d = &u->dialogs[i];
-		n += d->caller ? d->ack.len > 0 : d->acked;
-	}
-	return n;
 }

@@ -153,7 +153,4 @@ uint64_t ua_next_ms(const struct ua *u);
 void ua_tick(struct ua *u);
 /* Complains of what is left. */
 void ua_check_idle(const struct ua *u);
-/* Dialogs that were answered and ACKed. */
-unsigned ua_confirmed(const struct ua *u);
-
 #endif
