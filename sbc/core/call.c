@@ -420,6 +420,14 @@ static void on_late_answer(struct sbc *s, struct call *c, id_t64 txn, const stru
 			call_send_ack(s, c, side, &l->dialog, l->invite.cseq, l->invite.body);
 		return;
 	}
+	/* An earlier INVITE of a living dialog whose ACK was lost, after a later one began. */
+	for (unsigned side = 0; side < 2; side++) {
+		struct leg *l = &c->leg[side];
+		if (l->dialog.text && dialog_has_response(&l->dialog, m)) {
+			call_send_ack(s, c, side, &l->dialog, m->cseq, STR_NONE);
+			return;
+		}
+	}
 	call_on_orphan(s, txn, m, f);
 }
 

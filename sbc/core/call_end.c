@@ -313,6 +313,7 @@ static void end_setup(struct sbc *s, struct call *c, const struct call_ending *w
 {
 	struct setup *u = c->setup;
 
+	setup_attempt_ended(s, c, why->status, 0);
 	if (u->stage == SETUP_ANSWERING) {
 		if (!why->told[1])
 			send_bye(s, c, 1, fork_dialog(c, u->held_fork, 1), why->reason_lines[1]);

@@ -428,27 +428,34 @@ static bool tries_next_address(unsigned cause, uint16_t status)
 	return cause != 0 || status == 503; /* RFC 3263 §4.3 */
 }
 
+void setup_attempt_ended(struct sbc *s, struct call *c, uint16_t status, unsigned cause)
+{
+	const struct setup *u = c->setup;
+	struct call_record *r = &c->record;
+
+	if (u->txn == ID_NONE || !r->attempt_count)
+		return;
+	struct call_attempt *a = &r->attempts[r->attempt_count - 1];
+	a->status = status;
+	a->cause = (uint8_t)cause;
+	a->ms = (uint32_t)(s->now_ms - a->start_ms);
+	char mem[320];
+	struct buf name;
+	buf_init(&name, mem, sizeof(mem));
+	struct notice n = call_notice(s, c, NOTICE_ATTEMPT_ENDED, &name);
+	n.trunk = u->target.trunk;
+	n.peer = u->target.peer;
+	n.status = cause == ROUTE_CAUSE_TIMEOUT ? 408 : cause ? 503 : status;
+	worker_publish(s, &n);
+}
+
 void setup_failed(struct sbc *s, struct call *c, uint16_t status, unsigned cause)
 {
 	struct setup *u = c->setup;
-	struct call_record *r = &c->record;
-	const struct route_rule *route = &c->settings->policy.routes[r->route];
+	const struct route_rule *route = &c->settings->policy.routes[c->record.route];
 
 	worker_stop_alarm(s, &u->alarm);
-	if (u->txn != ID_NONE && r->attempt_count) {
-		struct call_attempt *a = &r->attempts[r->attempt_count - 1];
-		a->status = status;
-		a->cause = (uint8_t)cause;
-		a->ms = (uint32_t)(s->now_ms - a->start_ms);
-		char mem[320];
-		struct buf name;
-		buf_init(&name, mem, sizeof(mem));
-		struct notice n = call_notice(s, c, NOTICE_ATTEMPT_ENDED, &name);
-		n.trunk = u->target.trunk;
-		n.peer = u->target.peer;
-		n.status = cause == ROUTE_CAUSE_TIMEOUT ? 408 : cause ? 503 : status;
-		worker_publish(s, &n);
-	}
+	setup_attempt_ended(s, c, status, cause);
 	/* Whatever it still says, it says to no one: a late 2xx gets ACK and BYE. */
 	if (u->txn != ID_NONE)
 		call_orphan(s, u->txn);

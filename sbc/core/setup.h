@@ -81,6 +81,9 @@ void setup_on_alarm(struct sbc *s, struct setup *u);
 /* The attempt came to nothing: a status, or a ROUTE_CAUSE_*. Next target, or the end. */
 void setup_failed(struct sbc *s, struct call *c, uint16_t status, unsigned cause);
 
+/* Tells that the INVITE under way, if there is one, has come to this end: each attempt ends once. */
+void setup_attempt_ended(struct sbc *s, struct call *c, uint16_t status, unsigned cause);
+
 /* Allow and Supported lines: what we do, and the sender of m does. */
 void setup_write_abilities(struct sbc *s, const struct msg *m, bool supported);
 

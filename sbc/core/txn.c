@@ -665,6 +665,9 @@ size_t txn_flow_closed(struct txn_table *t, id_t64 flow, uint64_t now_ms, struct
 	while (count < cap && (f = find_flow(t, flow, &hash))) {
 		struct txn *x = LIST_OBJECT(f->clients.next, struct txn, on_flow);
 		leave_flow(t, x);
+		/* What follows (an ACK, a CANCEL) takes a connection of its own. */
+		if (x->dest.flow.id == flow)
+			x->dest.flow.id = ID_NONE;
 		step_error(t, x, now_ms, out, &count);
 	}
 	return count;

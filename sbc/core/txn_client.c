@@ -84,6 +84,12 @@ static struct txn_out final_answer(struct txn_client *c, bool refused, uint64_t 
 	return out_of(c, TXN_DO_PASS | TXN_DO_DROP);
 }
 
+static void give_64_t1(struct txn_client *c, uint64_t now_ms, const struct sip_timers *timers)
+{
+	if (!c->deadline_ms)
+		c->deadline_ms = now_ms + (uint64_t)TIMER_FACTOR * timers->t1_ms;
+}
+
 static struct txn_out waiting(struct txn_client *c, enum txn_client_event e, uint64_t now_ms,
 			      const struct sip_timers *timers)
 {
@@ -94,8 +100,8 @@ static struct txn_out waiting(struct txn_client *c, enum txn_client_event e, uin
 	case TXN_CLIENT_REFUSED: return final_answer(c, true, now_ms, timers);
 	case TXN_CLIENT_CANCEL:
 		/* §9.1: without a final answer in 64*T1 the INVITE counts as cancelled. */
-		if (c->invite && c->state == TXN_CLIENT_PROCEEDING && !c->deadline_ms)
-			c->deadline_ms = now_ms + (uint64_t)TIMER_FACTOR * timers->t1_ms;
+		if (c->invite && c->state == TXN_CLIENT_PROCEEDING)
+			give_64_t1(c, now_ms, timers);
 		return out_of(c, 0);
 	case TXN_CLIENT_AGAIN:
 		if (!again_applies)
@@ -110,6 +116,13 @@ static struct txn_out waiting(struct txn_client *c, enum txn_client_event e, uin
 		set_state(c, TXN_CLIENT_TERMINATED, 0);
 		return out_of(c, TXN_DO_TIMEOUT | TXN_DO_END);
 	case TXN_CLIENT_ERROR:
+		/* The callee of an INVITE in Proceeding may still ring, and answer over a connection
+		 * of its own (§18.2.2): the owner goes on to another target and sends a CANCEL, and
+		 * a late answer must find us. */
+		if (c->invite && c->state == TXN_CLIENT_PROCEEDING) {
+			give_64_t1(c, now_ms, timers);
+			return out_of(c, TXN_DO_FAIL);
+		}
 		set_state(c, TXN_CLIENT_TERMINATED, 0);
 		return out_of(c, TXN_DO_FAIL | TXN_DO_END);
 	case TXN_CLIENT_EVENT_COUNT: break;

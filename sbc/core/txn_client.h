@@ -17,7 +17,8 @@
  *  CALLING ───────► PROCEEDING ──────────► ACCEPTED ───► TERMINATED
  *     │                 │ final
  *     └────────────────►└────────► COMPLETED ── D, K ──► TERMINATED
- *  CALLING is Trying for a non-INVITE. B, F and transport errors lead to TERMINATED.
+ *  CALLING is Trying for a non-INVITE. B, F and transport errors lead to TERMINATED; but an INVITE in PROCEEDING
+ *  stays there after an error, as after a CANCEL, for 64*T1.
  */
 enum txn_client_state {
 	TXN_CLIENT_CALLING,

@@ -204,7 +204,8 @@ static struct flow flow_of_conn(const struct core_node *n, int conn)
 	const struct net_conn *c = &n->net->conns[conn];
 	int side = core_node_side(n, conn);
 	return (struct flow){.id = FLOW_BIT | (id_t64)(conn + 1),
-			     .listener = n->conn_listener[conn],
+			     .listener =
+				     side == 0 ? n->conn_listener[conn] : n->net->ends[c->end].slot,
 			     .transport = c->transport,
 			     .remote = c->addr[1 - side]};
 }
@@ -287,11 +288,7 @@ void core_node_happened(struct core_node *n, const struct happening *h)
 		f = flow_of_conn(n, h->conn);
 		arrived(n, &f, h->bytes);
 		return;
-	case HAPPEN_OPENED:
-		if (core_node_side(n, h->conn) == 1)
-			n->conn_listener[h->conn] = n->net->ends[n->net->conns[h->conn].end].slot;
-		settle(n, h->conn, false);
-		return;
+	case HAPPEN_OPENED: settle(n, h->conn, false); return;
 	case HAPPEN_REFUSED: settle(n, h->conn, true); return;
 	case HAPPEN_CLOSED:
 		e.type = EVENT_FLOW_CLOSED;

@@ -42,7 +42,7 @@ struct core_node {
 	struct sbc *sbc;
 	int node;
 	int udp_end[SITE_REALMS];
-	uint16_t conn_listener[NET_CONNS_MAX];
+	uint16_t conn_listener[NET_CONNS_MAX]; /* that ours were opened from */
 	struct core_waiting waiting[CORE_WAITING_MAX];
 	size_t waiting_count;
 	uint32_t resolver_ms; /* how slow it is at most */

@@ -87,12 +87,12 @@ static void each_call_has_one_cdr(struct world *w)
 		unsigned n;
 		const struct core_cdr *c = find_cdr(w, r->call_id, &n);
 		calls++;
-		if (n != 1)
+		if (n != (w->want.no_cdr ? 0 : 1))
 			faults_add(&w->faults, "a call has %u CDRs", n);
-		else
+		else if (c)
 			check_cdr(w, r, c);
 	}
-	if (calls != w->core.cdr_count)
+	if (calls != w->core.cdr_count && !w->want.no_cdr)
 		faults_add(&w->faults, "%u calls have %zu CDRs", calls, w->core.cdr_count);
 }
 
@@ -101,14 +101,15 @@ static void counters_equal_events(struct world *w)
 	const uint64_t *n = w->core.notices;
 	struct sbc_counts c;
 	sbc_count(w->core.sbc, &c);
+	/* One that is refused at once has ended without having started. */
 	if (n[NOTICE_CALL_STARTED] > n[NOTICE_CALL_ENDED])
 		faults_add(&w->faults, "%llu calls started and %llu ended",
 			   (unsigned long long)n[NOTICE_CALL_STARTED],
 			   (unsigned long long)n[NOTICE_CALL_ENDED]);
-	if (c.calls_total != n[NOTICE_CALL_STARTED])
-		faults_add(&w->faults, "%llu calls are counted, %llu were told of",
+	if (c.calls_total != n[NOTICE_CALL_ENDED])
+		faults_add(&w->faults, "%llu calls are counted, %llu ended",
 			   (unsigned long long)c.calls_total,
-			   (unsigned long long)n[NOTICE_CALL_STARTED]);
+			   (unsigned long long)n[NOTICE_CALL_ENDED]);
 	if (n[NOTICE_CALL_ATTEMPT] != n[NOTICE_ATTEMPT_ENDED])
 		faults_add(&w->faults, "%llu attempts began and %llu ended",
 			   (unsigned long long)n[NOTICE_CALL_ATTEMPT],

@@ -338,7 +338,6 @@ static void accept(struct ua *u, struct ua_txn *x, struct ua_dialog *d, const st
 	d->ok_interval_ms = T1;
 	d->ok_again_ms = now_of(u) + T1;
 	d->ok_deadline_ms = now_of(u) + LONG;
-	d->acked = false;
 	if (d->state == UA_DIALOG_EARLY)
 		d->state = UA_DIALOG_CONFIRMED;
 }
@@ -549,6 +548,11 @@ static void got_request(struct ua *u, const struct sip_text *m, struct ua_txn *x
 		got_in_dialog(u, m, x);
 	} else if (x->invite) {
 		u->invited++;
+		if (u->plan.step_count == 0) {
+			respond(u, x,
+				&(struct response){.status = 480, .to_tag = make_token(u, "t")});
+			return;
+		}
 		x->answer_ms = now_of(u);
 		trigger(u, UA_AFTER_START);
 	} else {
@@ -590,8 +594,11 @@ static void receive_request(struct ua *u, const struct sip_text *m, const struct
 	x->sent_by = own.sent_by;
 	x->cseq = own.cseq;
 	x->path = *from;
+	/* Should the connection go, the answer takes a new one to the sent-by (§18.2.2). */
+	struct addr sent_by;
+	if (from->transport != TRANSPORT_UDP && addr_parse(own.sent_by, &sent_by) == OK)
+		x->path.to = sent_by;
 	x->start_ms = now_of(u);
-	x->deadline_ms = 0;
 	got_request(u, &own, x);
 }
 
@@ -603,6 +610,13 @@ static void send_bye(struct ua *u, struct ua_dialog *d)
 	d->bye_sent = true;
 	start(u, (int)(d - u->dialogs), &r);
 	end_dialog(u, d);
+	/* Whatever else is open in the dialog may never be answered now. */
+	for (int i = 0; i < UA_TXNS; i++) {
+		struct ua_txn *x = &u->txns[i];
+		if (x->client && x->state == UA_TXN_PROCEEDING && !x->deadline_ms &&
+		    x->dialog == (int)(d - u->dialogs))
+			x->deadline_ms = now_of(u) + LONG;
+	}
 }
 
 static void send_cancel(struct ua *u, struct ua_txn *invite)

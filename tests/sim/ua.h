@@ -52,7 +52,7 @@ struct ua_todo {
 };
 
 struct ua_plan {
-	struct ua_step steps[UA_STEPS];
+	struct ua_step steps[UA_STEPS]; /* none: 480 at once */
 	size_t step_count;
 	struct ua_todo todos[UA_TODOS];
 	size_t todo_count;

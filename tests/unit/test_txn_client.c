@@ -52,7 +52,7 @@ static const struct row invite_rows[] = {
 	{"CANCEL in Proceeding gives the INVITE 64*T1 more", S(PROCEEDING), S(CANCEL), S(PROCEEDING), 0, NONE, IN(32000)},
 	{"no timer A in Proceeding", S(PROCEEDING), S(AGAIN), S(PROCEEDING), 0, NONE, NONE},
 	{"a cancelled INVITE without an answer is given up", S(PROCEEDING), S(DEADLINE), S(TERMINATED), TIMEOUT | END, NONE, NONE},
-	{"transport error in Proceeding gives up", S(PROCEEDING), S(ERROR), S(TERMINATED), FAIL | END, NONE, NONE},
+	{"transport error in Proceeding is told, and a late answer awaited", S(PROCEEDING), S(ERROR), S(PROCEEDING), FAIL, NONE, IN(32000)},
 
 	{"1xx in Completed is late and absorbed", S(COMPLETED), S(1XX), S(COMPLETED), 0, NONE, B},
 	{"2xx in Completed is another fork's and passed up", S(COMPLETED), S(2XX), S(COMPLETED), PASS, NONE, B},
