@@ -9,6 +9,7 @@ import lib
 from lib import rtp, ulaw_decode, wait_for
 from sallyport_site import OUTSIDE, PHONE_OUT, STRANGER, Site, ladder, sip_lines
 
+NUMBER = "+4930555123"
 SECONDS = 4  # of talk in the good call
 
 
@@ -76,8 +77,8 @@ def show_calls(cdrs):
         out = [m for m in media if m.get("leg") == "ingress"] or [{}]
         ins = [m for m in media if m.get("leg") == "egress"] or [{}]
         rows.append((c.get("call", ""), c.get("from_number", ""), c.get("to_number", c.get("number_as_dialled", "")),
-                     f"{c.get('status', '')} {c.get('cause', '')}", out[0].get("keying", "-"), out[0].get("suite", "-"),
-                     ("RTP" if ins[0] and not ins[0].get("suite") else ins[0].get("suite", "-")) if media else "-",
+                     f"{c.get('status', '')} {c.get('cause', '')}", out[0].get("keying", "-"), out[0].get("srtp_suite", "-"),
+                     ("RTP" if ins[0] and not ins[0].get("srtp_suite") else ins[0].get("srtp_suite", "-")) if media else "-",
                      f"{c.get('duration_ms', 0) / 1000:.1f} s" if c.get("answer") else "-",
                      sum(m.get("packets", 0) for m in media) or "-", sum(m.get("lost", 0) for m in media) if media else "-"))
     table(rows)
@@ -91,11 +92,11 @@ def main(folder, keep):
     site.start()
     say(f"  relay           pid {site.relay.pid}, control socket {os.path.relpath(site.v['ng'])}")
     say(f"  SBC             pid {site.sbc.pid}, outside tls {OUTSIDE}:{site.v['tls_port']}, inside udp {site.v['inside']}:{site.v['udp_port']}")
-    inside = site.inside_phone("bob")
+    inside = site.inside_phone("bob", NUMBER)
     site_url = site.metrics_url()
     if keep:
         say(f"  inside phone    baresip at {site.v['phone_in']}:{site.v['phone_in_port']}, answers by itself")
-        say(f"\nCall it over TLS from {PHONE_OUT}: {site.dial_uri('+4930555123')}   (CA: {os.path.relpath(site.ca.cert)})")
+        say(f"\nCall it over TLS from {PHONE_OUT}: {site.dial_uri(NUMBER)}   (CA: {os.path.relpath(site.ca.cert)})")
         say(f"  status    build/sallyport status -s {os.path.relpath(site.v['control'])}")
         say(f"  calls     build/sallyport calls -s {os.path.relpath(site.v['control'])}")
         say(f"  metrics   {site_url}\n  CDRs      {os.path.relpath(site.v['cdr'])}\n\nCtrl-C ends it.")
@@ -112,7 +113,7 @@ def main(folder, keep):
     capture = lib.Capture(folder)
     alice = site.outside_phone("alice")
     mark = len(site.sbc.text())
-    alice.dial(site.dial_uri("+4930555123"))
+    alice.dial(site.dial_uri(NUMBER))
     alice.wait_event("CALL_ESTABLISHED")
     # Talk until the far end has heard enough, then hang up: both recordings grow while it lasts.
     wait_for("media", lambda: inside.heard() and os.path.getsize(inside.heard()) > SECONDS * 16000, 20)
@@ -124,14 +125,16 @@ def main(folder, keep):
     capture.stop()
 
     plain = site.outside_phone("carol", srtp=False)
-    plain.dial(site.dial_uri("+4930555123"))
+    plain.dial(site.dial_uri(NUMBER))
     refusal = plain.wait_event("CALL_CLOSED").get("param", "")
     answer = stranger_call(site)
-    cdrs = site.wait_cdrs(3)
+    cdrs = site.wait_cdrs(2)
+    turned_away = site.sbc.wait_text(rf"event=(refused realm=\S+ source={STRANGER}\S* method=INVITE .*)", 5).group(1)
     alice.stop(), plain.stop(), inside.stop()
 
     say("\nThe calls, from the CDRs:\n")
     show_calls(cdrs)
+    say(f"\n  turned away before it was a call: {turned_away}")
     say("\n`sallyport calls` while the first one lasted:\n")
     say("\n".join("  " + l for l in live.rstrip().splitlines()))
     say("\nThe ladder of the good call:\n")

@@ -3,8 +3,9 @@ import json, os, re, socket, subprocess, urllib.request
 
 import lib
 
-OUTSIDE, INSIDE = "127.0.0.1", "127.0.0.2"          # the SBC's and the relay's two sides
-PHONE_OUT, PHONE_IN, STRANGER = "127.0.0.11", "127.0.0.12", "127.0.0.66"
+OUTSIDE, INSIDE = "127.0.0.10", "127.0.0.20"  # the SBC's and the relay's two sides
+# baresip lets the kernel choose the source of connections and of media, and on loopback that is 127.0.0.1.
+PHONE_OUT, PHONE_IN, STRANGER = "127.0.0.1", "127.0.0.1", "127.0.0.66"
 
 CONFIG = """\
 version: 1
@@ -42,7 +43,7 @@ trunks:
     realm: outside
     peers: [ {{ target: "sip:{phone_out}:{phone_out_port};transport=tls" }} ]
     tls: {{ certificate: edge, verify: demo, name: phone.demo.example }}
-    identify: {{ source: [{phone_out}/32] }}
+    identify: {{ certificate_name: phone.demo.example, source: [{phone_out}/32] }}
   pbx:
     realm: inside
     peers: [ {{ target: "sip:{phone_in}:{phone_in_port}" }} ]
@@ -132,12 +133,12 @@ class Site:
         return lib.Phone(self.dir, name, PHONE_OUT, "<sip:" + name + "@{address}:{port};transport=tls>;regint=0" + enc +
                          ";audio_codecs=PCMU/8000/1", tone=tone, certificate=self.phone_cert, authority=self.ca.cert)
 
-    def inside_phone(self, name, tone=600, port=None):
-        return lib.Phone(self.dir, name, PHONE_IN, "<sip:" + name + "@{address}:{port}>;regint=0;answermode=auto"
+    def inside_phone(self, name, number, tone=600):
+        return lib.Phone(self.dir, name, PHONE_IN, "<sip:" + number + "@{address}:{port}>;regint=0;answermode=auto"
                          ";audio_codecs=PCMU/8000/1", tone=tone, transports="udp,tcp", sip_port=self.v["phone_in_port"])
 
     def dial_uri(self, number):
-        return f"sip:{number}@{OUTSIDE}:{self.v['tls_port']};transport=tls"
+        return f"sip:{number}@{OUTSIDE}:{self.v['tls_port']}"
 
 
 def sip_lines(text):
