@@ -151,6 +151,8 @@ static void both_legs_agree(struct world *w)
 
 void invariants_check(struct world *w)
 {
+	if (check_never_count() > 0)
+		faults_add(&w->faults, "what was believed impossible has happened (NEVER)");
 	if (!w->quiet)
 		faults_add(&w->faults, "the world never came to rest");
 	if (w->want.direct) {

@@ -571,6 +571,7 @@ static void receive_request(struct ua *u, const struct sip_text *m, const struct
 			continue;
 		if (ack && x->invite) {
 			x->again_ms = 0;
+			x->acked = true;
 			return;
 		}
 		if (!str_eq(x->method, m->method))
@@ -911,8 +912,13 @@ static void txn_deadline(struct ua *u, struct ua_txn *x)
 	struct ua_dialog *d = x->dialog == UA_NONE ? NULL : &u->dialogs[x->dialog];
 	enum ua_txn_state was = x->state;
 	x->state = UA_TXN_FREE;
+	if (!x->client && x->invite && x->status >= 300 && !x->acked && !u->lenient)
+		faults_add(u->faults, "%s said %u and never got an ACK", u->p.name, x->status);
 	if (!x->client || was == UA_TXN_DONE || !d)
 		return;
+	if (!u->lenient)
+		faults_add(u->faults, "%s never got an answer to its %.*s", u->p.name,
+			   STR_ARG(x->method));
 	if (x->invite && d->state == UA_DIALOG_EARLY) {
 		u->status = 408;
 		end_dialog(u, d);
@@ -963,6 +969,8 @@ static void tick_ok(struct ua *u, struct ua_dialog *d)
 		return;
 	if (d->ok_deadline_ms <= now) {
 		d->ok = STR_NONE;
+		if (!u->lenient)
+			faults_add(u->faults, "%s never got the ACK of its 2xx", u->p.name);
 		if (d->state == UA_DIALOG_CONFIRMED)
 			send_bye(u, d);
 	} else if (d->ok_again_ms <= now) {

@@ -78,7 +78,7 @@ enum ua_txn_state {
 
 struct ua_txn {
 	enum ua_txn_state state;
-	bool client, invite, cancelled;
+	bool client, invite, cancelled, acked;
 	struct str method, branch, sent_by;
 	uint32_t cseq;
 	struct str request; /* whole */
@@ -131,6 +131,7 @@ struct ua {
 	struct ua_plan plan;
 	int udp_end, stream_end; /* ends where it listens */
 	bool vanished;
+	bool lenient; /* its peers may leave it without an answer or an ACK */
 	struct ua_txn txns[UA_TXNS];
 	struct ua_dialog dialogs[UA_DIALOGS];
 	uint32_t made; /* tags and branches so far */

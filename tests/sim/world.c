@@ -89,6 +89,7 @@ static void make_phones(struct world *w)
 		}
 		ua_init(&w->uas[i], &p, &w->net, &w->faults);
 		w->uas[i].plan = v->plans[i];
+		w->uas[i].lenient = v->silent_ok;
 	}
 }
 

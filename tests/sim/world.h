@@ -17,7 +17,7 @@ struct world_want {
 	struct ua_plan plans[UA_COUNT];
 	enum world_ua caller, callee;
 	bool direct;    /* phone to phone, without the core: tests the world itself */
-	bool silent_ok; /* a relayed request may stay without an answer */
+	bool silent_ok; /* requests may stay without an answer or an ACK */
 	bool no_cdr;    /* what is refused before it is anyone's call has none */
 	bool callee_down;
 	uint32_t resolver_ms;
