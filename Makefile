@@ -96,15 +96,17 @@ support   := $(patsubst %.c,%.o,$(call src,tests/support))
 unit      := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 fuzzers   := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 benches   := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench_*.c))
+# What fuzz targets and benchmarks may share: no cmocka in these.
+helpers   := tests/support/media.o tests/support/site.o tests/support/ports_rec.o
 sim_objs  := $(patsubst %.c,%.o,$(call src,tests/sim))
 
 $(B)/asan/tests/unit/test_%: $(B)/asan/tests/unit/test_%.o $(support:%=$(B)/asan/%) $(config_objs:%=$(B)/asan/%.o) $(call lib,asan)
 	$(Q)$(call link,asan) -lcmocka
-$(B)/asan/tests/fuzz/fuzz_%: $(B)/asan/tests/fuzz/fuzz_%.o $(B)/asan/tests/fuzz/main_replay.o $(B)/asan/tests/support/media.o $(config_objs:%=$(B)/asan/%.o) $(call lib,asan)
+$(B)/asan/tests/fuzz/fuzz_%: $(B)/asan/tests/fuzz/fuzz_%.o $(B)/asan/tests/fuzz/main_replay.o $(helpers:%=$(B)/asan/%) $(config_objs:%=$(B)/asan/%.o) $(call lib,asan)
 	$(Q)$(call link,asan)
-$(B)/fuzz/tests/fuzz/fuzz_%: $(B)/fuzz/tests/fuzz/fuzz_%.o $(B)/fuzz/tests/support/media.o $(config_objs:%=$(B)/fuzz/%.o) $(call lib,fuzz)
+$(B)/fuzz/tests/fuzz/fuzz_%: $(B)/fuzz/tests/fuzz/fuzz_%.o $(helpers:%=$(B)/fuzz/%) $(config_objs:%=$(B)/fuzz/%.o) $(call lib,fuzz)
 	$(Q)$(FUZZ_CC) $(LF_fuzz) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
-$(B)/rel/tests/bench/bench_%: $(B)/rel/tests/bench/bench_%.o $(B)/rel/tests/bench/run.o $(B)/rel/tests/support/media.o $(call lib,rel)
+$(B)/rel/tests/bench/bench_%: $(B)/rel/tests/bench/bench_%.o $(B)/rel/tests/bench/run.o $(helpers:%=$(B)/rel/%) $(call lib,rel)
 	$(Q)$(call link,rel)
 $(B)/asan/tests/sim/world: $(sim_objs:%=$(B)/asan/%) $(call lib_sbc,asan)
 	$(Q)$(call link,asan)

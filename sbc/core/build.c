@@ -27,6 +27,8 @@ static bool is_call_id(struct str s)
 /* Whole lines "name: value" CRLF: no folding, no empty line, no octet that a value may not hold. */
 static bool are_lines(struct str s)
 {
+	if (s.len == 0)
+		return true;
 	const char *p = s.p, *end = s.p + s.len;
 	while (p < end) {
 		size_t n = octet_span((struct str){p, (size_t)(end - p)}, OCTET_TOKEN);

@@ -10,6 +10,8 @@ static void rec_send(void *ctx, const struct dest *d, struct str bytes, id_t64 t
 
 	if (r->quiet && r->send_count == REC_SENDS)
 		r->send_count = 0;
+	if (r->quiet && bytes.len >= REC_BYTES)
+		bytes.len = REC_BYTES - 1;
 	CHECK(r->send_count < REC_SENDS && bytes.len < REC_BYTES);
 	struct rec_send *s = &r->sends[r->send_count++];
 	s->dest = *d;
@@ -19,10 +21,28 @@ static void rec_send(void *ctx, const struct dest *d, struct str bytes, id_t64 t
 	s->bytes[bytes.len] = 0;
 }
 
+static void open_question(struct ports_rec *r, unsigned which, id_t64 id)
+{
+	CHECK(r->open_count[which] < REC_OPEN);
+	r->open[which][r->open_count[which]++] = id;
+}
+
+void ports_rec_close(struct ports_rec *r, unsigned which, id_t64 id)
+{
+	for (size_t i = 0; i < r->open_count[which]; i++)
+		if (r->open[which][i] == id) {
+			r->open[which][i] = r->open[which][--r->open_count[which]];
+			return;
+		}
+}
+
 static void rec_resolve(void *ctx, const struct resolve_query *q, id_t64 id)
 {
 	struct ports_rec *r = ctx;
 
+	open_question(r, 1, id);
+	if (r->quiet && r->resolve_count == REC_ASKS)
+		r->resolve_count = 0;
 	CHECK(r->resolve_count < REC_ASKS);
 	struct rec_ask *a = &r->resolves[r->resolve_count++];
 	a->id = id;
@@ -38,10 +58,11 @@ static void rec_relay(void *ctx, const struct relay_query *q, id_t64 id)
 
 	if (r->quiet && r->relay_count == REC_ASKS)
 		r->relay_count = 0;
-	CHECK(r->relay_count < REC_ASKS && q->bencode.len < REC_BYTES);
+	open_question(r, 0, id);
+	CHECK(r->relay_count < REC_ASKS && (r->quiet || q->bencode.len < REC_BYTES));
 	struct rec_ask *a = &r->relays[r->relay_count++];
 	a->id = id;
-	a->len = q->bencode.len;
+	a->len = q->bencode.len < REC_BYTES ? q->bencode.len : REC_BYTES - 1;
 	memcpy(a->text, q->bencode.p, a->len);
 	a->text[a->len] = 0;
 	snprintf(a->command, sizeof(a->command), "%.*s", STR_ARG(q->command));

@@ -4,7 +4,7 @@
 
 #include "sbc/core/ports.h"
 
-enum { REC_SENDS = 256, REC_BYTES = 4096, REC_ASKS = 64, REC_CDR = 8192 };
+enum { REC_SENDS = 256, REC_BYTES = 4096, REC_ASKS = 64, REC_CDR = 8192, REC_OPEN = 4096 };
 
 struct rec_send {
 	struct dest dest;
@@ -32,10 +32,14 @@ struct ports_rec {
 	char cdr[REC_CDR]; /* the lines so far */
 	size_t cdr_len;
 	char rule[64]; /* of the latest refusal */
-	bool quiet;    /* count only: for benchmarks */
+	bool quiet;    /* a ring, what is too long is cut, no CDRs: for benchmarks and fuzzing */
+	id_t64 open[2][REC_OPEN]; /* questions without an answer so far: relay, resolver */
+	size_t open_count[2];
 };
 
 struct ports ports_rec_table(struct ports_rec *r);
+/* The question has been answered. */
+void ports_rec_close(struct ports_rec *r, unsigned which, id_t64 id);
 /* Forgets all but the counts of notices and the CDRs. */
 void ports_rec_clear(struct ports_rec *r);
 

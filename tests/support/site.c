@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <time.h>
 
 #include "common/arena.h"
 #include "sbc/core/msg.h"
@@ -145,20 +146,30 @@ void site_stop(struct site *t)
 	sbc_free(&t->sbc);
 }
 
-void site_event(struct site *t, const struct event *event)
+static uint64_t clock_ns(void)
 {
-	struct event e = *event;
+	struct timespec ts;
 
-	e.now_ms = t->now_ms;
-	e.wall_ms = 1700000000000 + t->now_ms;
-	sbc_step(t->sbc, &e);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts); /* others run beside us */
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
 static void step(struct site *t, struct event *e)
 {
 	e->now_ms = t->now_ms;
 	e->wall_ms = 1700000000000 + t->now_ms;
+	uint64_t start = t->timed ? clock_ns() : 0;
 	sbc_step(t->sbc, e);
+	t->steps++;
+	if (t->timed)
+		t->spent_ns += clock_ns() - start;
+}
+
+void site_event(struct site *t, const struct event *event)
+{
+	struct event e = *event;
+
+	step(t, &e);
 }
 
 void site_message(struct site *t, const struct flow *f, const char *text)
@@ -188,13 +199,20 @@ void site_tick(struct site *t, uint64_t ms)
 
 static void relay_reply(struct site *t, struct event *e)
 {
-	CHECK(t->rec.relay_count > 0);
+	CHECK(t->rec.relay_count > 0 || e->relay.id != ID_NONE);
 	e->type = EVENT_RELAY_REPLY;
-	e->relay.id = t->rec.relays[t->rec.relay_count - 1].id;
+	if (e->relay.id == ID_NONE)
+		e->relay.id = t->rec.relays[t->rec.relay_count - 1].id;
+	ports_rec_close(&t->rec, 0, e->relay.id);
 	step(t, e);
 }
 
 void site_relay(struct site *t, const char *sdp)
+{
+	site_relay_to(t, ID_NONE, sdp);
+}
+
+void site_relay_to(struct site *t, id_t64 id, const char *sdp)
 {
 	char mem[2048];
 	struct arena a;
@@ -205,6 +223,7 @@ void site_relay(struct site *t, const char *sdp)
 	dict_add_str(&a, d, STR("result"), STR("ok"));
 	if (sdp)
 		dict_add_str(&a, d, STR("sdp"), str_from(sdp));
+	e.relay.id = id;
 	e.relay.result = RELAY_RESULT_OK;
 	e.relay.reply = d;
 	relay_reply(t, &e);
@@ -225,9 +244,19 @@ void site_resolve(struct site *t, const char *const *ips)
 
 	CHECK(t->rec.resolve_count > 0);
 	e.resolved.id = t->rec.resolves[t->rec.resolve_count - 1].id;
+	ports_rec_close(&t->rec, 1, e.resolved.id);
 	for (; ips && *ips; ips++)
 		e.resolved.candidates[e.resolved.count++] =
 			(struct candidate){.transport = TRANSPORT_UDP, .addr = ip(*ips)};
+	step(t, &e);
+}
+
+void site_resolve_to(struct site *t, id_t64 id)
+{
+	struct event e = {.type = EVENT_RESOLVED};
+
+	e.resolved.id = id;
+	ports_rec_close(&t->rec, 1, id);
 	step(t, &e);
 }
 
@@ -252,7 +281,8 @@ static const char *find_header(const char *text, const char *name, size_t *len)
 			const char *v = line + n + 1;
 			while (*v == ' ')
 				v++;
-			*len = (size_t)(strstr(v, "\r\n") - v);
+			const char *end = strstr(v, "\r\n");
+			*len = end ? (size_t)(end - v) : strlen(v);
 			return v;
 		}
 	}
@@ -269,7 +299,8 @@ const char *site_header(const struct rec_send *m, const char *name)
 
 	CHECK(m);
 	const char *v = find_header(m->bytes, name, &n);
-	CHECK(n < sizeof(out[0]));
+	if (n >= sizeof(out[0]))
+		n = sizeof(out[0]) - 1;
 	memcpy(o, v, n);
 	o[n] = 0;
 	return o;
@@ -413,4 +444,16 @@ void site_in_dialog_cancel(struct site *t, const struct flow *f, const struct re
 			   unsigned cseq)
 {
 	site_in_dialog(t, f, last, "CANCEL", cseq, NULL, NULL);
+}
+
+double site_clock_ns(void)
+{
+	enum { TIMES = 10000 };
+	uint64_t sum = 0;
+
+	for (int i = 0; i < TIMES; i++) {
+		uint64_t start = clock_ns();
+		sum += clock_ns() - start;
+	}
+	return (double)sum / TIMES;
 }

@@ -37,6 +37,9 @@ struct site {
 		inside; /* where the carrier and the first peer of the PBX speak from */
 	struct tls_facts tls;
 	char text[16384];
+	uint64_t spent_ns; /* inside the core, if `timed`; the clock's own share is in it */
+	uint64_t steps;
+	bool timed;
 };
 
 #define SITE_SDP_OUT                                                                               \
@@ -64,9 +67,13 @@ void site_failed(struct site *t, const struct rec_send *sent, enum send_failure 
 void site_tick(struct site *t, uint64_t ms);
 /* Answers the latest question to the relay. */
 void site_relay(struct site *t, const char *sdp);
+/* The same for a question of any age. */
+void site_relay_to(struct site *t, id_t64 id, const char *sdp);
 void site_relay_error(struct site *t, enum relay_result result);
 /* Answers the latest question to the resolver with UDP candidates; NULL: no answer. */
 void site_resolve(struct site *t, const char *const *ips);
+/* Tells a question of any age that there is no such name. */
+void site_resolve_to(struct site *t, id_t64 id);
 
 /* The latest message sent, or the n-th before it; NULL: there is none. */
 const struct rec_send *site_sent(const struct site *t, size_t before);
@@ -95,6 +102,8 @@ void site_in_dialog_cancel(struct site *t, const struct flow *f, const struct re
 /* The CANCEL of the INVITE that site_invite made. */
 void site_cancel(struct site *t, unsigned trunk, const char *id);
 
+/* What the clock itself adds to one step's time. */
+double site_clock_ns(void);
 /* Prints what was sent, for whoever looks for a mistake. */
 void site_dump(const struct site *t);
 

@@ -1,0 +1,197 @@
+/*
+ * The signalling core under a script of bytes: messages of both sides (made from what the core has sent, or raw),
+ * answers of the relay and the resolver in any order, time, broken connections. Whatever happens: when all questions
+ * are answered and time has passed, nothing is left, and each call has had one CDR.
+ */
+#include <stdio.h>
+
+#include "tests/support/site.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct site t;
+static char raw[8192];
+
+struct script {
+	const uint8_t *p;
+	size_t left;
+};
+
+static unsigned next(struct script *s)
+{
+	if (s->left == 0)
+		return 0;
+	s->left--;
+	return *s->p++;
+}
+
+static const char *sdp_of(unsigned n)
+{
+	static const char *const list[] = {NULL, SITE_SDP_OUT, SITE_SDP_IN, "v=0\r\nbroken\r\n",
+					   SITE_SDP_OUT "a=sendonly\r\n"};
+	return list[n % ARRAY_LEN(list)];
+}
+
+static const char *extra_of(unsigned n)
+{
+	static const char *const list[] = {NULL,
+					   "Require: 100rel\r\nRSeq: 1\r\n",
+					   "Supported: 100rel\r\n",
+					   "RAck: 1 7 INVITE\r\n",
+					   "Record-Route: <sip:10.0.0.99;lr>\r\n",
+					   "Reason: Q.850;cause=16\r\n",
+					   "Require: foo\r\n",
+					   "Record-Route: <sip:x>, <sip:y;lr>, <sip:z>\r\n"};
+	return list[n % ARRAY_LEN(list)];
+}
+
+/* The n-th last message of the core of that kind, or NULL. */
+static const struct rec_send *find(unsigned n, bool request)
+{
+	for (size_t i = n; i < site_sent_count(&t) && i < REC_SENDS; i++)
+		if (site_is(site_sent(&t, i), "SIP/2.0") != request)
+			return site_sent(&t, i);
+	return NULL;
+}
+
+static void answer(struct script *s)
+{
+	static const int status[] = {100, 180, 183, 200, 200, 404, 486, 481, 487, 491,
+				     503, 302, 408, 401, 488, 200, 199, 699, 202, 420};
+	static const char *const tags[] = {"b1", "b2", "b3", NULL};
+	const struct rec_send *m = find(next(s) % 8, true);
+	unsigned st = next(s), how = next(s);
+
+	if (m)
+		site_answer(&t, m, status[st % ARRAY_LEN(status)], tags[how & 3],
+			    extra_of(how >> 2 & 7), sdp_of(how >> 5));
+}
+
+static void in_dialog(struct script *s)
+{
+	static const char *const methods[] = {"ACK",   "BYE",     "INVITE",  "UPDATE", "INFO",
+					      "PRACK", "OPTIONS", "MESSAGE", "CANCEL", "REFER"};
+	unsigned which = next(s), how = next(s), cseq = next(s);
+	const struct rec_send *m = find(which % 8, which & 0x80);
+	struct flow f;
+
+	if (!m)
+		return;
+	f = m->dest.flow;
+	if ((which & 0x70) == 0x70)
+		f.remote.ip[3] ^= 1; /* somebody else */
+	site_in_dialog(&t, &f, m, methods[how % ARRAY_LEN(methods)], cseq, extra_of(how >> 4),
+		       sdp_of(how >> 5));
+}
+
+static void any_bytes(struct script *s)
+{
+	size_t n = next(s) * 8;
+
+	if (n > s->left)
+		n = s->left;
+	if (n >= sizeof(raw))
+		n = sizeof(raw) - 1;
+	memcpy(raw, s->p, n);
+	raw[n] = 0;
+	s->p += n;
+	s->left -= n;
+	site_message(&t, n & 8 ? &t.outside : &t.inside, raw);
+}
+
+static void relay_answers(unsigned n)
+{
+	if (t.rec.open_count[0] == 0)
+		return;
+	id_t64 id = t.rec.open[0][n % t.rec.open_count[0]];
+	site_relay_to(&t, id, n & 0x80 ? NULL : SITE_SDP_RELAY);
+}
+
+static void resolver_answers(unsigned n)
+{
+	static const char *const two[] = {"10.0.0.31:5060", "10.0.0.32:5060", NULL};
+
+	if (t.rec.open_count[1] > 0)
+		site_resolve(&t, n & 1 ? two : NULL);
+}
+
+static void one(struct script *s)
+{
+	char id[8];
+	unsigned op = next(s), n;
+
+	switch (op % 12) {
+	case 0:
+		n = next(s);
+		snprintf(id, sizeof(id), "%u", n & 7);
+		site_invite(&t, n >> 3 & 1, id, extra_of(n >> 4), sdp_of(n >> 5));
+		break;
+	case 1:
+	case 2: answer(s); break;
+	case 3:
+	case 4: in_dialog(s); break;
+	case 5:
+		n = next(s);
+		snprintf(id, sizeof(id), "%u", n & 7);
+		site_cancel(&t, n >> 3 & 1, id);
+		break;
+	case 6:
+	case 7: relay_answers(next(s)); break;
+	case 8: resolver_answers(next(s)); break;
+	case 9:
+		n = next(s);
+		site_tick(&t, (uint64_t)n * n * 4);
+		break;
+	case 10: {
+		const struct rec_send *m = find(next(s) % 8, true);
+		if (m)
+			site_failed(&t, m, (enum send_failure)(next(s) % SEND_FAILURE_COUNT));
+		break;
+	}
+	default: any_bytes(s); break;
+	}
+}
+
+/* Who asked has its answer, who waited has waited long enough. */
+static void settle(void)
+{
+	struct sbc_counts c;
+
+	for (int i = 0; i < 8; i++) {
+		while (t.rec.open_count[0] > 0)
+			site_relay_to(&t, t.rec.open[0][0], NULL);
+		while (t.rec.open_count[1] > 0)
+			site_resolve_to(&t, t.rec.open[1][0]);
+		site_tick(&t, 200000);
+	}
+	sbc_count(t.sbc, &c);
+	/* What is established stays: neither side has hung up. */
+	CHECK(c.calls == c.calls_confirmed);
+	CHECK(c.client_transactions == 0 && c.server_transactions == 0);
+	CHECK(c.timers == 0 && c.resolving == 0);
+	CHECK(c.relay_sessions <= c.calls);
+	CHECK(t.rec.notices[NOTICE_CALL_ENDED] == c.calls_total - c.calls);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct script s = {data, size};
+	unsigned options = next(&s);
+
+	site_init(&t);
+	t.set.limits.calls = 16;
+	t.set.limits.transactions = 200;
+	t.rec.quiet = true;
+	if (options & 1)
+		t.pbx[0].host = STR("pbx.inside.test");
+	if (options & 2)
+		t.realms[0].anchor_media = t.realms[1].anchor_media = false;
+	if (options & 4)
+		t.routes[0].failure_after_ms = 4000;
+	site_start(&t);
+	for (int i = 0; i < 64 && s.left; i++)
+		one(&s);
+	settle();
+	site_stop(&t);
+	return 0;
+}
