@@ -157,7 +157,7 @@ static void settle(void)
 {
 	struct sbc_counts c;
 
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < 4; i++) {
 		while (t.rec.open_count[0] > 0)
 			site_relay_to(&t, t.rec.open[0][0], NULL);
 		while (t.rec.open_count[1] > 0)
