@@ -8,7 +8,7 @@
 #include "rtp.h"
 #include "stream.h"
 
-enum { BATCH = SRTP_BATCH, AHEAD = 4, LINE = 64 };
+enum { BATCH = SRTP_BATCH, AHEAD = 12, LINE = 64 };
 
 /* Packets still on their way; those that fell out have their fate. */
 struct work {
@@ -83,12 +83,24 @@ static enum pkt_fate admit(struct pkt *p, uint64_t now_us)
 										      : FATE_SENT;
 }
 
-static void prefetch_stream(const struct stream *s)
+static void prefetch(const void *p, size_t bytes)
+{
+	for (size_t at = 0; at < bytes; at += LINE)
+		__builtin_prefetch((const char *)p + at, 1);
+}
+
+static void prefetch_in(const struct stream *s)
 {
 	if (!s)
 		return;
-	for (size_t at = 0; at < offsetof(struct stream, stats); at += LINE)
-		__builtin_prefetch((const char *)s + at);
+	prefetch(s, offsetof(struct stream, stats.dropped));
+	prefetch(&s->quality, LINE);
+}
+
+static void prefetch_out(const struct stream *s)
+{
+	if (s)
+		prefetch(s, offsetof(struct stream, stats.dropped));
 }
 
 static void admit_all(struct forward *f, struct pkt *const pkts[], size_t n, uint64_t now_us,
@@ -96,16 +108,18 @@ static void admit_all(struct forward *f, struct pkt *const pkts[], size_t n, uin
 {
 	out->n = 0;
 	for (size_t i = 0; i < n && i < AHEAD; i++)
-		prefetch_stream(pkts[i]->stream);
+		prefetch_in(pkts[i]->stream);
 	for (size_t i = 0; i < n; i++) {
 		if (i + AHEAD < n)
-			prefetch_stream(pkts[i + AHEAD]->stream);
+			prefetch_in(pkts[i + AHEAD]->stream);
 		f->stats.bytes_in += pkts[i]->len;
 		const enum pkt_fate fate = admit(pkts[i], now_us);
-		if (fate == FATE_SENT)
+		if (fate == FATE_SENT) {
+			prefetch_out(pkts[i]->stream->peer[pkts[i]->kind == PKT_RTCP]);
 			out->pkt[out->n++] = pkts[i];
-		else
+		} else {
 			settle(f, pkts[i], fate);
+		}
 	}
 }
 
@@ -222,12 +236,10 @@ static void accept_all(struct forward *f, struct work *w, uint64_t now_us)
 	for (size_t i = 0; i < w->n; i++) {
 		struct pkt *p = w->pkt[i];
 		const enum pkt_fate fate = accept_one(p, now_us);
-		if (fate == FATE_SENT) {
-			prefetch_stream(p->out);
+		if (fate == FATE_SENT)
 			w->pkt[kept++] = p;
-		} else {
+		else
 			settle(f, p, fate);
-		}
 	}
 	w->n = kept;
 }

@@ -45,17 +45,18 @@ enum latch_answer {
 /* What latch_step did. */
 enum latch_change { LATCH_SAME, LATCH_LEARNED, LATCH_MOVED, LATCH_CHANGE_COUNT };
 
+/* What every packet needs comes first. */
 struct latch {
-	struct addr signalled; /* family ADDR_NONE: nothing signalled */
 	struct addr target; /* where packets go: the signalled address until another was learned */
-	struct prefix net;  /* LATCH_RESTRICTED; family ADDR_NONE: none */
-	uint64_t window_end_us;
-	uint64_t last_us; /* last packet of the held source */
-	uint32_t unproven_max;
-	uint32_t unproven; /* sent to a target that has not shown itself */
 	uint8_t mode;
 	uint8_t state;
 	uint8_t rank; /* of the target against the signalled address: 0 equal, 1 same address, 2 same port, 3 neither */
+	uint64_t last_us; /* last packet of the held source */
+	uint64_t window_end_us;
+	uint32_t unproven_max;
+	uint32_t unproven;     /* sent to a target that has not shown itself */
+	struct addr signalled; /* family ADDR_NONE: nothing signalled */
+	struct prefix net;     /* LATCH_RESTRICTED; family ADDR_NONE: none */
 };
 
 /* LATCH_STRICT, nothing signalled. */

@@ -38,7 +38,9 @@ double quality_mos(double r)
 		return 1;
 	if (r > 100)
 		return 4.5;
-	return 1 + 0.035 * r + r * (r - 60) * (100 - r) * 7e-6;
+	/* The curve dips below 1 between R = 0 and 6.5. */
+	const double mos = 1 + 0.035 * r + r * (r - 60) * (100 - r) * 7e-6;
+	return mos < 1 ? 1 : mos;
 }
 
 void quality_init(struct quality *q)

@@ -35,9 +35,8 @@ struct quality_codec {
 const struct quality_codec *quality_codec_find(struct str name);
 
 struct quality {
-	const struct quality_codec *codec;
+	/* what every packet needs: the SSRC of now */
 	uint32_t clock_rate;
-	/* the SSRC of now */
 	uint32_t ssrc;
 	uint32_t cycles, base_seq, bad_seq;
 	uint32_t received;
@@ -47,18 +46,20 @@ struct quality {
 	uint16_t max_seq;
 	uint8_t payload_type;
 	bool started, has_transit;
-	/* those before it, and the interval under way */
-	uint32_t ssrc_changes;
+	uint64_t interval_start_us;
+	/* sources before it, and the interval under way */
 	uint64_t past_expected, past_received;
-	uint64_t interval_start_us, interval_expected, interval_received;
+	uint64_t interval_expected, interval_received;
+	const struct quality_codec *codec;
+	uint32_t ssrc_changes;
 	/* from RTCP */
+	uint32_t rtt_us; /* relay ↔ this party; 0: not known */
+	uint32_t peer_jitter;
+	uint8_t peer_fraction_lost;
 	struct {
 		uint32_t ntp_mid;
 		uint64_t at_us;
 	} sent_sr[QUALITY_SR_KEPT];
-	uint32_t rtt_us; /* relay ↔ this party; 0: not known */
-	uint8_t peer_fraction_lost;
-	uint32_t peer_jitter;
 	/* MOS × 1000 of the finished intervals */
 	uint32_t mos_count, mos_sum, mos_min, mos_max;
 };

@@ -9,6 +9,8 @@
 
 enum { SHA_BLOCK = 64, GCM_IV = 12, TAIL_MAX = 8 };
 
+typedef uint64_t v128 __attribute__((vector_size(CIPHER_BLOCK)));
+
 static void store_be32(uint8_t *p, uint32_t v)
 {
 	v = htobe32(v);
@@ -106,33 +108,36 @@ bool cipher_aes_set_key(EVP_CIPHER_CTX *aes, const uint8_t *key)
 	return EVP_EncryptInit_ex(aes, NULL, NULL, key, NULL) == 1;
 }
 
-/* Blocks first … first+n−1 of the pad: AES of iv with the counter in its last eight bytes. */
-static bool fill_pad(struct cipher_pad *pad, EVP_CIPHER_CTX *aes, const uint8_t *iv, size_t first,
-		     size_t n)
+/* Blocks first … end−1 of the pad := iv with the counter in its last eight bytes. */
+static void write_counters(struct cipher_pad *pad, const uint8_t *iv, size_t first, size_t end)
 {
 	uint64_t high, low;
 	memcpy(&high, iv, 8);
 	memcpy(&low, iv + 8, 8);
 	const uint64_t base = be64toh(low);
-	for (size_t i = first; i < first + n; i++) {
-		low = htobe64(base + i);
-		memcpy(pad->block[i], &high, 8);
-		memcpy(pad->block[i] + 8, &low, 8);
+	for (size_t i = first; i < end; i++) {
+		/* Stored whole: the cipher's wide load would have to wait for two halves. */
+		const v128 counter = {high, htobe64(base + i)};
+		memcpy(pad->block[i], &counter, sizeof(counter));
 	}
-	/* EVP_Cipher hands whole blocks straight to the cipher; EVP_EncryptUpdate costs twice as much. */
-	const unsigned bytes = (unsigned)(n * CIPHER_BLOCK);
+}
+
+/* EVP_Cipher hands whole blocks straight to the cipher; EVP_EncryptUpdate costs twice as much. */
+static bool encrypt_pad(struct cipher_pad *pad, EVP_CIPHER_CTX *aes, size_t first, size_t end)
+{
+	const unsigned bytes = (unsigned)((end - first) * CIPHER_BLOCK);
 	return EVP_Cipher(aes, pad->block[first], pad->block[first], bytes) == (int)bytes;
 }
 
 static void xor_bytes(const uint8_t *in, const uint8_t *with, uint8_t *out, size_t len)
 {
 	size_t i = 0;
-	for (; i + 8 <= len; i += 8) {
-		uint64_t a, b;
-		memcpy(&a, in + i, 8);
-		memcpy(&b, with + i, 8);
+	for (; i + CIPHER_BLOCK <= len; i += CIPHER_BLOCK) {
+		v128 a, b;
+		memcpy(&a, in + i, sizeof(a));
+		memcpy(&b, with + i, sizeof(b));
 		a ^= b;
-		memcpy(out + i, &a, 8);
+		memcpy(out + i, &a, sizeof(a));
 	}
 	for (; i < len; i++)
 		out[i] = in[i] ^ with[i];
@@ -149,7 +154,8 @@ bool cipher_cm(struct cipher_pad *pad, EVP_CIPHER_CTX *aes, const uint8_t iv[CIP
 	CHECK(len <= PKT_LEN_MAX);
 	if (len == 0)
 		return true;
-	if (!fill_pad(pad, aes, iv, 0, blocks_of(len)))
+	write_counters(pad, iv, 0, blocks_of(len));
+	if (!encrypt_pad(pad, aes, 0, blocks_of(len)))
 		return false;
 	xor_bytes(p, pad->block[0], p, len);
 	return true;
@@ -183,33 +189,25 @@ static void gcm_stream(const uint8_t *in, uint8_t *out, size_t blocks, const voi
 	xor_bytes(in, pad->block[counter], out, blocks * CIPHER_BLOCK);
 }
 
-/* AES of the zero block, from which GCM makes its hash key. */
-static bool fill_hash_key(struct cipher_pad *pad, EVP_CIPHER_CTX *aes)
-{
-	static const uint8_t zero[CIPHER_BLOCK];
-	return fill_pad(pad, aes, zero, 0, 1);
-}
-
 GCM128_CONTEXT *cipher_gcm_new(struct cipher_pad *pad, EVP_CIPHER_CTX *aes)
 {
-	return fill_hash_key(pad, aes) ? CRYPTO_gcm128_new(pad, gcm_block) : NULL;
-}
-
-bool cipher_gcm_set_key(GCM128_CONTEXT *gcm, struct cipher_pad *pad, EVP_CIPHER_CTX *aes)
-{
-	if (!fill_hash_key(pad, aes))
-		return false;
-	CRYPTO_gcm128_init(gcm, pad, gcm_block);
-	return true;
+	memset(pad->block[0], 0, CIPHER_BLOCK);
+	return encrypt_pad(pad, aes, 0, 1) ? CRYPTO_gcm128_new(pad, gcm_block) : NULL;
 }
 
 static bool gcm_start(struct cipher_pad *pad, const struct cipher_gcm_op *op)
 {
 	CHECK(op->len <= PKT_LEN_MAX);
 	uint8_t iv[CIPHER_BLOCK] = {0};
+	const size_t first = op->new_key ? 0 : 1, end = 2 + blocks_of(op->len);
 	memcpy(iv, op->iv, GCM_IV);
-	if (!fill_pad(pad, op->aes, iv, 1, 1 + blocks_of(op->len)))
+	write_counters(pad, iv, 1, end);
+	/* AES of the zero block is what the hash key is made of. */
+	memset(pad->block[0], 0, CIPHER_BLOCK);
+	if (!encrypt_pad(pad, op->aes, first, end))
 		return false;
+	if (op->new_key)
+		CRYPTO_gcm128_init(op->gcm, pad, gcm_block);
 	CRYPTO_gcm128_setiv(op->gcm, op->iv, GCM_IV);
 	return CRYPTO_gcm128_aad(op->gcm, op->aad, op->aad_len) == 0 &&
 	       (op->more_aad_len == 0 ||

@@ -44,15 +44,14 @@ bool cipher_aes_set_key(EVP_CIPHER_CTX *aes, const uint8_t *key);
 bool cipher_cm(struct cipher_pad *pad, EVP_CIPHER_CTX *aes, const uint8_t iv[CIPHER_BLOCK],
 	       uint8_t *p, size_t len);
 
-/* GHASH tables for the key of `aes`. NULL: no memory. The pad must stay where it is while the context lives. */
+/* A context for the key of `aes`. NULL: no memory. The pad must stay where it is while it lives. */
 GCM128_CONTEXT *cipher_gcm_new(struct cipher_pad *pad, EVP_CIPHER_CTX *aes);
-/* Tables for the key that `aes` has now. */
-bool cipher_gcm_set_key(GCM128_CONTEXT *gcm, struct cipher_pad *pad, EVP_CIPHER_CTX *aes);
 
 /* One packet for cipher_gcm_seal and _open: aad and more_aad are hashed one after the other, p is worked on in place. */
 struct cipher_gcm_op {
 	EVP_CIPHER_CTX *aes;
 	GCM128_CONTEXT *gcm;
+	bool new_key;      /* aes has another key than gcm knows: its hash table is made anew */
 	const uint8_t *iv; /* 12 bytes */
 	const uint8_t *aad;
 	size_t aad_len;

@@ -22,22 +22,27 @@ enum {
 	RTCP_INDEX_END = 0x7fffffff,
 	IV_LEN = CIPHER_BLOCK,
 	AEAD_SALT = 12,
-	AHEAD = 6,
+	AHEAD = 8,
 	LINE = 64
 };
 static const uint32_t rtcp_encrypted = 0x80000000;
 
 enum { AES_128, AES_256, AES_COUNT };
 
-/* A context of each kind for all streams of a thread, and which key it has at the moment. */
+/* The key that a context has at the moment. */
+struct loaded {
+	uint8_t key[SRTP_KEY_MAX];
+	size_t len; /* 0: none */
+};
+
+/* A context of each kind for all streams of a thread. */
 struct worker {
 	struct cipher_pad pad;
 	EVP_CIPHER *ecb[AES_COUNT];
 	EVP_CIPHER_CTX *aes[AES_COUNT];
-	uint8_t aes_key[AES_COUNT][SRTP_KEY_MAX];
+	struct loaded aes_has[AES_COUNT];
 	GCM128_CONTEXT *gcm;
-	uint8_t gcm_key[SRTP_KEY_MAX];
-	uint8_t gcm_key_len; /* 0: none */
+	struct loaded gcm_has;
 };
 
 /* Session keys of one protocol. */
@@ -47,7 +52,9 @@ struct session {
 	struct cipher_hmac auth; /* counter mode only */
 };
 
+/* What RTP needs comes first, and is asked for ahead. */
 struct key {
+	struct worker *worker;
 	uint8_t direction;
 	uint8_t key_len;
 	uint8_t tag_len, rtcp_tag_len;
@@ -57,7 +64,6 @@ struct key {
 	struct session rtcp;
 	uint32_t
 		rtcp_index; /* sending: the last one used, over all SSRCs, so that none is used twice */
-	struct worker *worker;
 	struct srtp_windows rtcp_seen[]; /* receiving: one */
 };
 
@@ -104,13 +110,14 @@ static void worker_free(void **state)
 static enum err worker_new(void **out_state)
 {
 	static const char *const names[AES_COUNT] = {"AES-128-ECB", "AES-256-ECB"};
+	static const uint8_t zeros[SRTP_KEY_MAX];
 	struct worker *w = calloc(1, sizeof(*w));
 	if (!w)
 		return ERR_NOMEM;
 	void *state = w;
 	for (int i = 0; i < AES_COUNT; i++) {
 		w->ecb[i] = EVP_CIPHER_fetch(NULL, names[i], NULL);
-		w->aes[i] = w->ecb[i] ? cipher_aes_new(w->ecb[i], w->aes_key[i]) : NULL;
+		w->aes[i] = w->ecb[i] ? cipher_aes_new(w->ecb[i], zeros) : NULL;
 		if (!w->aes[i]) {
 			worker_free(&state);
 			return ERR_UNSUPPORTED;
@@ -130,40 +137,54 @@ static int aes_of(size_t key_len)
 	return key_len == 32 ? AES_256 : AES_128;
 }
 
+/* Packets of one stream in a row, as video sends them, find their key there. */
+static bool has(const struct loaded *l, const uint8_t *key, size_t len)
+{
+	return l->len == len && memcmp(l->key, key, len) == 0;
+}
+
+static void note(struct loaded *l, const uint8_t *key, size_t len)
+{
+	memcpy(l->key, key, len);
+	l->len = len;
+}
+
 /* The thread's context with this key in it; NULL: the library refused. */
-static EVP_CIPHER_CTX *load_aes(struct worker *w, const uint8_t *key, size_t key_len)
+static EVP_CIPHER_CTX *load_aes(struct worker *w, const uint8_t *key, size_t len)
 {
-	const int which = aes_of(key_len);
-	EVP_CIPHER_CTX *aes = w->aes[which];
-	/* Packets of one stream in a row, as video sends them, find their key there. */
-	if (memcmp(w->aes_key[which], key, key_len) == 0)
-		return aes;
-	if (!cipher_aes_set_key(aes, key))
+	const int which = aes_of(len);
+	if (has(&w->aes_has[which], key, len))
+		return w->aes[which];
+	w->aes_has[which].len = 0;
+	if (!cipher_aes_set_key(w->aes[which], key))
 		return NULL;
-	memcpy(w->aes_key[which], key, key_len);
-	return aes;
+	note(&w->aes_has[which], key, len);
+	return w->aes[which];
 }
 
-static GCM128_CONTEXT *load_gcm(struct worker *w, EVP_CIPHER_CTX *aes, const uint8_t *key,
-				size_t key_len)
+typedef bool gcm_fn(struct cipher_pad *pad, const struct cipher_gcm_op *op);
+
+/* cipher_gcm_seal or _open with this key. `op` lacks only the contexts. */
+static bool run_gcm(struct worker *w, gcm_fn *fn, const uint8_t *key, size_t len,
+		    struct cipher_gcm_op *op)
 {
-	if (w->gcm_key_len == key_len && memcmp(w->gcm_key, key, key_len) == 0)
-		return w->gcm;
-	w->gcm_key_len = 0;
-	if (!cipher_gcm_set_key(w->gcm, &w->pad, aes))
-		return NULL;
-	memcpy(w->gcm_key, key, key_len);
-	w->gcm_key_len = (uint8_t)key_len;
-	return w->gcm;
+	op->aes = load_aes(w, key, len);
+	op->gcm = w->gcm;
+	op->new_key = !has(&w->gcm_has, key, len);
+	w->gcm_has.len = 0;
+	if (!op->aes || !fn(&w->pad, op))
+		return false;
+	note(&w->gcm_has, key, len);
+	return true;
 }
 
-/* No context of the thread shall remember a key that is given up: they all get another one. */
+/* No context of the thread shall remember a key that is given up: they get another one. */
 static void forget(struct worker *w, size_t key_len)
 {
 	static const uint8_t zeros[SRTP_KEY_MAX];
-	EVP_CIPHER_CTX *aes = load_aes(w, zeros, key_len);
-	if (aes)
-		load_gcm(w, aes, zeros, key_len);
+	uint8_t iv[IV_LEN] = {0}, tag[CIPHER_GCM_TAG];
+	struct cipher_gcm_op op = {.iv = iv, .aad = iv, .p = tag, .tag = tag};
+	(void)run_gcm(w, cipher_gcm_seal, zeros, key_len, &op);
 	secret_wipe(&w->pad, sizeof(w->pad));
 }
 
@@ -234,14 +255,6 @@ static size_t key_memory(const void *state)
 	return key_size((enum srtp_direction)k->direction);
 }
 
-/* Ready for cipher_gcm_…, but for iv, aad, data and tag. False: the library refused. */
-static bool load_aead(struct key *k, const struct session *s, struct cipher_gcm_op *op)
-{
-	op->aes = load_aes(k->worker, s->key, k->key_len);
-	op->gcm = op->aes ? load_gcm(k->worker, op->aes, s->key, k->key_len) : NULL;
-	return op->gcm != NULL;
-}
-
 static bool crypt_cm(struct key *k, const struct session *s, const uint8_t iv[IV_LEN], uint8_t *p,
 		     size_t len)
 {
@@ -263,9 +276,8 @@ static enum pkt_fate rtp_open(struct key *k, struct pkt *pkt, const struct rtp *
 			.len = end - h->header_len,
 			.tag = pkt->data + end,
 		};
-		if (!load_aead(k, &k->rtp, &op))
-			return FATE_ENGINE;
-		return cipher_gcm_open(&k->worker->pad, &op) ? FATE_SENT : FATE_AUTH;
+		return run_gcm(k->worker, cipher_gcm_open, k->rtp.key, k->key_len, &op) ? FATE_SENT
+											: FATE_AUTH;
 	}
 	store_be32(roc, (uint32_t)(index >> 16));
 	cipher_hmac(&k->rtp.auth, pkt->data, end, roc, sizeof(roc), tag);
@@ -307,7 +319,7 @@ static bool rtp_seal(struct key *k, struct pkt *pkt, const struct rtp *h, uint64
 			.len = pkt->len - h->header_len,
 			.tag = pkt->data + pkt->len,
 		};
-		return load_aead(k, &k->rtp, &op) && cipher_gcm_seal(&k->worker->pad, &op);
+		return run_gcm(k->worker, cipher_gcm_seal, k->rtp.key, k->key_len, &op);
 	}
 	if (!crypt_cm(k, &k->rtp, iv, pkt->data + h->header_len, pkt->len - h->header_len))
 		return false;
@@ -378,10 +390,9 @@ static enum pkt_fate rtcp_open_gcm(struct key *k, struct pkt *pkt, uint32_t ssrc
 		.len = end - RTCP_HEADER_LEN,
 		.tag = pkt->data + end,
 	};
-	if (!load_aead(k, &k->rtcp, &op))
-		return FATE_ENGINE;
 	pkt->len = (uint32_t)end;
-	return cipher_gcm_open(&k->worker->pad, &op) ? FATE_SENT : FATE_AUTH;
+	return run_gcm(k->worker, cipher_gcm_open, k->rtcp.key, k->key_len, &op) ? FATE_SENT
+										 : FATE_AUTH;
 }
 
 static enum pkt_fate rtcp_unprotect(struct key *k, struct pkt *pkt)
@@ -421,7 +432,7 @@ static bool rtcp_seal(struct key *k, struct pkt *pkt)
 			.len = (size_t)(end - body),
 			.tag = end,
 		};
-		return load_aead(k, &k->rtcp, &op) && cipher_gcm_seal(&k->worker->pad, &op);
+		return run_gcm(k->worker, cipher_gcm_seal, k->rtcp.key, k->key_len, &op);
 	}
 	if (!crypt_cm(k, &k->rtcp, iv, body, (size_t)(end - body)))
 		return false;
@@ -447,37 +458,39 @@ static enum pkt_fate rtcp_protect(struct key *k, struct pkt *pkt)
 	return FATE_SENT;
 }
 
-/* With thousands of streams each packet meets cold keys: ask for them some packets ahead. */
-static void look_ahead(const struct srtp_op ops[], size_t n, size_t i)
+/* With thousands of streams each packet meets a cold key: ask for them some packets ahead. */
+static void prefetch_key(const struct srtp_op ops[], size_t n, size_t i)
 {
-	if (i + AHEAD >= n)
+	if (i >= n)
 		return;
-	const char *k = ops[i + AHEAD].key->state;
+	const char *k = ops[i].key->state;
 	for (size_t at = 0; at < offsetof(struct key, seen.live[1]); at += LINE)
 		__builtin_prefetch(k + at);
 }
 
-static void unprotect(void *worker, struct srtp_op ops[], size_t n)
+static void run(struct worker *w, struct srtp_op ops[], size_t n, enum srtp_direction d,
+		enum pkt_fate (*rtp)(struct key *, struct pkt *),
+		enum pkt_fate (*rtcp)(struct key *, struct pkt *))
 {
+	for (size_t i = 0; i < AHEAD; i++)
+		prefetch_key(ops, n, i);
 	for (size_t i = 0; i < n; i++) {
 		struct key *k = ops[i].key->state;
-		CHECK(k && k->worker == worker && k->direction == SRTP_RX);
-		look_ahead(ops, n, i);
-		ops[i].fate =
-			(uint8_t)(ops[i].pkt->kind == PKT_RTCP ? rtcp_unprotect(k, ops[i].pkt)
-							       : rtp_unprotect(k, ops[i].pkt));
+		CHECK(k && k->worker == w && k->direction == d);
+		prefetch_key(ops, n, i + AHEAD);
+		ops[i].fate = (uint8_t)(ops[i].pkt->kind == PKT_RTCP ? rtcp(k, ops[i].pkt)
+								     : rtp(k, ops[i].pkt));
 	}
+}
+
+static void unprotect(void *worker, struct srtp_op ops[], size_t n)
+{
+	run(worker, ops, n, SRTP_RX, rtp_unprotect, rtcp_unprotect);
 }
 
 static void protect(void *worker, struct srtp_op ops[], size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct key *k = ops[i].key->state;
-		CHECK(k && k->worker == worker && k->direction == SRTP_TX);
-		look_ahead(ops, n, i);
-		ops[i].fate = (uint8_t)(ops[i].pkt->kind == PKT_RTCP ? rtcp_protect(k, ops[i].pkt)
-								     : rtp_protect(k, ops[i].pkt));
-	}
+	run(worker, ops, n, SRTP_TX, rtp_protect, rtcp_protect);
 }
 
 const struct srtp_engine srtp_engine_openssl = {

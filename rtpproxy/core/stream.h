@@ -43,21 +43,22 @@ struct stream_stats {
 	uint32_t dropped[FATE_COUNT];              /* of what came in; [FATE_SENT] stays 0 */
 };
 
+/* In the order in which packets need it: a loaded relay finds none of it in the cache. */
 struct stream {
 	/* The RTP endpoint of this media: itself, or the one beside an RTCP endpoint. It has the
 	 * security, the keys and the quality of both. */
 	struct stream *main;
 	/* The endpoint of the other party for each kind (PKT_RTP, PKT_RTCP); NULL: none yet. */
 	struct stream *peer[2];
-	uint8_t kind;                               /* enum pkt_kind: PKT_RTP or PKT_RTCP */
-	uint8_t security;                           /* enum stream_security; of an RTP endpoint */
-	uint8_t flow;                               /* STREAM_… flags */
-	bool mux;                                   /* an RTP endpoint that carries RTCP too */
-	struct srtp_key srtp[SRTP_DIRECTION_COUNT]; /* of an RTP endpoint */
-	struct latch latch;
+	uint8_t kind;                         /* enum pkt_kind: PKT_RTP or PKT_RTCP */
+	uint8_t security;                     /* enum stream_security; of an RTP endpoint */
+	uint8_t flow;                         /* STREAM_… flags */
+	bool mux;                             /* an RTP endpoint that carries RTCP too */
 	uint64_t last_us;                     /* last accepted packet; 0: none */
 	uint64_t rate_due_us;                 /* when the next packet is due */
 	uint32_t rate_step_us, rate_burst_us; /* 0: no limit */
+	struct latch latch;
+	struct srtp_key srtp[SRTP_DIRECTION_COUNT]; /* of an RTP endpoint */
 	struct stream_stats stats;
 	struct quality quality; /* of an RTP endpoint */
 	id_t64 id;              /* the owner's name for it; not used here */

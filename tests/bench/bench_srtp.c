@@ -19,12 +19,18 @@ struct line {
 	uint16_t seq;
 };
 
+/* A packet waiting to come in, close to the next one, so that it is not they that fill the cache. */
+struct ready {
+	struct pkt pkt;
+	uint8_t bytes[PAYLOAD + 40];
+};
+
 struct load {
 	struct srtp_worker worker;
 	struct line *lines;
 	uint32_t *order;
 	size_t streams;
-	struct media_pkt *ready; /* protected by far, in the order of visits */
+	struct ready *ready; /* protected by far, in the order of visits */
 	size_t ready_count;
 	struct media_pkt work[BATCH];
 };
@@ -36,11 +42,14 @@ static void make_ready(struct load *l, size_t count)
 		struct line *line = &l->lines[at];
 		const struct media_rtp f = {
 			.ssrc = at, .seq = line->seq++, .payload = PAYLOAD, .fill = 0xd5};
-		struct media_pkt *m = &l->ready[i];
+		static struct media_pkt made;
+		struct media_pkt *m = &made;
 		media_pkt_set(m, PKT_RTP, media_rtp_write(&f, m->bytes));
 		struct srtp_op op = {.key = &line->far, .pkt = &m->pkt};
 		srtp_batch_protect(&l->worker, &op, 1);
-		CHECK(op.fate == FATE_SENT);
+		CHECK(op.fate == FATE_SENT && m->pkt.len <= sizeof(l->ready[i].bytes));
+		memcpy(l->ready[i].bytes, m->bytes, m->pkt.len);
+		l->ready[i].pkt = m->pkt;
 	}
 	l->ready_count = count;
 }
@@ -49,7 +58,7 @@ static void make_ready(struct load *l, size_t count)
 static void copy_batch(struct load *l, size_t at)
 {
 	for (size_t i = 0; i < BATCH; i++) {
-		const struct media_pkt *from = &l->ready[at + i];
+		const struct ready *from = &l->ready[at + i];
 		memcpy(l->work[i].bytes, from->bytes, from->pkt.len);
 		media_pkt_set(&l->work[i], PKT_RTP, from->pkt.len);
 	}

@@ -39,6 +39,7 @@ static void test_mos(void **state)
 			    row->mos[c], 0.0006);
 	EXPECT_NEAR(quality_mos(-3), 1, 0);
 	EXPECT_NEAR(quality_mos(101), 4.5, 0);
+	EXPECT_NEAR(quality_mos(3), 1, 0);
 }
 
 static void test_unknown_codec_is_g711(void **state)

@@ -108,6 +108,7 @@ static void test_gcm(void **state)
 		memcpy(plain, text, len);
 		struct cipher_gcm_op op = {.aes = aes,
 					   .gcm = gcm,
+					   .new_key = true,
 					   .iv = iv,
 					   .aad = head,
 					   .aad_len = 8,
