@@ -70,6 +70,7 @@ static void take_sdes(struct flags *f, struct str w)
 	if (cut_prefix(&w, STR("no-"))) {
 		take_suite(&s->no, w);
 	} else if (cut_prefix(&w, STR("only-"))) {
+		s->has_only = true;
 		take_suite(&s->only, w);
 	} else if (cut_prefix(&w, STR("order:"))) {
 		take_sdes_order(s, w);

@@ -88,7 +88,8 @@ struct flags_names {
 
 struct flags_sdes {
 	bool off, nonew, lifetime, pad;
-	uint8_t no, only;                /* suites, one bit each; only wins */
+	bool has_only;    /* also when none of the suites named is known: then none is left */
+	uint8_t no, only; /* suites, one bit each; only wins */
 	uint8_t order[SDES_SUITE_COUNT]; /* these first */
 	uint8_t order_count;
 };

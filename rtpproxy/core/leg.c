@@ -10,9 +10,9 @@ bool leg_has_tag(const struct leg *l, struct str tag)
 	return tag.len > 0 && (str_eq(str_from(l->tag), tag) || str_eq(str_from(l->alias), tag));
 }
 
-void media_init(struct media *m, id_t64 id, struct srtp_worker *w)
+void leg_media_init(struct leg_media *m, id_t64 id, struct srtp_worker *w)
 {
-	*m = (struct media){.id = id, .keys = {.chosen = -1, .chosen_in = -1}};
+	*m = (struct leg_media){.id = id, .keys = {.chosen = -1, .chosen_in = -1}};
 	stream_init(&m->streams[LEG_RTP], PKT_RTP, w, NULL);
 	stream_init(&m->streams[LEG_RTCP], PKT_RTCP, w, &m->streams[LEG_RTP]);
 	for (int i = 0; i < LEG_STREAMS; i++) {
@@ -20,7 +20,7 @@ void media_init(struct media *m, id_t64 id, struct srtp_worker *w)
 	}
 }
 
-void media_release(struct media *m)
+void leg_media_release(struct leg_media *m)
 {
 	CHECK(m->opened == 0);
 	/* RTCP borrows the keys of RTP and so goes first. */
@@ -29,17 +29,17 @@ void media_release(struct media *m)
 	secret_wipe(&m->keys, sizeof(m->keys));
 }
 
-bool media_is_rtp(enum sdp_proto p)
+bool leg_is_rtp(enum sdp_proto p)
 {
 	return p != SDP_PROTO_OTHER && p != SDP_PROTO_UDPTL;
 }
 
-bool media_is_relayed(enum sdp_proto p)
+bool leg_is_relayed(enum sdp_proto p)
 {
 	return p != SDP_PROTO_OTHER;
 }
 
-bool media_may_send(const struct media *m, const struct media *other)
+bool leg_may_send(const struct leg_media *m, const struct leg_media *other)
 {
 	return (m->direction == SDP_SENDRECV || m->direction == SDP_SENDONLY) &&
 	       (other->direction == SDP_SENDRECV || other->direction == SDP_RECVONLY);
@@ -54,7 +54,7 @@ static enum refusal set_key(struct stream *s, enum srtp_direction d, const struc
 	}
 }
 
-static enum refusal connect_keys(struct media *m)
+static enum refusal connect_keys(struct leg_media *m)
 {
 	struct stream *rtp = &m->streams[LEG_RTP];
 	const struct leg_keys *k = &m->keys;
@@ -77,7 +77,7 @@ static enum refusal connect_keys(struct media *m)
 	return r;
 }
 
-static void connect_side(const struct leg *l, struct media *m, const struct media *other,
+static void connect_side(const struct leg *l, struct leg_media *m, const struct leg_media *other,
 			 const struct leg_rates *rates, uint64_t now_us)
 {
 	bool audio = str_eq(str_from(m->kind), STR("audio"));
@@ -85,7 +85,7 @@ static void connect_side(const struct leg *l, struct media *m, const struct medi
 	static const struct addr nowhere = {.family = ADDR_NONE};
 	for (int i = 0; i < LEG_STREAMS; i++) {
 		struct stream *s = &m->streams[i];
-		bool used = i == LEG_RTP || (media_is_rtp(m->proto) && !m->mux.agreed);
+		bool used = i == LEG_RTP || (leg_is_rtp(m->proto) && !m->mux.agreed);
 		stream_set_latch(s, (enum latch_mode)l->latch,
 				 l->net.addr.family != ADDR_NONE ? &l->net : NULL);
 		stream_set_remote(s, used ? &m->remote[i] : &nowhere, now_us);
@@ -94,8 +94,8 @@ static void connect_side(const struct leg *l, struct media *m, const struct medi
 	}
 	struct stream *rtp = &m->streams[LEG_RTP];
 	stream_set_mux(rtp, m->mux.agreed);
-	stream_set_flow(rtp, (rtp->flow & STREAM_BLOCKED) |
-				     (media_may_send(m, other) ? 0u : STREAM_HOLD));
+	stream_set_flow(rtp,
+			(rtp->flow & STREAM_BLOCKED) | (leg_may_send(m, other) ? 0u : STREAM_HOLD));
 	if (m->clock_rate > 0) {
 		quality_set_codec(&rtp->quality, quality_codec_find(str_from(m->codec)),
 				  m->clock_rate);
@@ -103,20 +103,20 @@ static void connect_side(const struct leg *l, struct media *m, const struct medi
 }
 
 /* The endpoint that packets of this kind leave from towards the party. */
-static struct stream *sink(struct media *m, enum pkt_kind kind)
+static struct stream *sink(struct leg_media *m, enum pkt_kind kind)
 {
 	unsigned k = kind == PKT_RTP || m->mux.agreed ? LEG_RTP : LEG_RTCP;
 	return m->opened & 1u << k ? &m->streams[k] : NULL;
 }
 
-static void join(struct media *from, struct media *to)
+static void join(struct leg_media *from, struct leg_media *to)
 {
 	stream_set_peer(&from->streams[LEG_RTP], PKT_RTP, sink(to, PKT_RTP));
 	stream_set_peer(&from->streams[LEG_RTP], PKT_RTCP, sink(to, PKT_RTCP));
 	stream_set_peer(&from->streams[LEG_RTCP], PKT_RTCP, sink(to, PKT_RTCP));
 }
 
-static void part(struct media *m)
+static void part(struct leg_media *m)
 {
 	for (int i = 0; i < LEG_STREAMS; i++) {
 		stream_set_peer(&m->streams[i], PKT_RTP, NULL);
@@ -127,8 +127,8 @@ static void part(struct media *m)
 enum refusal leg_connect(struct leg *const legs[2], unsigned i, const struct leg_rates *rates,
 			 uint64_t now_us)
 {
-	struct media *m[2] = {legs[0]->media[i], legs[1]->media[i]};
-	if (!m[0]->active || !m[1]->active || !media_is_relayed(m[0]->proto)) {
+	struct leg_media *m[2] = {legs[0]->media[i], legs[1]->media[i]};
+	if (!m[0]->active || !m[1]->active || !leg_is_relayed(m[0]->proto)) {
 		part(m[0]);
 		part(m[1]);
 		return REFUSAL_NONE;

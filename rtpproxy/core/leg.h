@@ -45,7 +45,7 @@ struct leg_mux {
 };
 
 /* One m= line of one party. Lives in a pool: its streams are pointed at. */
-struct media {
+struct leg_media {
 	id_t64 id;
 	char kind[16];
 	enum sdp_proto said;  /* the protocol in the party's own SDP */
@@ -86,7 +86,7 @@ struct leg {
 	struct prefix net; /* whose addresses LATCH_RESTRICTED may learn; family ADDR_NONE: none */
 	uint32_t unproven;
 	struct leg_origin origin;
-	struct media *media[LIMIT_MEDIAS];
+	struct leg_media *media[LIMIT_MEDIAS];
 	uint8_t media_count;
 	uint8_t line_count; /* m= lines of the last offer, either way; never more than medias */
 };
@@ -100,15 +100,15 @@ struct leg_rates {
 void leg_init(struct leg *l);
 bool leg_has_tag(const struct leg *l, struct str tag);
 /* Closed streams without endpoints. */
-void media_init(struct media *m, id_t64 id, struct srtp_worker *w);
+void leg_media_init(struct leg_media *m, id_t64 id, struct srtp_worker *w);
 /* Wipes the keys. The endpoints must have been closed. */
-void media_release(struct media *m);
+void leg_media_release(struct leg_media *m);
 
 /* Is there anything to relay for this protocol? */
-bool media_is_relayed(enum sdp_proto p);
-bool media_is_rtp(enum sdp_proto p);
+bool leg_is_relayed(enum sdp_proto p);
+bool leg_is_rtp(enum sdp_proto p);
 /* The party may send: it said so, and the other one receives. */
-bool media_may_send(const struct media *m, const struct media *other);
+bool leg_may_send(const struct leg_media *m, const struct leg_media *other);
 
 /*
  * What both parties said about line i comes into force: addresses, keys, and where packets go. A

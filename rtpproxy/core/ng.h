@@ -29,9 +29,11 @@
 #define NG_UNSUPPORTED_TABLE(X)                                                                    \
 	X("start recording")                                                                       \
 	X("stop recording")                                                                        \
-	X("pause recording") X("block media") X("unblock media") X("block DTMF") X("unblock DTMF") \
-		X("silence media") X("unsilence media") X("start forwarding") X("stop forwarding") \
-			X("play media") X("stop media") X("play DTMF") X("subscribe request")      \
+	X("pause recording")                                                                       \
+	X("block media")                                                                           \
+	X("unblock media") X("block DTMF") X("unblock DTMF") X("silence media")                    \
+		X("unsilence media") X("start forwarding") X("stop forwarding") X("play media")    \
+			X("stop media") X("play DTMF") X("subscribe request")                      \
 				X("subscribe answer") X("unsubscribe") X("publish") X("connect")   \
 					X("create") X("create answer") X("mesh") X("transform")    \
 						X("inject start") X("inject stop") X("cli")

@@ -35,7 +35,7 @@ static enum err init_tables(struct relay *r, uint64_t now_ms)
 			      (uint8_t)r->worker);
 	}
 	if (e == OK) {
-		e = pool_init(&r->medias, sizeof(struct media), 8 * LIMIT_CALLS,
+		e = pool_init(&r->medias, sizeof(struct leg_media), 8 * LIMIT_CALLS,
 			      (uint8_t)r->worker);
 	}
 	if (e == OK) {
@@ -74,13 +74,13 @@ enum err relay_init(struct relay *r, const struct relay_config *config,
 	return e;
 }
 
-static bool is_open(const struct media *m, unsigned kind)
+static bool is_open(const struct leg_media *m, unsigned kind)
 {
 	return (m->opened & 1u << kind) != 0;
 }
 
 /* Gives the sockets and the port pair of one media back. */
-static void close_media(struct relay *r, const struct leg *l, struct media *m, uint64_t now_ms)
+static void close_media(struct relay *r, const struct leg *l, struct leg_media *m, uint64_t now_ms)
 {
 	for (unsigned k = 0; k < LEG_STREAMS; k++) {
 		if (is_open(m, k)) {
@@ -94,7 +94,7 @@ static void close_media(struct relay *r, const struct leg *l, struct media *m, u
 	}
 }
 
-static void part(struct media *m)
+static void part(struct leg_media *m)
 {
 	for (unsigned k = 0; k < LEG_STREAMS; k++) {
 		stream_set_peer(&m->streams[k], PKT_RTP, NULL);
@@ -115,7 +115,7 @@ static void count_ended(struct relay *r, const struct dialogue *d)
 	r->counters[RELAY_QUALITY_SAMPLES] += s.quality_samples;
 }
 
-static void count_media(struct relay *r, const struct media *m, uint64_t by)
+static void count_media(struct relay *r, const struct leg_media *m, uint64_t by)
 {
 	if (m->connected) {
 		bool srtp = m->streams[LEG_RTP].security == STREAM_SRTP;
@@ -136,10 +136,10 @@ static void free_dialogue(struct relay *r, struct call *c, unsigned index, uint6
 	for (unsigned s = 0; s < 2; s++) {
 		struct leg *l = &d->legs[s];
 		for (unsigned i = 0; i < l->media_count; i++) {
-			struct media *m = l->media[i];
+			struct leg_media *m = l->media[i];
 			count_media(r, m, UINT64_MAX);
 			close_media(r, l, m, now_ms);
-			media_release(m);
+			leg_media_release(m);
 			l->media[i] = NULL;
 			pool_free(&r->medias, m->id);
 		}
@@ -195,7 +195,7 @@ static bool is_held(const struct dialogue *d)
 {
 	for (unsigned s = 0; s < 2; s++) {
 		for (unsigned i = 0; i < d->legs[s].media_count; i++) {
-			const struct media *m = d->legs[s].media[i];
+			const struct leg_media *m = d->legs[s].media[i];
 			if (m->connected && !(m->streams[LEG_RTP].flow & STREAM_HOLD)) {
 				return false;
 			}
@@ -456,7 +456,8 @@ static enum refusal add_medias(struct relay *r, struct leg *const legs[2], size_
 {
 	while (legs[0]->media_count < count) {
 		id_t64 id[2];
-		struct media *m[2] = {pool_new(&r->medias, &id[0]), pool_new(&r->medias, &id[1])};
+		struct leg_media *m[2] = {pool_new(&r->medias, &id[0]),
+					  pool_new(&r->medias, &id[1])};
 		if (!m[0] || !m[1]) {
 			if (m[0]) {
 				pool_free(&r->medias, id[0]);
@@ -464,14 +465,14 @@ static enum refusal add_medias(struct relay *r, struct leg *const legs[2], size_
 			return REFUSAL_CALLS;
 		}
 		for (unsigned s = 0; s < 2; s++) {
-			media_init(m[s], id[s], &r->srtp);
+			leg_media_init(m[s], id[s], &r->srtp);
 			legs[s]->media[legs[s]->media_count++] = m[s];
 		}
 	}
 	return REFUSAL_NONE;
 }
 
-static enum err open_one(struct relay *r, const struct leg *l, struct media *m, unsigned kind)
+static enum err open_one(struct relay *r, const struct leg *l, struct leg_media *m, unsigned kind)
 {
 	struct addr local = l->local;
 	local.port = (uint16_t)(m->port + kind);
@@ -482,7 +483,8 @@ static enum err open_one(struct relay *r, const struct leg *l, struct media *m, 
 	return e;
 }
 
-static enum err open_missing(struct relay *r, const struct leg *l, struct media *m, unsigned want)
+static enum err open_missing(struct relay *r, const struct leg *l, struct leg_media *m,
+			     unsigned want)
 {
 	enum err e = OK;
 	for (unsigned k = 0; e == OK && k < LEG_STREAMS; k++) {
@@ -494,7 +496,8 @@ static enum err open_missing(struct relay *r, const struct leg *l, struct media 
 }
 
 /* A pair that another program has rests in the set of used ones and the next is tried. */
-static enum refusal open_media(struct work *w, const struct leg *l, struct media *m, unsigned want)
+static enum refusal open_media(struct work *w, const struct leg *l, struct leg_media *m,
+			       unsigned want)
 {
 	struct relay *r = w->r;
 	if (m->port != 0) {
@@ -522,7 +525,7 @@ static enum refusal open_legs(struct work *w, struct leg *const legs[2])
 {
 	for (unsigned s = 0; s < 2; s++) {
 		for (unsigned i = 0; i < legs[s]->media_count; i++) {
-			struct media *m = legs[s]->media[i];
+			struct leg_media *m = legs[s]->media[i];
 			unsigned want = sdp_relay_endpoints(m);
 			enum refusal r = want ? open_media(w, legs[s], m, want) : REFUSAL_NONE;
 			if (r != REFUSAL_NONE) {
@@ -680,7 +683,7 @@ static enum refusal do_offer(struct work *w)
 static enum refusal connect_all(struct work *w, struct leg *const legs[2])
 {
 	for (unsigned i = 0; i < legs[0]->media_count; i++) {
-		struct media *m[2] = {legs[0]->media[i], legs[1]->media[i]};
+		struct leg_media *m[2] = {legs[0]->media[i], legs[1]->media[i]};
 		for (unsigned s = 0; s < 2; s++) {
 			count_media(w->r, m[s], UINT64_MAX);
 		}

@@ -104,12 +104,12 @@ static bool has_media(const struct stream *s)
 	return s->quality.started;
 }
 
-static double rtt_ms(const struct media *m)
+static double rtt_ms(const struct leg_media *m)
 {
 	return m ? m->streams[LEG_RTP].quality.rtt_us / 1000.0 : 0;
 }
 
-static const struct media *media_of(const struct leg *l, unsigned i)
+static const struct leg_media *media_of(const struct leg *l, unsigned i)
 {
 	return i < l->media_count ? l->media[i] : NULL;
 }
@@ -125,7 +125,7 @@ static void add_endpoint(struct arena *a, struct dict *d, const char *key, const
 	add_int(a, sub, "port", e->port);
 }
 
-static const char *suite_of(const struct media *m)
+static const char *suite_of(const struct leg_media *m)
 {
 	const struct leg_keys *k = &m->keys;
 	if (!sdp_proto_info(m->proto)->srtp || k->chosen < 0) {
@@ -135,7 +135,7 @@ static const char *suite_of(const struct media *m)
 }
 
 static void add_stream(struct arena *a, struct dict *list, const struct leg *l,
-		       const struct media *m, unsigned kind, const struct report_time *t)
+		       const struct leg_media *m, unsigned kind, const struct report_time *t)
 {
 	const struct stream *s = &m->streams[kind];
 	struct dict *d = dict_add_dict(a, list, STR_NONE);
@@ -173,7 +173,7 @@ static void add_stream(struct arena *a, struct dict *list, const struct leg *l,
 static void add_media(struct arena *a, struct dict *list, const struct leg *l, const struct leg *o,
 		      unsigned i, const struct report_time *t)
 {
-	const struct media *m = l->media[i], *other = media_of(o, i);
+	const struct leg_media *m = l->media[i], *other = media_of(o, i);
 	struct dict *d = dict_add_dict(a, list, STR_NONE);
 	add_int(a, d, "index", i + 1);
 	add_text(a, d, "type", m->kind);

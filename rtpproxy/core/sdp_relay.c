@@ -7,7 +7,7 @@
 
 /* ---- what a description says */
 
-static const struct media *media_at(const struct leg *l, size_t i)
+static const struct leg_media *media_at(const struct leg *l, size_t i)
 {
 	return i < l->media_count ? l->media[i] : NULL;
 }
@@ -30,7 +30,7 @@ static bool is_removed(const struct flags *f, const struct sdp_media *m)
 /* The party wants this line, and we can carry it. */
 static bool is_wanted(const struct sdp_media *m, const struct flags *f)
 {
-	return m->port != 0 && media_is_relayed(m->proto) && !is_removed(f, m) &&
+	return m->port != 0 && leg_is_relayed(m->proto) && !is_removed(f, m) &&
 	       !sdp_find_attr(&m->attrs, STR("bundle-only"));
 }
 
@@ -78,7 +78,8 @@ static struct addr rtcp_address(const struct sdp_media *m, const struct addr *rt
 	return out;
 }
 
-static void take_addresses(const struct sdp_relay *x, const struct sdp_media *m, struct media *out)
+static void take_addresses(const struct sdp_relay *x, const struct sdp_media *m,
+			   struct leg_media *out)
 {
 	static const struct addr nowhere = {.family = ADDR_NONE};
 	struct addr rtp = sdp_conn_of(x->sdp, m)->ip;
@@ -92,12 +93,12 @@ static void take_addresses(const struct sdp_relay *x, const struct sdp_media *m,
 	out->remote[LEG_RTCP] = out->zero ? nowhere : rtcp_address(m, &rtp);
 }
 
-static void take_codec(const struct sdp_media *m, struct media *out)
+static void take_codec(const struct sdp_media *m, struct leg_media *out)
 {
 	struct sdp_codec c;
 	out->codec[0] = '\0';
 	out->clock_rate = 0;
-	if (media_is_rtp(m->proto) && sdp_find_codec(m, m->formats[0], &c) == OK &&
+	if (leg_is_rtp(m->proto) && sdp_find_codec(m, m->formats[0], &c) == OK &&
 	    str_copy(c.name, out->codec, sizeof(out->codec)) == OK) {
 		out->clock_rate = c.rate;
 	}
@@ -154,11 +155,11 @@ static void choose_formats(const struct sdp_relay *x, const struct sdp_media *m,
 {
 	const struct flags_codecs *f = &x->flags->codecs;
 	out->count = 0;
-	if (!media_is_rtp(m->proto)) {
+	if (!leg_is_rtp(m->proto)) {
 		goto all;
 	}
 	/* A list of codecs to offer is also their order. */
-	for (size_t n = 0; f->strip.count > 0 && n < f->offer.count; n++) {
+	for (size_t n = 0; n < f->offer.count; n++) {
 		struct flags_names one = {.at = {f->offer.at[n]}, .count = 1};
 		for (size_t i = 0; i < m->format_count; i++) {
 			struct sdp_codec c;
@@ -192,7 +193,7 @@ static unsigned allowed_suites(const struct flags_sdes *f)
 	if (f->off) {
 		return 0;
 	}
-	return f->only ? f->only : (unsigned)ALL_SUITES & ~(unsigned)f->no;
+	return f->has_only ? f->only : (unsigned)ALL_SUITES & ~(unsigned)f->no;
 }
 
 /* The a=crypto lines that we can use, without those with an MKI: it would have to be in packets. */
@@ -309,7 +310,7 @@ static int find_ours(const struct leg_keys *k, const struct leg_crypto *c)
  */
 static int choose_theirs(const struct leg_keys *k, const struct flags_sdes *f)
 {
-	unsigned allowed = allowed_suites(f) ? allowed_suites(f) : (unsigned)ALL_SUITES;
+	unsigned allowed = allowed_suites(f);
 	int first = -1;
 	for (int i = 0; i < k->theirs_count; i++) {
 		if (!(allowed & 1u << k->theirs[i].suite)) {
@@ -346,14 +347,14 @@ static void answer_keys(const struct sdp_relay *x, struct leg_keys *k)
 static enum sdp_proto offered_proto(const struct sdp_relay *x, size_t i)
 {
 	enum sdp_proto said = x->sdp->media[i].proto;
-	const struct media *from = media_at(x->from, i), *to = media_at(x->to, i);
-	if (!media_is_rtp(said)) {
+	const struct leg_media *from = media_at(x->from, i), *to = media_at(x->to, i);
+	if (!leg_is_rtp(said)) {
 		return said;
 	}
 	if (x->flags->has_transport) {
 		return x->flags->transport;
 	}
-	if (from && to && from->said == said && media_is_rtp(to->proto)) {
+	if (from && to && from->said == said && leg_is_rtp(to->proto)) {
 		return to->proto;
 	}
 	return said;
@@ -404,7 +405,7 @@ static void take_offer_mux(const struct sdp_relay *x, const struct sdp_media *m,
 			   struct leg_mux *from, struct leg_mux *to)
 {
 	unsigned f = x->flags->mux;
-	from->offered = media_is_rtp(m->proto) && sdp_find_attr(&m->attrs, STR("rtcp-mux"));
+	from->offered = leg_is_rtp(m->proto) && sdp_find_attr(&m->attrs, STR("rtcp-mux"));
 	from->accept = (f & (FLAGS_MUX_ACCEPT | FLAGS_MUX_DEMUX)) != 0;
 	from->reject = (f & FLAGS_MUX_REJECT) != 0;
 	to->wanted = (from->offered && !(f & (FLAGS_MUX_DEMUX | FLAGS_MUX_REJECT))) ||
@@ -415,7 +416,7 @@ static void take_offer_mux(const struct sdp_relay *x, const struct sdp_media *m,
 static void take_offer_line(const struct sdp_relay *x, size_t i)
 {
 	const struct sdp_media *m = &x->sdp->media[i];
-	struct media *from = x->from->media[i], *to = x->to->media[i];
+	struct leg_media *from = x->from->media[i], *to = x->to->media[i];
 	struct formats formats;
 	to->proto = offered_proto(x, i);
 	from->proto = from->said = m->proto;
@@ -451,7 +452,7 @@ static enum refusal check_answer_proto(enum sdp_proto said, enum sdp_proto offer
 		return REFUSAL_ANSWER_PLAIN;
 	}
 	/* AVP for AVPF and the reverse is common and harmless. */
-	return s->dtls || s->srtp != o->srtp || media_is_rtp(said) != media_is_rtp(offered)
+	return s->dtls || s->srtp != o->srtp || leg_is_rtp(said) != leg_is_rtp(offered)
 		       ? REFUSAL_ANSWER_PROTOCOL
 		       : REFUSAL_NONE;
 }
@@ -477,7 +478,7 @@ static bool find_answered(const struct sdp_media *m, const struct leg_keys *k,
 static enum refusal check_answer_line(const struct sdp_relay *x, size_t i)
 {
 	const struct sdp_media *m = &x->sdp->media[i];
-	const struct media *from = media_at(x->from, i), *to = media_at(x->to, i);
+	const struct leg_media *from = media_at(x->from, i), *to = media_at(x->to, i);
 	enum refusal r = check_answer_proto(m->proto, from->proto);
 	if (r == REFUSAL_NONE) {
 		r = check_address(x, m);
@@ -523,7 +524,7 @@ static enum refusal check_answer(const struct sdp_relay *x)
 
 static void take_answer_line(const struct sdp_relay *x, size_t i)
 {
-	struct media *from = x->from->media[i], *to = x->to->media[i];
+	struct leg_media *from = x->from->media[i], *to = x->to->media[i];
 	from->active = is_answered(x, i);
 	if (!from->active) {
 		return;
@@ -571,12 +572,12 @@ void sdp_relay_take(const struct sdp_relay *x)
 	}
 }
 
-unsigned sdp_relay_endpoints(const struct media *m)
+unsigned sdp_relay_endpoints(const struct leg_media *m)
 {
 	if (!m->active) {
 		return 0;
 	}
-	bool alone = !media_is_rtp(m->proto) || m->mux.only || (m->mux.offered && m->mux.accept);
+	bool alone = !leg_is_rtp(m->proto) || m->mux.only || (m->mux.offered && m->mux.accept);
 	return alone ? 1u << LEG_RTP : 1u << LEG_RTP | 1u << LEG_RTCP;
 }
 
@@ -782,7 +783,7 @@ static const struct addr *shown_address(const struct sdp_relay *x)
 							   : &x->to->shown;
 }
 
-static void write_rtcp(const struct sdp_relay *x, struct buf *b, const struct media *to)
+static void write_rtcp(const struct sdp_relay *x, struct buf *b, const struct leg_media *to)
 {
 	bool muxed = x->answer ? to->mux.agreed : to->mux.only;
 	if (!has_word(x->flags, FLAGS_NO_RTCP_ATTRIBUTE) && !(to->mux.only && !x->answer)) {
@@ -814,7 +815,7 @@ static void write_m(struct buf *b, struct str kind, unsigned port, struct str pr
 	buf_lit(b, "\r\n");
 }
 
-static struct str proto_text(const struct media *to, const struct sdp_media *m)
+static struct str proto_text(const struct leg_media *to, const struct sdp_media *m)
 {
 	return to->proto == SDP_PROTO_OTHER || (m && m->proto == to->proto)
 		       ? m->proto_text
@@ -832,7 +833,7 @@ static void write_mid(const struct sdp_relay *x, struct buf *b, const struct sdp
 static void write_rtp(const struct sdp_relay *x, struct buf *b, const struct sdp_media *m,
 		      const struct formats *formats, size_t i)
 {
-	const struct media *from = x->from->media[i], *to = x->to->media[i];
+	const struct leg_media *from = x->from->media[i], *to = x->to->media[i];
 	bool feedback = sdp_proto_info(to->proto)->feedback;
 	for (size_t k = 0; k < formats->count; k++) {
 		write_format(x, b, m, formats->at[k], feedback);
@@ -870,7 +871,7 @@ static void write_other(const struct sdp_relay *x, struct buf *b, const struct s
 static void write_media(const struct sdp_relay *x, struct buf *b, size_t i)
 {
 	static struct formats none = {.at = {{"0", 1}}, .count = 1};
-	const struct media *from = x->from->media[i], *to = x->to->media[i];
+	const struct leg_media *from = x->from->media[i], *to = x->to->media[i];
 	const struct sdp_media *m = i < x->sdp->media_count ? &x->sdp->media[i] : NULL;
 	if (!m) {
 		write_m(b, str_from(to->kind), 0, str_from(sdp_proto_info(to->proto)->name), &none);
@@ -895,7 +896,7 @@ static void write_media(const struct sdp_relay *x, struct buf *b, size_t i)
 	write_bandwidth(b, &m->bandwidth);
 	write_mid(x, b, m, i);
 	write_class(b, &m->attrs, ATTR_LABEL);
-	if (media_is_rtp(to->proto)) {
+	if (leg_is_rtp(to->proto)) {
 		write_rtp(x, b, m, &formats, i);
 	} else {
 		write_other(x, b, m);

@@ -32,7 +32,7 @@ enum refusal sdp_relay_check(const struct sdp_relay *x) MUST_USE;
 /* Both legs have a media for each line. Only after sdp_relay_check passed. */
 void sdp_relay_take(const struct sdp_relay *x);
 /* The endpoints (bits 1 << LEG_RTP, 1 << LEG_RTCP) that a party's media needs now. */
-unsigned sdp_relay_endpoints(const struct media *m);
+unsigned sdp_relay_endpoints(const struct leg_media *m);
 /* The SDP for x->to. Changes its origin's memory alone. Overflow: REFUSAL_REWRITE. */
 enum refusal sdp_relay_write(const struct sdp_relay *x, struct buf *b) MUST_USE;
 

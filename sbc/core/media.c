@@ -95,6 +95,8 @@ static void add_codecs(struct arena *a, struct dict *d, const struct media_rule 
 		return;
 	struct dict *codec = dict_add_dict(a, d, STR("codec"));
 	if (list->codecs_allow_count) {
+		/* What is excepted from stripping all is what is left. */
+		dict_add_str(a, dict_add_list(a, codec, STR("strip")), STR_NONE, STR("all"));
 		struct dict *except = dict_add_list(a, codec, STR("except"));
 		for (size_t i = 0; i < list->codecs_allow_count; i++)
 			if (allows(other, list->codecs_allow[i]))

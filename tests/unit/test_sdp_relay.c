@@ -22,7 +22,7 @@ struct world {
 	struct arena arena;
 	struct rng rng;
 	struct leg legs[2];
-	struct media medias[2][LIMIT_MEDIAS];
+	struct leg_media medias[2][LIMIT_MEDIAS];
 };
 
 static char *read_file(const char *name, const char *kind)
@@ -53,7 +53,7 @@ static void world_init(struct world *w)
 		EXPECT_ERR(addr_parse_ip(str_from(local[s]), &w->legs[s].shown), OK);
 		w->legs[s].local = w->legs[s].shown;
 		for (unsigned i = 0; i < LIMIT_MEDIAS; i++) {
-			media_init(&w->medias[s][i], 0, &w->srtp);
+			leg_media_init(&w->medias[s][i], 0, &w->srtp);
 			w->medias[s][i].port = (uint16_t)(40000 + 1000 * s + 2 * (int)i);
 		}
 	}
@@ -63,7 +63,7 @@ static void world_release(struct world *w)
 {
 	for (int s = 0; s < 2; s++) {
 		for (unsigned i = 0; i < LIMIT_MEDIAS; i++) {
-			media_release(&w->medias[s][i]);
+			leg_media_release(&w->medias[s][i]);
 		}
 	}
 	srtp_worker_release(&w->srtp);
