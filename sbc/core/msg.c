@@ -308,7 +308,8 @@ static struct str cut_span(struct str *s, unsigned classes)
 {
 	size_t n = octet_span(*s, classes);
 	struct str piece = {s->p, n};
-	*s = (struct str){s->p + n, s->len - n};
+	if (n > 0)
+		*s = (struct str){s->p + n, s->len - n};
 	return piece;
 }
 
