@@ -26,17 +26,35 @@
 	X(STATISTICS, "statistics")
 
 /* Words of the protocol for what this relay does not do: answered with "unsupported". */
-#define NG_UNSUPPORTED_TABLE(X)                                                                    \
-	X("start recording")                                                                       \
-	X("stop recording")                                                                        \
-	X("pause recording")                                                                       \
-	X("block media")                                                                           \
-	X("unblock media") X("block DTMF") X("unblock DTMF") X("silence media")                    \
-		X("unsilence media") X("start forwarding") X("stop forwarding") X("play media")    \
-			X("stop media") X("play DTMF") X("subscribe request")                      \
-				X("subscribe answer") X("unsubscribe") X("publish") X("connect")   \
-					X("create") X("create answer") X("mesh") X("transform")    \
-						X("inject start") X("inject stop") X("cli")
+/* clang-format off: the formatter never comes to an end with this list */
+#define NG_UNSUPPORTED_TABLE(X) \
+	X("start recording") \
+	X("stop recording") \
+	X("pause recording") \
+	X("block media") \
+	X("unblock media") \
+	X("block DTMF") \
+	X("unblock DTMF") \
+	X("silence media") \
+	X("unsilence media") \
+	X("start forwarding") \
+	X("stop forwarding") \
+	X("play media") \
+	X("stop media") \
+	X("play DTMF") \
+	X("subscribe request") \
+	X("subscribe answer") \
+	X("unsubscribe") \
+	X("publish") \
+	X("connect") \
+	X("create") \
+	X("create answer") \
+	X("mesh") \
+	X("transform") \
+	X("inject start") \
+	X("inject stop") \
+	X("cli")
+/* clang-format on */
 
 enum ng_command {
 #define X(name, word) NG_##name,

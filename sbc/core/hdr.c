@@ -105,7 +105,7 @@ enum hdr hdr_find(struct str name)
 		return HDR_OTHER;
 	for (const uint8_t *candidate = by_length[name.len]; *candidate != 0; candidate++)
 		if (is_name(name.p, names[*candidate].p, name.len))
-			return (enum hdr)*candidate;
+			return (enum hdr)candidate[0];
 	return HDR_OTHER;
 }
 
