@@ -66,6 +66,7 @@ void call_free(struct sbc *s, struct call **call)
 	for (int i = 0; i < 2; i++) {
 		leg_dialog_free(&s->blocks, &c->leg[i].dialog);
 		block_str_free(&s->blocks, &c->leg[i].invite.body);
+		block_str_free(&s->blocks, &c->agreed[i]);
 	}
 	block_free(&s->blocks, c->record.text, c->record.text_len);
 	list_del(&c->lingering);
@@ -315,8 +316,9 @@ struct verdict call_check_sdp(struct sbc *s, const struct call *c, unsigned side
 	return media_rule_check(&p->media[at], out, c->leg[side].flow.transport == TRANSPORT_TLS);
 }
 
-id_t64 call_ask_media(struct sbc *s, struct call *c, enum offer_mean mean, unsigned from,
-		      struct str sdp, const struct sdp *parsed, const struct addr *source)
+static id_t64 ask_media(struct sbc *s, struct call *c, enum ask_what what, enum offer_mean mean,
+			unsigned from, struct str sdp, const struct sdp *parsed,
+			const struct addr *source)
 {
 	char mem[320];
 	struct buf name;
@@ -338,7 +340,7 @@ id_t64 call_ask_media(struct sbc *s, struct call *c, enum offer_mean mean, unsig
 		media_write_offer(&s->text, &s->arena, &c->media, &q);
 	else
 		media_write_answer(&s->text, &s->arena, &c->media, &q);
-	id_t64 ask = worker_ask_relay(s, c->id, offer ? ASK_OFFER : ASK_ANSWER, c->media.relay,
+	id_t64 ask = worker_ask_relay(s, c->id, what, c->media.relay,
 				      offer ? STR("offer") : STR("answer"), buf_view(&s->text));
 	if (ask == ID_NONE)
 		return ID_NONE;
@@ -348,6 +350,39 @@ id_t64 call_ask_media(struct sbc *s, struct call *c, enum offer_mean mean, unsig
 		s->counts.relay_sessions++;
 	}
 	return ask;
+}
+
+id_t64 call_ask_media(struct sbc *s, struct call *c, enum offer_mean mean, unsigned from,
+		      struct str sdp, const struct sdp *parsed, const struct addr *source)
+{
+	return ask_media(s, c, mean == OFFER_NEW ? ASK_OFFER : ASK_ANSWER, mean, from, sdp, parsed,
+			 source);
+}
+
+void call_agree(struct sbc *s, struct call *c, unsigned by, struct str offer, struct str answer)
+{
+	if (!c->media.anchored)
+		return;
+	for (int i = 0; i < 2; i++)
+		block_str_free(&s->blocks, &c->agreed[i]);
+	c->agreed[by] = block_str(&s->blocks, offer);
+	c->agreed[1 - by] = block_str(&s->blocks, answer);
+	c->agreed_by = (uint8_t)by;
+}
+
+void call_restore_media(struct sbc *s, struct call *c)
+{
+	struct sdp parsed;
+
+	if (!c->media.open || c->agreed[0].len == 0 || c->agreed[1].len == 0)
+		return;
+	for (int answer = 0; answer < 2; answer++) {
+		unsigned from = answer ? 1u - c->agreed_by : c->agreed_by;
+		if (sdp_parse(c->agreed[from], &s->arena, &parsed) != OK)
+			return;
+		ask_media(s, c, ASK_RESTORE, answer ? OFFER_ANSWER : OFFER_NEW, from,
+			  c->agreed[from], &parsed, NULL);
+	}
 }
 
 struct str call_face(struct sbc *s, struct call *c, unsigned to, struct str sdp)
@@ -398,7 +433,7 @@ void call_on_relay(struct sbc *s, struct call *c, id_t64 ask, const struct event
 		call_end_step(s, c, NULL);
 		return;
 	}
-	if (c->setup && setup_on_relay(s, c, ask, e))
+	if (what == ASK_RESTORE || (c->setup && setup_on_relay(s, c, ask, e)))
 		return;
 	if (in_dialog_on_relay(s, c, ask, e))
 		return;

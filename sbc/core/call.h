@@ -99,6 +99,8 @@ struct call {
 	struct list exchanges;
 	struct list lingering;
 	uint64_t linger_until_ms;
+	struct str agreed[2]; /* the SDP of each side that is in force; the first by `agreed_by` */
+	uint8_t agreed_by;
 	id_t64 ack_ask;   /* the answer to a late offer is with the relay: then comes the ACK */
 	uint8_t ack_side; /* who waits for that ACK */
 	struct call_record record;
@@ -148,6 +150,10 @@ struct verdict call_check_sdp(struct sbc *s, const struct call *c, unsigned side
 /* Gives the relay SDP of `from` (media.open from now on). ID_NONE: it cannot be asked. */
 id_t64 call_ask_media(struct sbc *s, struct call *c, enum offer_mean mean, unsigned from,
 		      struct str sdp, const struct sdp *parsed, const struct addr *source);
+/* These two are in force now: `by` has offered. */
+void call_agree(struct sbc *s, struct call *c, unsigned by, struct str offer, struct str answer);
+/* An offer that the relay has taken was refused: the relay hears again what is in force (RFC 3261 §14.1). */
+void call_restore_media(struct sbc *s, struct call *c);
 /* SDP for `to` as we send it, in s->text; empty: it cannot be used. */
 struct str call_face(struct sbc *s, struct call *c, unsigned to, struct str sdp);
 /* An answer of the other side's status, as we repeat it. */

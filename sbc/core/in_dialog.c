@@ -85,6 +85,7 @@ static void exchange_free(struct sbc *s, struct exchange *x)
 	worker_stop_alarm(s, &x->alarm);
 	list_del(&x->node);
 	block_str_free(&s->blocks, &x->held);
+	block_str_free(&s->blocks, &x->offer);
 	block_str_free(&s->blocks, &x->old_target);
 	id_t64 id = x->id;
 	pool_free(&s->exchanges, id);
@@ -107,6 +108,15 @@ static void restore_target(struct sbc *s, struct exchange *x, struct dialog *d)
 		if (leg_dialog_grow(&s->blocks, d) != OK)
 			break;
 	block_str_free(&s->blocks, &x->old_target);
+}
+
+/* Media stay as they were (RFC 3261 §14.1): the relay, which has taken the offer, is told so. */
+static void take_back_offer(struct sbc *s, struct call *c, const struct exchange *x,
+			    const struct pair *p)
+{
+	offer_drop(pair_offer(c, p), x->from);
+	if (x->offer.len && !c->setup && c->state < CALL_ENDING)
+		call_restore_media(s, c);
 }
 
 /* ---- answers to who asked */
@@ -153,7 +163,7 @@ static void exchange_refuse(struct sbc *s, struct call *c, struct exchange *x, u
 
 	if (pair_of_exchange(c, x, &p)) {
 		if (x->offered)
-			offer_drop(pair_offer(c, &p), x->from);
+			take_back_offer(s, c, x, &p);
 		restore_target(s, x, pair_dialog(c, &p, x->from));
 	}
 	if (x->method == METHOD_INVITE) {
@@ -373,6 +383,7 @@ static void relay_request(struct sbc *s, struct call *c, const struct pair *p, c
 	}
 	x->stage = EXCHANGE_OFFERING;
 	x->held = block_str(&s->blocks, m->bytes);
+	x->offer = block_str(&s->blocks, sdp);
 	x->ask = x->held.len ? call_ask_media(s, c, mean, p->side, sdp, &parsed, &f->remote)
 			     : ID_NONE;
 	if (x->ask == ID_NONE)
@@ -512,8 +523,8 @@ static void on_accepted(struct sbc *s, struct call *c, struct exchange *x, const
 			call_send_ack(s, c, side, d, x->cseq, STR_NONE);
 	}
 	if (!carries) {
-		if (x->offered)
-			offer_drop(o, x->from); /* accepted without an answer: nothing was agreed */
+		if (x->offered) /* accepted without an answer: nothing was agreed */
+			take_back_offer(s, c, x, p);
 		pass_answer(s, c, x, m, STR_NONE);
 		return;
 	}
@@ -525,6 +536,10 @@ static void on_accepted(struct sbc *s, struct call *c, struct exchange *x, const
 	}
 	offer_step(o, mean, side);
 	media_note(&c->media, side, sdp);
+	if (mean == OFFER_ANSWER)
+		call_agree(s, c, x->from, x->offer, sdp);
+	else
+		call_agree(s, c, side, sdp, STR_NONE); /* the answer comes with the ACK */
 	if (!c->media.anchored) {
 		struct str face = call_face(s, c, x->from, sdp);
 		pass_answer(s, c, x, m, face);
@@ -574,7 +589,7 @@ void in_dialog_on_response(struct sbc *s, struct exchange *x, id_t64 txn, const 
 	}
 	bool ends = (m->status == 481 || m->status == 408) && !c->setup;
 	if (x->offered)
-		offer_drop(pair_offer(c, &p), x->from);
+		take_back_offer(s, c, x, &p);
 	if (x->method == METHOD_INVITE)
 		c->leg[1 - x->from].invite.open = false;
 	pass_answer(s, c, x, m, STR_NONE);
@@ -675,6 +690,8 @@ static void take_late_answer(struct sbc *s, struct call *c, unsigned side, const
 	}
 	offer_step(&c->offer, OFFER_ANSWER, side);
 	media_note(&c->media, side, sdp);
+	block_str_free(&s->blocks, &c->agreed[side]);
+	c->agreed[side] = block_str(&s->blocks, sdp);
 	if (!c->media.anchored) {
 		ack_on(s, c, 1 - side, call_face(s, c, 1 - side, sdp));
 		return;

@@ -137,8 +137,12 @@ struct dest leg_dest(const struct leg *l, const struct dialog *d, const struct s
 		if (dest.tls_name.len == 0 && t->peer_count)
 			dest.tls_name = t->peers[l->peer < t->peer_count ? l->peer : 0].host;
 	}
-	if (dest.flow.id == ID_NONE && uri_address(dialog_next_hop(d), l->flow.transport, &next) &&
-	    may_follow(l, s, &next))
+	if (dest.flow.id != ID_NONE) {
+		/* If its connection has gone, a new one to where it says that it listens. */
+		dest.reconnect = true;
+		dest.flow.remote.port = l->flow.transport == TRANSPORT_TLS ? 5061 : 5060;
+	}
+	if (uri_address(dialog_next_hop(d), l->flow.transport, &next) && may_follow(l, s, &next))
 		dest.flow.remote = next;
 	return dest;
 }

@@ -224,7 +224,38 @@ static void on_response(struct sbc *s, const struct msg *m, const struct flow *f
 	}
 }
 
-static void on_cancel(struct sbc *s, const struct msg *m, const struct flow *f)
+/* What a stranger wants leaves no state; what a trunk wants is answered once, and has its CDR once. */
+static void refuse(struct sbc *s, const struct msg *m, const struct flow *f,
+		   const struct tls_facts *tls, uint16_t trunk, const struct verdict *v)
+{
+	if (m->method == METHOD_INVITE && trunk != SETTINGS_NO_INDEX) {
+		setup_refuse_at_once(s, m, f, tls, trunk, v);
+		return;
+	}
+	buf_reset(&s->lines);
+	if (refuse_write_headers(&s->lines, v, m, &worker_abilities) != OK)
+		buf_reset(&s->lines);
+	if (v->outcome == VERDICT_REJECT)
+		worker_reply(s, m, f, v->status, v->reason, buf_view(&s->lines));
+	worker_refused(s, s->settings, f, m, trunk, v);
+}
+
+/* A request that names a dialog or transaction that is not there: strangers need not know that. */
+static void on_unknown(struct sbc *s, const struct msg *m, const struct flow *f,
+		       const struct tls_facts *tls)
+{
+	struct facts facts = leg_facts(s->settings, f, tls);
+	uint16_t trunk = SETTINGS_NO_INDEX;
+	struct verdict v = identify_trunk(&s->settings->policy, &facts, &trunk);
+
+	if (v.outcome == VERDICT_ALLOW)
+		worker_reply(s, m, f, 481, STR_NONE, STR_NONE);
+	else
+		refuse(s, m, f, tls, SETTINGS_NO_INDEX, &v);
+}
+
+static void on_cancel(struct sbc *s, const struct msg *m, const struct flow *f,
+		      const struct tls_facts *tls)
 {
 	struct txn_match t = txn_find_cancelled(&s->txns, m);
 	struct call *c = NULL;
@@ -236,7 +267,7 @@ static void on_cancel(struct sbc *s, const struct msg *m, const struct flow *f)
 	else if (t.found == TXN_MATCHED && owner_kind(t.owner) == OWNER_EXCHANGE)
 		x = pool_find(&s->exchanges, t.owner);
 	if (t.found != TXN_MATCHED) {
-		worker_reply(s, m, f, 481, STR_NONE, STR_NONE);
+		on_unknown(s, m, f, tls);
 		return;
 	}
 	/* RFC 3261 §9.2: the same To tag as the answer to the INVITE has. */
@@ -263,17 +294,6 @@ static void on_options(struct sbc *s, const struct msg *m, const struct flow *f)
 	worker_reply(s, m, f, 200, STR_NONE, buf_view(&s->lines));
 }
 
-static void refuse(struct sbc *s, const struct msg *m, const struct flow *f, uint16_t trunk,
-		   const struct verdict *v)
-{
-	buf_reset(&s->lines);
-	if (refuse_write_headers(&s->lines, v, m, &worker_abilities) != OK)
-		buf_reset(&s->lines);
-	if (v->outcome == VERDICT_REJECT)
-		worker_reply(s, m, f, v->status, v->reason, buf_view(&s->lines));
-	worker_refused(s, s->settings, f, m, trunk, v);
-}
-
 /* Cheap before dear: who is it, can we do it at all; then what it wants. */
 static void on_new_request(struct sbc *s, struct msg *m, const struct flow *f,
 			   const struct tls_facts *tls, bool merged)
@@ -295,9 +315,7 @@ static void on_new_request(struct sbc *s, struct msg *m, const struct flow *f,
 	    msg_full(m, &s->arena) != OK)
 		v = refuse_fault(m);
 	if (v.outcome != VERDICT_ALLOW) {
-		refuse(s, m, f, trunk, &v);
-		if (m->method == METHOD_INVITE && trunk != SETTINGS_NO_INDEX)
-			call_refused_at_once(s, m, f, tls, trunk, &v);
+		refuse(s, m, f, tls, trunk, &v);
 		return;
 	}
 	if (m->method == METHOD_OPTIONS) {
@@ -309,11 +327,15 @@ static void on_new_request(struct sbc *s, struct msg *m, const struct flow *f,
 	}
 }
 
-static struct call *call_of_tag(struct sbc *s, struct str tag)
+/* *out_reply: the tag is of an answer that left no state. */
+static struct call *call_of_tag(struct sbc *s, struct str tag, bool *out_reply)
 {
 	id_t64 id;
 
-	return hide_read(&s->hide, HIDE_TAG, tag, &id) ? call_find(s, id) : NULL;
+	if (!hide_read(&s->hide, HIDE_TAG, tag, &id))
+		return NULL;
+	*out_reply = id == ID_NONE;
+	return call_find(s, id);
 }
 
 static void on_request(struct sbc *s, struct msg *m, const struct flow *f,
@@ -332,18 +354,19 @@ static void on_request(struct sbc *s, struct msg *m, const struct flow *f,
 	worker_publish(s, &n);
 	if (t.found == TXN_ABSORBED)
 		return;
-	struct call *c = m->to_tag.len ? call_of_tag(s, m->to_tag) : NULL;
+	bool reply = false;
+	struct call *c = m->to_tag.len ? call_of_tag(s, m->to_tag, &reply) : NULL;
 	if (m->method == METHOD_ACK) {
 		if (c)
 			in_dialog_on_ack(s, c, m, f, tls);
-		else if (t.found == TXN_NEW)
+		else if (t.found == TXN_NEW && !reply)
 			worker_dropped(s, f, NOTICE_DROP_STRAY_ACK);
 	} else if (m->method == METHOD_CANCEL) {
-		on_cancel(s, m, f);
+		on_cancel(s, m, f, tls);
 	} else if (c) {
 		in_dialog_on_request(s, c, m, f, tls);
 	} else if (m->to_tag.len) {
-		worker_reply(s, m, f, 481, STR_NONE, STR_NONE);
+		on_unknown(s, m, f, tls);
 	} else {
 		on_new_request(s, m, f, tls, t.found == TXN_MERGED);
 	}

@@ -563,17 +563,30 @@ void setup_on_alarm(struct sbc *s, struct setup *u)
 
 /* ---- the beginning */
 
-static void refuse_at_once(struct sbc *s, const struct msg *m, const struct flow *f,
-			   const struct tls_facts *tls, uint16_t trunk, const struct verdict *v)
+void setup_refuse_at_once(struct sbc *s, const struct msg *m, const struct flow *f,
+			  const struct tls_facts *tls, uint16_t trunk, const struct verdict *v)
 {
+	char tag[HIDE_BRANCH_LEN];
+	struct asker a;
+
 	buf_reset(&s->lines);
 	if (refuse_write_headers(&s->lines, v, m, &worker_abilities) != OK)
 		buf_reset(&s->lines);
 	if (v->status == 503)
 		buf_lit(&s->lines, "Retry-After: 10\r\n");
-	if (v->outcome == VERDICT_REJECT)
-		worker_reply(s, m, f, v->status, v->reason, buf_view(&s->lines));
 	worker_refused(s, s->settings, f, m, trunk, v);
+	if (v->outcome == VERDICT_REJECT) {
+		if (asker_serve(s, &a, s->settings, m, f, ID_NONE) != OK) {
+			/* Overload: the INVITE may come again, and no one remembers that it came. */
+			worker_reply(s, m, f, v->status, v->reason, buf_view(&s->lines));
+			return;
+		}
+		struct build_response r = {.status = v->status,
+					   .reason = v->reason,
+					   .to_tag = worker_token(s, HIDE_TAG, ID_NONE, tag),
+					   .headers = buf_view(&s->lines)};
+		asker_respond(s, &a, &r);
+	}
 	call_refused_at_once(s, m, f, tls, trunk, v);
 }
 
@@ -624,6 +637,8 @@ static bool open_caller(struct sbc *s, struct call *c, const struct msg *m, cons
 	}
 	l->invite = (struct leg_invite){.txn = u->asker.txn, .cseq = m->cseq, .open = true};
 	u->invite = block_str(&s->blocks, m->bytes);
+	u->body_len = (uint32_t)m->body.len;
+	u->body_at = m->body.len ? (uint32_t)(m->body.p - m->bytes.p) : 0;
 	if (u->invite.len == 0) {
 		txn_abandon(&s->txns, u->asker.txn);
 		return false;
@@ -673,6 +688,14 @@ static struct verdict find_targets(struct sbc *s, struct call *c, const struct f
 	return v;
 }
 
+/* The last eighth is for the calls that are there. */
+static bool is_short_of_transactions(const struct sbc *s)
+{
+	const struct pool *p = &s->txns.pool;
+
+	return p->used >= p->limit - p->limit / 8;
+}
+
 void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 		 const struct tls_facts *tls, uint16_t trunk)
 {
@@ -685,10 +708,11 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 	if (uri_parse(m->uri, &uri) != OK || uri_write_number(&number, &uri) != OK) {
 		struct verdict v = verdict_of(VERDICT_STAGE_PARSE, 400, STR("Bad Request-URI"),
 					      STR("request_uri"));
-		refuse_at_once(s, m, f, tls, trunk, &v);
+		setup_refuse_at_once(s, m, f, tls, trunk, &v);
 		return;
 	}
-	struct call *c = s->draining ? NULL : call_new(s, s->settings);
+	struct call *c =
+		s->draining || is_short_of_transactions(s) ? NULL : call_new(s, s->settings);
 	struct setup *u = c ? pool_new(&s->setups, &setup_id) : NULL;
 	if (u) {
 		c->setup = u;
@@ -704,7 +728,7 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 		}
 		struct verdict v = verdict_of(VERDICT_STAGE_LIMIT, 503, STR_NONE,
 					      s->draining ? STR("draining") : STR("calls"));
-		refuse_at_once(s, m, f, tls, trunk, &v);
+		setup_refuse_at_once(s, m, f, tls, trunk, &v);
 		return;
 	}
 	c->leg[0].trunk = trunk;

@@ -33,8 +33,9 @@ struct fork {
 	bool own;
 	struct offer offer;
 	uint64_t sdp_hash; /* of the SDP that came */
-	struct str sdp;    /* what became of it, as A has it */
-	uint32_t rseq;     /* of the latest reliable 18x; 0: none */
+	struct str raw;    /* it; then what became of it, as A has it */
+	struct str sdp;
+	uint32_t rseq; /* of the latest reliable 18x; 0: none */
 };
 
 enum { SETUP_FORKS_MAX = 12 };
@@ -44,7 +45,8 @@ struct setup {
 	struct call *call;
 	struct asker asker;
 	struct str invite; /* A's, as it came */
-	struct flow flow;  /* that it came on */
+	uint32_t body_at, body_len;
+	struct flow flow; /* that it came on */
 	struct hunt hunt;
 	struct hunt_target target;
 	struct candidate candidates[CANDIDATES_MAX];
@@ -70,6 +72,9 @@ struct setup {
 /* An INVITE outside any dialog, from that trunk; its verdicts so far were to go on. */
 void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 		 const struct tls_facts *tls, uint16_t trunk);
+/* An INVITE of that trunk is refused before it becomes a call: answered, counted, recorded, all once. */
+void setup_refuse_at_once(struct sbc *s, const struct msg *m, const struct flow *f,
+			  const struct tls_facts *tls, uint16_t trunk, const struct verdict *v);
 /* Gives back all memory; who still follows the INVITE to B has seen to that (call_orphan). */
 void setup_free(struct sbc *s, struct setup **setup);
 

@@ -33,6 +33,7 @@ static void fork_free(struct sbc *s, struct setup *u, struct fork *f)
 	leg_dialog_free(&s->blocks, &f->dialog[0]);
 	leg_dialog_free(&s->blocks, &f->dialog[1]);
 	block_str_free(&s->blocks, &f->sdp);
+	block_str_free(&s->blocks, &f->raw);
 	block_free(&s->blocks, f, sizeof(*f));
 }
 
@@ -196,8 +197,11 @@ static enum sdp_next take_sdp(struct sbc *s, struct call *c, struct fork *f, con
 	if (out->outcome != VERDICT_ALLOW)
 		return SDP_REFUSED;
 	media_note(&c->media, 1, sdp);
-	if (f)
+	if (f) {
 		f->sdp_hash = hash_of(sdp);
+		block_str_free(&s->blocks, &f->raw);
+		f->raw = block_str(&s->blocks, sdp);
+	}
 	offer_step(o, mean, 1);
 	if (!c->media.anchored)
 		return call_face(s, c, 0, sdp).len ? SDP_PLAIN : SDP_NONE;
@@ -310,6 +314,20 @@ static void note_answer(struct sbc *s, struct call *c)
 	call_tell(s, c, NOTICE_CALL_ANSWERED);
 }
 
+/* What is in force now, should a later offer be refused. */
+static void note_agreed(struct sbc *s, struct call *c, const struct fork *f, const struct msg *m)
+{
+	const struct setup *u = c->setup;
+	struct str answer = sdp_of(m);
+
+	if (f && f->raw.len)
+		answer = f->raw;
+	if (u->has_offer)
+		call_agree(s, c, 0, (struct str){u->invite.p + u->body_at, u->body_len}, answer);
+	else /* its offer; the answer comes with the ACK */
+		call_agree(s, c, 1, answer, STR_NONE);
+}
+
 /* All is there: 200 to the caller. */
 static void finish(struct sbc *s, struct call *c, struct fork *f, const struct msg *m,
 		   struct str sdp)
@@ -318,6 +336,7 @@ static void finish(struct sbc *s, struct call *c, struct fork *f, const struct m
 	struct asker asker = u->asker;
 	bool sent = answer_caller(s, c, f, m, sdp);
 
+	note_agreed(s, c, f, m);
 	take_winner(s, c, f);
 	c->leg[0].dialog.confirmed = true;
 	c->leg[0].invite.open = false;
@@ -329,7 +348,9 @@ static void finish(struct sbc *s, struct call *c, struct fork *f, const struct m
 	setup_free(s, &c->setup);
 	if (!sent) {
 		c->leg[0].invite.wants_ack = false;
-		call_end(s, c, &(struct call_ending){.by = CDR_US, .cause = STR("internal")});
+		call_end(s, c,
+			 &(struct call_ending){
+				 .by = CDR_US, .cause = STR("internal"), .told = {true, false}});
 	}
 }
 

@@ -39,7 +39,15 @@ enum { OWNER_BITS = 3, WORKER_MAX = 31 };
 enum owner_kind owner_kind(id_t64 id);
 
 /* What was asked of the relay or the resolver; its id goes out, the answer comes back with it. */
-enum ask_what { ASK_RESOLVE, ASK_OFFER, ASK_ANSWER, ASK_DELETE, ASK_FORGET, ASK_WHAT_COUNT };
+enum ask_what {
+	ASK_RESOLVE,
+	ASK_OFFER,
+	ASK_ANSWER,
+	ASK_RESTORE, /* an offer or answer said again, to undo a refused one */
+	ASK_DELETE,
+	ASK_FORGET, /* a delete whose answer no one waits for */
+	ASK_WHAT_COUNT
+};
 struct ask {
 	id_t64 owner;
 	uint8_t what;

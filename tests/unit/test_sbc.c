@@ -840,12 +840,44 @@ static void a_refused_reinvite_leaves_the_call_as_it_was(void **state)
 	site_answer(&t, &invite, 488, NULL, NULL, NULL);
 	EXPECT_SENT(1, "ACK ");
 	EXPECT_SENT(0, "SIP/2.0 488");
+	/* The relay hears again what is in force. */
+	EXPECT_INT(t.rec.relay_count, 3);
+	EXPECT_TRUE(strcmp(t.rec.relays[1].command, "offer") == 0);
+	EXPECT_TRUE(strstr(t.rec.relays[1].text, SITE_SDP_OUT) != NULL);
+	EXPECT_TRUE(strcmp(t.rec.relays[2].command, "answer") == 0);
+	EXPECT_TRUE(strstr(t.rec.relays[2].text, SITE_SDP_IN) != NULL);
 	site_in_dialog(&t, &t.outside, &e.ok, "ACK", 8, NULL, NULL);
 	/* Another one may follow. */
 	site_in_dialog(&t, &t.outside, &e.ok, "INVITE", 9, NULL, SDP_HOLD);
 	site_relay(&t, SITE_SDP_RELAY);
 	EXPECT_SENT(0, "INVITE ");
 	EXPECT_INT(counts().calls_confirmed, 1);
+	EXPECT_INT(t.rec.notices[NOTICE_DROPPED], 0);
+	finish();
+}
+
+static void a_refused_invite_that_comes_again_has_one_cdr(void **state)
+{
+	(void)state;
+	start();
+	site_event(&t, &(struct event){.type = EVENT_DRAIN});
+	site_invite(&t, SITE_CARRIER, "1", NULL, SITE_SDP_OUT);
+	site_invite(&t, SITE_CARRIER, "1", NULL, SITE_SDP_OUT);
+	EXPECT_INT(site_sent_count(&t), 2);
+	EXPECT_TRUE(strcmp(site_sent(&t, 0)->bytes, site_sent(&t, 1)->bytes) == 0);
+	expect_empty(1);
+	finish();
+}
+
+static void a_stranger_learns_nothing_of_dialogs(void **state)
+{
+	(void)state;
+	start();
+	struct established e = establish();
+	struct flow stranger = t.outside;
+	CHECK(addr_parse(STR("192.0.2.66:5060"), &stranger.remote) == OK);
+	site_in_dialog(&t, &stranger, &e.ack, "INFO", 8, NULL, NULL);
+	EXPECT_SENT(0, "SIP/2.0 403"); /* and 403 where the dialog is there, too */
 	finish();
 }
 
@@ -1382,6 +1414,8 @@ int main(void)
 		cmocka_unit_test(sips_goes_over_tls_or_not_at_all),
 		cmocka_unit_test(a_reinvite_crosses_with_its_sdp_through_the_relay),
 		cmocka_unit_test(a_refused_reinvite_leaves_the_call_as_it_was),
+		cmocka_unit_test(a_refused_invite_that_comes_again_has_one_cdr),
+		cmocka_unit_test(a_stranger_learns_nothing_of_dialogs),
 		cmocka_unit_test(a_reinvite_that_policy_forbids_goes_nowhere),
 		cmocka_unit_test(a_glare_of_reinvites_is_491),
 		cmocka_unit_test(an_update_crosses_with_its_sdp),
