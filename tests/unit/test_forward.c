@@ -433,6 +433,55 @@ static void test_talk_goes_on_after(void **state)
 	}
 }
 
+/* Whoever copies a packet and is faster: refused before it is decrypted, so that the party's own is no replay. */
+static void test_faster_copy_from_elsewhere(void **state)
+{
+	(void)state;
+	make_call(STREAM_SRTP, STREAM_PLAIN, SDES_AEAD_AES_256_GCM);
+	EXPECT_INT(forward_one(send_from(0, OUT, PKT_RTP, 1)), FATE_SENT);
+	struct pkt *p = send_from(0, OUT, PKT_RTP, 2);
+	call.pkt[1] = call.pkt[0];
+	call.pkt[1].pkt.data = call.pkt[1].bytes;
+	call.pkt[1].pkt.from = stranger;
+	EXPECT_INT(forward_one(&call.pkt[1].pkt), FATE_SOURCE);
+	EXPECT_INT(forward_one(p), FATE_SENT);
+	EXPECT_TRUE(arrives(p, IN, PKT_RTP, 2));
+	end_call();
+}
+
+/* Both could be learned when the batch came; the first one settles it for the second. */
+static void test_two_sources_in_one_batch(void **state)
+{
+	(void)state;
+	make_call(STREAM_PLAIN, STREAM_PLAIN, SDES_AEAD_AES_256_GCM);
+	stream_set_latch(&call.party[OUT].rtp, LATCH_RESTRICTED, NULL);
+	struct pkt *const pkts[] = {send_from(0, OUT, PKT_RTP, 1), send_from(1, OUT, PKT_RTP, 2)};
+	pkts[1]->from.port++;
+	forward_batch(&call.forward, pkts, 2, call.now_us);
+	EXPECT_INT(pkts[0]->fate, FATE_SENT);
+	EXPECT_INT(pkts[1]->fate, FATE_SOURCE);
+	EXPECT_TRUE(addr_eq(&call.party[OUT].rtp.latch.target, &call.party[OUT].at[0]));
+	end_call();
+}
+
+static void test_flow_stops_rtp_alone(void **state)
+{
+	(void)state;
+	static const unsigned flows[] = {STREAM_BLOCKED, STREAM_HOLD, STREAM_BLOCKED | STREAM_HOLD};
+	make_call(STREAM_SRTP, STREAM_PLAIN, SDES_AES_CM_128_HMAC_SHA1_80);
+	connect_mux(true, false);
+	for (uint16_t i = 0; i < ARRAY_LEN(flows); i++) {
+		stream_set_flow(&call.party[OUT].rtp, flows[i]);
+		EXPECT_INT(forward_one(send_from(0, OUT, PKT_RTP, i)),
+			   flows[i] & STREAM_BLOCKED ? FATE_BLOCKED : FATE_DIRECTION);
+		EXPECT_INT(forward_one(send_from(0, OUT, PKT_RTCP, i)), FATE_SENT);
+		EXPECT_U64(call.party[OUT].rtp.last_us, call.now_us);
+		EXPECT_U64(call.party[OUT].rtp.stats.rx_packets, 2u * i + 2);
+		call.now_us += 20000;
+	}
+	end_call();
+}
+
 /* threats D1: a stranger sprays both endpoints of both parties before, while and after they learn. */
 static void test_stranger_gets_nothing(void **state)
 {
@@ -574,6 +623,9 @@ int main(void)
 		cmocka_unit_test(test_both_ways_every_suite),
 		cmocka_unit_test(test_one_thing_wrong),
 		cmocka_unit_test(test_talk_goes_on_after),
+		cmocka_unit_test(test_faster_copy_from_elsewhere),
+		cmocka_unit_test(test_two_sources_in_one_batch),
+		cmocka_unit_test(test_flow_stops_rtp_alone),
 		cmocka_unit_test(test_stranger_gets_nothing),
 		cmocka_unit_test(test_no_key_stream_twice),
 		cmocka_unit_test(test_order_and_batches),
