@@ -182,40 +182,48 @@ struct line {
 	bool folded, bad;
 };
 
+static const char *skip_blanks(const char *p, const char *end)
+{
+	while (p < end && (*p == ' ' || *p == '\t'))
+		p++;
+	return p;
+}
+
 /* Reads the header line at p. False: the bytes end inside it. name_len 0: it is no header line. */
 static bool read_line(const char *p, const char *end, struct line *out)
 {
-	struct line l = {.name = p};
-	p = octet_find_colon(p, end);
-	l.name_len = (size_t)(p - l.name);
-	l.id = hdr_find((struct str){l.name, l.name_len});
+	const char *colon = octet_find_colon(p, end);
+	struct str name = {p, (size_t)(colon - p)};
+	out->id = hdr_find(name);
+	out->bad = out->folded = false;
 	/* Names that we know are tokens. */
-	if (l.id == HDR_OTHER && !hdr_is_token((struct str){l.name, l.name_len}))
-		l.name_len = 0;
-	while (p < end && (*p == ' ' || *p == '\t'))
-		p++;
-	if (p == end)
+	if (out->id == HDR_OTHER && (name.len > UINT8_MAX || !hdr_is_token(name)))
+		name.len = 0;
+	if (colon < end && *colon != ':')
+		colon = skip_blanks(colon, end);
+	if (colon == end)
 		return false;
-	if (*p != ':' || l.name_len > UINT8_MAX)
-		l.name_len = 0;
-	p += *p == ':';
-	while (p < end && (*p == ' ' || *p == '\t'))
-		p++;
-	l.value = p;
+	if (*colon == ':')
+		colon++;
+	else
+		name.len = 0;
+	out->name = name.p;
+	out->name_len = name.len;
+	p = skip_blanks(colon, end);
 	const char *stop = octet_find_control(p, end);
 	/* The common case: CRLF, and no white space after it. */
 	if (end - stop < 3 || stop[0] != '\r' || stop[1] != '\n' || stop[2] == ' ' ||
 	    stop[2] == '\t')
-		stop = find_value_end(p, end, &l.folded, &l.bad);
+		stop = find_value_end(p, end, &out->folded, &out->bad);
 	if (!stop)
 		return false;
-	l.next = stop + 2;
-	while (l.value < stop && octet_is(*l.value, OCTET_LWS))
-		l.value++;
-	while (stop > l.value && octet_is(stop[-1], OCTET_LWS))
+	out->next = stop + 2;
+	while (p < stop && octet_is(*p, OCTET_LWS))
+		p++;
+	while (stop > p && octet_is(stop[-1], OCTET_LWS))
 		stop--;
-	l.value_end = stop;
-	*out = l;
+	out->value = p;
+	out->value_end = stop;
 	return true;
 }
 
@@ -313,6 +321,12 @@ static struct str cut_span(struct str *s, unsigned classes)
 	return piece;
 }
 
+/* Same length given: as almost everyone writes it, else without case. */
+static bool is_called(struct str s, struct str name)
+{
+	return memcmp(s.p, name.p, name.len) == 0 || str_ieq(s, name);
+}
+
 static enum msg_transport transport_of(struct str s)
 {
 	static const struct str names[MSG_TRANSPORT_COUNT] = {
@@ -321,7 +335,7 @@ static enum msg_transport transport_of(struct str s)
 		[MSG_TRANSPORT_WS] = {"WS", 2},   [MSG_TRANSPORT_WSS] = {"WSS", 3},
 	};
 	for (unsigned t = MSG_TRANSPORT_OTHER + 1; t < MSG_TRANSPORT_COUNT; t++)
-		if (s.len == names[t].len && str_ieq(s, names[t]))
+		if (s.len == names[t].len && is_called(s, names[t]))
 			return (enum msg_transport)t;
 	return MSG_TRANSPORT_OTHER;
 }
@@ -330,7 +344,7 @@ static enum msg_transport transport_of(struct str s)
 static bool read_via_protocol(struct str *s, struct msg_via *v)
 {
 	if (str_has_prefix(*s, STR("SIP/2.0/"))) {
-		*s = str_from_offset(*s, 8);
+		*s = (struct str){s->p + 8, s->len - 8};
 	} else {
 		struct str name = cut_span(s, OCTET_TOKEN);
 		if (!str_ieq(name, STR("SIP")) || !cut_octet(s, '/'))
@@ -386,21 +400,21 @@ static bool keep_param(struct msg_via *v, struct str name, struct str value)
 	struct str *to = NULL;
 	switch (name.len) {
 	case 5:
-		if (str_ieq(name, STR("rport"))) {
+		if (is_called(name, STR("rport"))) {
 			bool again = v->has_rport;
 			v->has_rport = true;
 			v->rport = value;
 			return !again;
 		}
-		if (str_ieq(name, STR("maddr")))
+		if (is_called(name, STR("maddr")))
 			to = &v->maddr;
 		break;
 	case 6:
-		if (str_ieq(name, STR("branch")))
+		if (is_called(name, STR("branch")))
 			to = &v->branch;
 		break;
 	case 8:
-		if (str_ieq(name, STR("received")))
+		if (is_called(name, STR("received")))
 			to = &v->received;
 		break;
 	default: break;

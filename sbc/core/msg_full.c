@@ -1,10 +1,13 @@
 /*
  * Stage 2 of reading a message (design §6). The only file that includes libosip2.
  *
- * What libosip2 is shown is the header section alone, in a copy without Content-Length and body: so its multipart reader
- * (which leaks, and which other stacks got wrong: threats A1) never runs, and its own idea of lengths never matters. What our
- * own reading has accepted and libosip2 cannot take (octets below 32 in a quoted-pair, RFC 4475 §3.1.1.2: its strings end at
- * NUL) is not shown to it at all. Its memory is an arena, given back as a whole.
+ * What libosip2 is shown is a copy of the header section without body and without what our own reading decides: start lines
+ * of unknown schemes, From, To, Contact, routes, Call-ID, CSeq, Content-Length. It is laxer there in most (no mandatory
+ * headers, any version, negative lengths) and stricter in some (schemes that it does not know, UTF-8 without quotes). So its
+ * multipart reader, which leaks, never runs (threats A1). A message with octets below 32 in a quoted-pair (RFC 4475
+ * §3.1.1.2) is not shown to it at all: its strings end at NUL. What is left for it to refuse, in 5.3.0, is
+ * lower Vias and Content-Type; of most other headers it silently drops what it cannot read. Its memory is an arena, given
+ * back as a whole.
  */
 #include "sbc/core/msg.h"
 
@@ -134,7 +137,7 @@ static bool has_octets_that_libosip2_cannot_take(const struct msg *m)
 {
 	for (size_t i = 0; i < m->header_count; i++) {
 		struct str s = msg_value_at(m, i);
-		const char *end = s.p + s.len, *p = s.p;
+		const char *end = s.p + s.len, *p = s.p; /* never NULL: inside the message */
 		while ((p = octet_find_control(p, end)) != end) {
 			if (*p != '\r' && *p != '\n')
 				return true;
@@ -155,7 +158,22 @@ static void write_start_line(struct buf *b, const struct msg *m)
 		buf_str(b, eol);
 }
 
-/* The header section without Content-Length; ends like a message with no body. */
+static bool is_ours_to_judge(unsigned id)
+{
+	switch (id) {
+	case HDR_CALL_ID:
+	case HDR_CONTACT:
+	case HDR_CONTENT_LENGTH:
+	case HDR_CSEQ:
+	case HDR_FROM:
+	case HDR_RECORD_ROUTE:
+	case HDR_ROUTE:
+	case HDR_TO: return true;
+	default: return false;
+	}
+}
+
+/* The rest of the header section; ends like a message with no body. */
 static struct str copy_headers(const struct msg *m, struct arena *a)
 {
 	size_t cap = (size_t)(m->body.p - m->bytes.p) + 32;
@@ -169,8 +187,7 @@ static struct str copy_headers(const struct msg *m, struct arena *a)
 	for (size_t i = 1; i <= m->header_count; i++) {
 		size_t to = i < m->header_count ? m->headers[i].name_at
 						: (size_t)(m->body.p - m->bytes.p) - 2;
-		bool left_out = m->headers[i - 1].id == HDR_CONTENT_LENGTH;
-		if (!left_out)
+		if (!is_ours_to_judge(m->headers[i - 1].id))
 			buf_bytes(&b, m->bytes.p + from, to - from);
 		from = to;
 	}
