@@ -54,7 +54,7 @@ def sipp(site, name, scenario, *args):
 
 
 def play(tap, folder, tp):
-    site = Site(os.path.join(folder, tp), CONFIG, asan=ASAN, tp=tp, media_ports=4000, media_out=20000, media_in=20000)
+    site = Site(os.path.join(folder, tp), CONFIG, asan=ASAN, tp=tp, media_ports=4000, media_out=34000, media_in=34000)
     site.start()
     v, letter = site.v, tp[0]
     callee = sipp(site, "callee", "uas.xml", "-i", v["phone_in"], "-p", str(v["phone_in_port"]), "-t", letter + "1")
