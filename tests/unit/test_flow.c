@@ -63,8 +63,9 @@ static void step(void *ctx, const struct event *e)
 		if (e->message.tls) {
 			f->facts = *e->message.tls;
 			if (e->message.tls->name_count > 0)
-				(void)str_copy(e->message.tls->names[0], f->peer_name,
-					       sizeof(f->peer_name));
+				EXPECT_ERR(str_copy(e->message.tls->names[0], f->peer_name,
+						    sizeof(f->peer_name)),
+					   OK);
 		}
 		if (f->len + e->message.bytes.len <= sizeof(f->bytes)) {
 			memcpy(f->bytes + f->len, e->message.bytes.p, e->message.bytes.len);
@@ -313,11 +314,11 @@ static const char options[] = "OPTIONS sip:a SIP/2.0\r\n"
 
 static struct str message(void)
 {
-	return STR(options);
+	return (struct str){options, sizeof(options) - 1};
 }
 
 /* A TLS client that takes its steps beside the loop. */
-struct peer {
+struct tls_peer {
 	int fd;
 	SSL_CTX *ctx;
 	SSL *ssl;
@@ -325,9 +326,9 @@ struct peer {
 	size_t len;
 };
 
-static void peer_open(struct peer *p, uint16_t listener, const struct cert *own)
+static void peer_open(struct tls_peer *p, uint16_t listener, const struct cert *own)
 {
-	*p = (struct peer){.fd = dial(listener), .ctx = SSL_CTX_new(TLS_client_method())};
+	*p = (struct tls_peer){.fd = dial(listener), .ctx = SSL_CTX_new(TLS_client_method())};
 	if (own) {
 		assert_int_equal(SSL_CTX_use_certificate(p->ctx, own->x509), 1);
 		assert_int_equal(SSL_CTX_use_PrivateKey(p->ctx, own->key), 1);
@@ -339,7 +340,7 @@ static void peer_open(struct peer *p, uint16_t listener, const struct cert *own)
 	setsockopt(p->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
 }
 
-static void peer_close(struct peer *p)
+static void peer_close(struct tls_peer *p)
 {
 	SSL_free(p->ssl);
 	SSL_CTX_free(p->ctx);
@@ -347,7 +348,7 @@ static void peer_close(struct peer *p)
 }
 
 /* 1: up; 0: not yet; -1: failed. */
-static int peer_shake(struct peer *p)
+static int peer_shake(struct tls_peer *p)
 {
 	int r = SSL_do_handshake(p->ssl);
 	if (r == 1)
@@ -356,12 +357,12 @@ static int peer_shake(struct peer *p)
 	return e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE ? 0 : -1;
 }
 
-static void peer_up(struct peer *p)
+static void peer_up(struct tls_peer *p)
 {
 	AWAIT(peer_shake(p) == 1);
 }
 
-static bool peer_has(struct peer *p, size_t n)
+static bool peer_has(struct tls_peer *p, size_t n)
 {
 	int got = SSL_read(p->ssl, p->mem + p->len, (int)(sizeof(p->mem) - p->len));
 	if (got > 0)
@@ -369,7 +370,7 @@ static bool peer_has(struct peer *p, size_t n)
 	return p->len >= n;
 }
 
-static bool peer_is_closed(struct peer *p)
+static bool peer_is_closed(struct tls_peer *p)
 {
 	char c;
 	int r = SSL_read(p->ssl, &c, 1);
@@ -407,7 +408,7 @@ static void cut_at_every_byte(void **state)
 		f->len = 0;
 		unsigned before = f->messages;
 		put(fd, (struct str){m.p, cut});
-		AWAIT(f->flows.turn->now_ms && f->messages == before);
+		turn();
 		turn();
 		put(fd, str_from_offset(m, cut));
 		EXPECT_STR(get(fd, mem, m.len), m);
@@ -688,7 +689,7 @@ static void closed_by_the_core(void **state)
 static void a_message_over_tls(void **state)
 {
 	(void)state;
-	struct peer p;
+	struct tls_peer p;
 	start();
 	peer_open(&p, LISTEN_TLS, NULL);
 	peer_up(&p);
@@ -733,7 +734,7 @@ static void client_certificates(void **state)
 	start();
 	CHECK_TABLE(row, rows)
 	{
-		struct peer p;
+		struct tls_peer p;
 		unsigned before = f->handshakes[row->want], messages = f->messages;
 		peer_open(&p, LISTEN_TLS_REQUIRED, row->cert);
 		AWAIT(peer_shake(&p) != 0 && f->handshakes[row->want] > before);
@@ -861,7 +862,7 @@ static void a_trunks_name_under_another_anchor(void **state)
 	start();
 	const struct cert *certs[2] = {&client_cert, &stranger};
 	for (unsigned i = 0; i < 2; i++) {
-		struct peer p;
+		struct tls_peer p;
 		unsigned messages = f->messages;
 		peer_open(&p, LISTEN_TLS_REQUIRED, certs[i]);
 		peer_up(&p);
@@ -878,7 +879,7 @@ static void more_handshakes_than_a_turn_takes(void **state)
 {
 	(void)state;
 	enum { PEERS = 3 * FLOW_HANDSHAKES_A_TURN };
-	static struct peer p[PEERS];
+	static struct tls_peer p[PEERS];
 	f->settings.limits.connections_per_source = 100;
 	f->settings.limits.connections = 200;
 	start();
@@ -904,7 +905,7 @@ static void new_contexts_leave_connections_alone(void **state)
 	char mem[256];
 	struct buf why;
 	struct tls_set *next = NULL, *old = NULL;
-	struct peer p;
+	struct tls_peer p;
 	start();
 	peer_open(&p, LISTEN_TLS, NULL);
 	peer_up(&p);
