@@ -26,7 +26,8 @@
 	X(STATISTICS, "statistics")
 
 /* Words of the protocol for what this relay does not do: answered with "unsupported". */
-/* clang-format off: the formatter never comes to an end with this list */
+/* The formatter never comes to an end with this list. */
+/* clang-format off */
 #define NG_UNSUPPORTED_TABLE(X) \
 	X("start recording") \
 	X("stop recording") \

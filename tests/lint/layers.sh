@@ -33,9 +33,10 @@ BEGIN {
 	while ((getline line < rules) > 0) {
 		if (line ~ /^#/ || line !~ /:/) continue
 		n = split(line, w, /[ :]+/)
-		known[w[2]] = 1
+		if (w[1] != "not") known[w[2]] = 1
 		for (i = 3 + (w[1] == "level"); i <= n; i++)
 			if (w[1] == "may") may[w[2], w[i]] = 1
+			else if (w[1] == "not") never[w[2], w[i]] = 1
 			else { level[w[2] "/" w[i]] = w[3]; has_levels[w[2]] = 1 }
 	}
 }
@@ -46,6 +47,7 @@ BEGIN {
 	if (target !~ /\.h$/) say($1 " includes " target ": only headers are included")
 	if (!known[a] && !told[a]++) say("layers.txt does not say what " a " may include")
 	if (a != b && known[a] && !may[a, b]) say($1 " includes " target ": " a " may not see " b)
+	if ((a, target) in never) say($1 " includes " target ": not for " a)
 	if (a == b && has_levels[a] && stem($1) != stem(target)) {
 		mine = name_of($1); other = name_of(target)
 		if (!(mine in level) && !told[mine]++) say(mine " has no level in layers.txt")
