@@ -602,7 +602,7 @@ static void read_body(struct msg *m, const char *p, const char *end, unsigned fl
 		}
 	}
 	if (want > have) {
-		note(m, MSG_FAULT_BODY_SHORT, p);
+		note(m, want > MSG_BYTES_MAX ? MSG_FAULT_TOO_LONG : MSG_FAULT_BODY_SHORT, p);
 		want = have;
 	}
 	m->body = (struct str){p, (size_t)want};

@@ -243,7 +243,7 @@ static void test_faults(void **state)
 		{"Content-Length 1e3", STR(LENGTH("1e3")), MSG_FAULT_CONTENT_LENGTH, ERR_BAD, true},
 		{"Content-Length nothing", STR(LENGTH("")), MSG_FAULT_CONTENT_LENGTH, ERR_BAD,
 		 true},
-		{"Content-Length 2^31", STR(LENGTH("2147483648")), MSG_FAULT_BODY_SHORT, ERR_BAD,
+		{"Content-Length 2^31", STR(LENGTH("2147483648")), MSG_FAULT_TOO_LONG, ERR_LIMIT,
 		 true},
 		{"Content-Length 2^32 + 5", STR(LENGTH("4294967301")), MSG_FAULT_CONTENT_LENGTH,
 		 ERR_BAD, true},
