@@ -94,6 +94,8 @@ static void finish_file(struct cdr_file *f)
 	bool sound = f->is_empty || fsync(f->fd) == 0;
 	close(f->fd);
 	f->fd = -1;
+	if (f->rotate_ms && f->is_empty)
+		(void)unlink(f->open_path);
 	if (!f->rotate_ms || f->is_empty || !sound)
 		return;
 	for (unsigned n = 0; n < NAME_TRIES; n++) {
@@ -116,7 +118,7 @@ static bool is_period_over(const struct cdr_file *f)
 /* Writes on; true when all is written, false when the disk did not take it. */
 static bool write_on(struct cdr_file *f)
 {
-	if (f->fd < 0 && open_file(f) != OK)
+	if (f->fd < 0 && f->writing.len > f->writing_at && open_file(f) != OK)
 		return false;
 	while (f->writing_at < f->writing.len) {
 		ssize_t n =
