@@ -82,10 +82,8 @@ static enum err read_length(struct str section, uint64_t *out)
  */
 static bool take_line_end(struct frame *f, struct str s, struct frame_out *out)
 {
-	if (s.p[0] != '\r' && s.p[0] != '\n') {
-		f->after_crlf = false;
+	if (s.p[0] != '\r' && s.p[0] != '\n')
 		return false;
-	}
 	if (s.p[0] == '\n' || (s.len >= 2 && s.p[1] != '\n')) {
 		*out = out_of(FRAME_NOT_SIP, 0, STR_NONE);
 	} else if (s.len == 1) {
