@@ -146,22 +146,22 @@ static bool take_threads(struct control *c, struct str v)
 
 static bool take_timeout(struct control *c, struct str v)
 {
-	return to_ms(v, &c->relay.timeout_ms);
+	return to_ms(v, &c->relay.timeouts.media);
 }
 
 static bool take_silent(struct control *c, struct str v)
 {
-	return to_ms(v, &c->relay.silent_timeout_ms);
+	return to_ms(v, &c->relay.timeouts.held);
 }
 
 static bool take_offer(struct control *c, struct str v)
 {
-	return to_ms(v, &c->relay.offer_timeout_ms);
+	return to_ms(v, &c->relay.timeouts.offer);
 }
 
 static bool take_final(struct control *c, struct str v)
 {
-	return to_ms(v, &c->relay.final_timeout_ms);
+	return to_ms(v, &c->relay.timeouts.total);
 }
 
 static bool take_delete(struct control *c, struct str v)
@@ -309,9 +309,9 @@ static void set_defaults(struct control *c)
 {
 	*c = (struct control){
 		.relay = {.workers = processors(),
-			  .timeout_ms = DEFAULT_TIMEOUT_S * 1000,
-			  .silent_timeout_ms = DEFAULT_SILENT_S * 1000,
-			  .offer_timeout_ms = DEFAULT_OFFER_S * 1000,
+			  .timeouts = {.media = DEFAULT_TIMEOUT_S * 1000,
+				       .held = DEFAULT_SILENT_S * 1000,
+				       .offer = DEFAULT_OFFER_S * 1000},
 			  .delete_delay_ms = DEFAULT_DELETE_S * 1000,
 			  .rates = {DEFAULT_RATE_AUDIO, DEFAULT_RATE_OTHER}},
 		.log_level = LOG_LEVEL_INFO,

@@ -228,3 +228,57 @@ void call_drop_dialogue(struct call *c, unsigned i)
 	}
 	c->dialogues[--c->dialogue_count] = NULL;
 }
+
+static bool is_held(const struct dialogue *d)
+{
+	for (unsigned s = 0; s < 2; s++) {
+		for (unsigned i = 0; i < d->legs[s].media_count; i++) {
+			const struct leg_media *m = d->legs[s].media[i];
+			if (m->connected && !(m->streams[LEG_RTP].flow & STREAM_HOLD)) {
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+static uint64_t last_media_us(const struct dialogue *d)
+{
+	uint64_t last = 0;
+	for (unsigned s = 0; s < 2; s++) {
+		for (unsigned i = 0; i < d->legs[s].media_count; i++) {
+			for (unsigned k = 0; k < LEG_STREAMS; k++) {
+				uint64_t at = d->legs[s].media[i]->streams[k].last_us;
+				last = at > last ? at : last;
+			}
+		}
+	}
+	return last;
+}
+
+static uint64_t later(uint64_t from_ms, uint64_t timeout_ms)
+{
+	return timeout_ms > 0 ? from_ms + timeout_ms : UINT64_MAX;
+}
+
+struct call_deadline call_find_deadline(struct call *c, const struct call_timeouts *t)
+{
+	bool answered = false, held = true;
+	for (unsigned i = 0; i < c->dialogue_count; i++) {
+		const struct dialogue *d = c->dialogues[i];
+		uint64_t last = last_media_us(d);
+		c->media_us = last > c->media_us ? last : c->media_us;
+		answered |= d->answered;
+		held = held && (!d->answered || is_held(d));
+	}
+	struct call_deadline at = {later(c->signal_ms, t->offer), CALL_END_OFFER};
+	if (answered && held) {
+		at = (struct call_deadline){later(c->media_us / 1000, t->held), CALL_END_HELD};
+	} else if (answered) {
+		at = (struct call_deadline){later(c->media_us / 1000, t->media), CALL_END_MEDIA};
+	}
+	if (later(c->created_ms, t->total) < at.at_ms) {
+		at = (struct call_deadline){later(c->created_ms, t->total), CALL_END_TOTAL};
+	}
+	return at;
+}

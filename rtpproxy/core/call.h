@@ -66,6 +66,24 @@ void call_set_to_tag(const struct call_place *p, struct str to_tag);
 enum refusal call_find_delete(const struct call *c, const struct call_names *n, bool with_to_tag,
 			      unsigned *out_mask) MUST_USE;
 
+/* How long a call may go on like that, in ms; 0: for ever. */
+struct call_timeouts {
+	uint64_t media; /* without a packet */
+	uint64_t held;  /* the same while all its media is on hold */
+	uint64_t offer; /* without an answer */
+	uint64_t total;
+};
+
+enum call_end { CALL_END_MEDIA, CALL_END_HELD, CALL_END_OFFER, CALL_END_TOTAL, CALL_END_COUNT };
+
+struct call_deadline {
+	uint64_t at_ms; /* UINT64_MAX: never */
+	enum call_end why;
+};
+
+/* When the call ends if nothing more happens. Notes the last packet in c->media_us. */
+struct call_deadline call_find_deadline(struct call *c, const struct call_timeouts *t);
+
 /* A leg of the call with that tag. NULL: none. */
 const struct leg *call_find_leg(const struct call *c, struct str tag);
 /* Takes the pointer out of the call. */

@@ -48,16 +48,16 @@ static enum err init_tables(struct relay *r, uint64_t now_ms)
 	return e;
 }
 
-enum err relay_init(struct relay *r, const struct relay_config *config,
-		    const struct relay_ports *ports, unsigned worker,
-		    struct relay_published *published, const uint8_t seed[RNG_SEED_LEN],
-		    const struct relay_now *now)
+enum err relay_init(struct relay *r, const struct relay_params *p, const struct relay_now *now)
 {
+	const struct relay_config *config = p->config;
 	CHECK(config->interface_count > 0 && config->interface_count <= LIMIT_INTERFACES);
-	CHECK(worker < config->workers && config->workers <= LIMIT_WORKERS);
-	*r = (struct relay){
-		.config = config, .ports = *ports, .worker = worker, .published = published};
-	rng_init(&r->rng, seed);
+	CHECK(p->worker < config->workers && config->workers <= LIMIT_WORKERS);
+	*r = (struct relay){.config = config,
+			    .ports = p->ports,
+			    .worker = p->worker,
+			    .published = p->published};
+	rng_init(&r->rng, p->seed);
 	wheel_init(&r->wheel, now->mono_us / 1000);
 	enum err e = srtp_worker_init(&r->srtp, config->srtp_engine);
 	if (e != OK) {
@@ -191,72 +191,15 @@ void relay_release(struct relay *r)
 
 /* ---- time-outs */
 
-static bool is_held(const struct dialogue *d)
-{
-	for (unsigned s = 0; s < 2; s++) {
-		for (unsigned i = 0; i < d->legs[s].media_count; i++) {
-			const struct leg_media *m = d->legs[s].media[i];
-			if (m->connected && !(m->streams[LEG_RTP].flow & STREAM_HOLD)) {
-				return false;
-			}
-		}
-	}
-	return true;
-}
-
-static uint64_t last_media_us(const struct dialogue *d)
-{
-	uint64_t last = 0;
-	for (unsigned s = 0; s < 2; s++) {
-		for (unsigned i = 0; i < d->legs[s].media_count; i++) {
-			for (unsigned k = 0; k < LEG_STREAMS; k++) {
-				uint64_t at = d->legs[s].media[i]->streams[k].last_us;
-				last = at > last ? at : last;
-			}
-		}
-	}
-	return last;
-}
-
-struct deadline {
-	uint64_t at_ms;
-	enum relay_counter why;
+static const struct {
+	enum relay_counter counter;
 	const char *text;
+} ends[CALL_END_COUNT] = {
+	[CALL_END_MEDIA] = {RELAY_ENDED_TIMEOUT, "no media"},
+	[CALL_END_HELD] = {RELAY_ENDED_SILENT, "on hold for too long"},
+	[CALL_END_OFFER] = {RELAY_ENDED_OFFER, "not answered"},
+	[CALL_END_TOTAL] = {RELAY_ENDED_FINAL, "longest duration"},
 };
-
-static uint64_t later(uint64_t from_ms, uint64_t timeout_ms)
-{
-	return timeout_ms > 0 ? from_ms + timeout_ms : UINT64_MAX;
-}
-
-/* When the living part of the call ends if nothing more happens. */
-static struct deadline call_deadline(const struct relay *r, struct call *c)
-{
-	const struct relay_config *f = r->config;
-	bool answered = false, held = true;
-	for (unsigned i = 0; i < c->dialogue_count; i++) {
-		const struct dialogue *d = c->dialogues[i];
-		uint64_t last = last_media_us(d);
-		c->media_us = last > c->media_us ? last : c->media_us;
-		answered |= d->answered;
-		held = held && (!d->answered || is_held(d));
-	}
-	const uint64_t media_ms = c->media_us / 1000;
-	struct deadline at = {later(c->signal_ms, f->offer_timeout_ms), RELAY_ENDED_OFFER,
-			      "not answered"};
-	if (answered && held) {
-		at = (struct deadline){later(media_ms, f->silent_timeout_ms), RELAY_ENDED_SILENT,
-				       "on hold for too long"};
-	} else if (answered) {
-		at = (struct deadline){later(media_ms, f->timeout_ms), RELAY_ENDED_TIMEOUT,
-				       "no media"};
-	}
-	if (later(c->created_ms, f->final_timeout_ms) < at.at_ms) {
-		at = (struct deadline){c->created_ms + f->final_timeout_ms, RELAY_ENDED_FINAL,
-				       "longest duration"};
-	}
-	return at;
-}
 
 static void set_dying(struct relay *r, struct call *c, bool dying)
 {
@@ -287,10 +230,10 @@ static void check_call(struct relay *r, struct call *c, const struct relay_now *
 		return;
 	}
 	if (alive > 0) {
-		struct deadline end = call_deadline(r, c);
+		struct call_deadline end = call_find_deadline(c, &r->config->timeouts);
 		if (end.at_ms <= now_ms) {
-			r->counters[end.why]++;
-			free_call(r, c, end.text, now_ms);
+			r->counters[ends[end.why].counter]++;
+			free_call(r, c, ends[end.why].text, now_ms);
 			return;
 		}
 		next_ms = end.at_ms < next_ms ? end.at_ms : next_ms;

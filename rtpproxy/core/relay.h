@@ -78,21 +78,14 @@ struct relay_config {
 	struct relay_interface interfaces[LIMIT_INTERFACES]; /* [0] is the default */
 	unsigned interface_count;
 	unsigned workers;
-	uint32_t max_sessions;      /* of all workers; 0: as many as LIMIT_CALLS a worker */
-	uint64_t timeout_ms;        /* without media */
-	uint64_t silent_timeout_ms; /* the same while all media is on hold */
-	uint64_t offer_timeout_ms;  /* without an answer */
-	uint64_t final_timeout_ms;  /* 0: none */
-	uint64_t delete_delay_ms;   /* unless a delete says another */
+	uint32_t max_sessions; /* of all workers; 0: as many as LIMIT_CALLS a worker */
+	struct call_timeouts timeouts;
+	uint64_t delete_delay_ms; /* unless a delete says another */
 	uint8_t tos;
 	struct leg_rates rates;
 	const char *srtp_engine;
 };
 
-/*
- * What the relay wants of the world. open is not posted, although style §1 asks for it: binding a
- * socket never waits, and the reply to an offer needs its outcome (ERR_EXISTS: taken by another).
- */
 /* What happened, for the log; counters are counted in the core. */
 enum relay_event { RELAY_CALL_STARTED, RELAY_CALL_ENDED, RELAY_REFUSED, RELAY_EVENT_COUNT };
 
@@ -104,6 +97,10 @@ struct relay_notice {
 	uint64_t duration_ms; /* ENDED */
 };
 
+/*
+ * What the relay wants of the world. open is not posted, although style §1 asks for it: binding a
+ * socket never waits, and the reply to an offer needs its outcome (ERR_EXISTS: taken by another).
+ */
 struct relay_ports {
 	void *ctx;
 	enum err (*open)(void *ctx, const struct addr *local, uint8_t tos, struct stream *s);
@@ -138,13 +135,19 @@ struct relay {
 	struct relay_published *published; /* of all workers; ours is [worker] */
 };
 
+struct relay_params {
+	const struct relay_config *config; /* outlives the relay */
+	struct relay_ports ports;
+	unsigned worker;                   /* below config->workers */
+	struct relay_published *published; /* one for each worker; outlives the relay */
+	const uint8_t *seed;               /* RNG_SEED_LEN bytes */
+};
+
 /*
- * `config`, `ports` and `published` (one for each worker) outlive the relay. ERR_NOMEM; ERR_BAD: an
- * interface has no port pair for this worker; errors of srtp_worker_init. On failure nothing is left.
+ * ERR_NOMEM; ERR_BAD: an interface has no port pair for this worker; errors of srtp_worker_init. On
+ * failure nothing is left.
  */
-enum err relay_init(struct relay *r, const struct relay_config *config,
-		    const struct relay_ports *ports, unsigned worker,
-		    struct relay_published *published, const uint8_t seed[RNG_SEED_LEN],
+enum err relay_init(struct relay *r, const struct relay_params *p,
 		    const struct relay_now *now) MUST_USE;
 /* Ends all calls without a word. */
 void relay_release(struct relay *r);
@@ -155,9 +158,9 @@ void relay_release(struct relay *r);
  */
 void relay_command(struct relay *r, const struct relay_now *now, struct str peer,
 		   struct str datagram, struct buf *reply);
-/* A batch of packets: fills their verdicts. Sending is the caller's. */
+/* A batch of packets: fills their fates. Sending is the caller's. */
 void relay_batch(struct relay *r, struct pkt *const pkts[], size_t n, uint64_t now_us);
-/* Time-outs. At least every 100 ms, or when relay_next_ms says. */
+/* Time-outs, and what other threads may see: about every 100 ms. */
 void relay_tick(struct relay *r, const struct relay_now *now);
 /* Appends up to `limit` Call-IDs, each as a bencode string. */
 void relay_list(const struct relay *r, uint32_t limit, struct buf *out);

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "common/siphash.h"
+#include "rtpproxy/core/codecs.h"
+#include "rtpproxy/core/keying.h"
 
 /* ---- what a description says */
 
@@ -111,236 +113,6 @@ static void copy_text(struct str s, char *out, size_t cap)
 	}
 }
 
-/* ---- codecs */
-
-enum keep { KEEP_NO, KEEP_YES };
-
-static enum keep keep_codec(const struct flags_codecs *f, const struct sdp_media *m,
-			    struct str format)
-{
-	struct sdp_codec c;
-	size_t i;
-	if (sdp_find_codec(m, format, &c) != OK) {
-		c = (struct sdp_codec){.name = STR_NONE};
-	}
-	if (flags_names_have(&f->ignore, &c, &i)) {
-		return KEEP_NO;
-	}
-	if (!flags_names_have(&f->strip, &c, &i)) {
-		return KEEP_YES;
-	}
-	return flags_names_have(&f->except, &c, &i) || flags_names_have(&f->offer, &c, &i)
-		       ? KEEP_YES
-		       : KEEP_NO;
-}
-
-struct formats {
-	struct str at[SDP_FORMATS_MAX];
-	size_t count;
-};
-
-static void add_format(struct formats *out, struct str f)
-{
-	for (size_t i = 0; i < out->count; i++) {
-		if (str_eq(out->at[i], f)) {
-			return;
-		}
-	}
-	out->at[out->count++] = f;
-}
-
-/* Which formats cross, in which order; nothing left: none is stripped, unless the flags allow it. */
-static void choose_formats(const struct sdp_relay *x, const struct sdp_media *m,
-			   struct formats *out)
-{
-	const struct flags_codecs *f = &x->flags->codecs;
-	out->count = 0;
-	if (!leg_is_rtp(m->proto)) {
-		goto all;
-	}
-	/* A list of codecs to offer is also their order. */
-	for (size_t n = 0; n < f->offer.count; n++) {
-		struct flags_names one = {.at = {f->offer.at[n]}, .count = 1};
-		for (size_t i = 0; i < m->format_count; i++) {
-			struct sdp_codec c;
-			size_t at;
-			if (sdp_find_codec(m, m->formats[i], &c) == OK &&
-			    flags_names_have(&one, &c, &at)) {
-				add_format(out, m->formats[i]);
-			}
-		}
-	}
-	for (size_t i = 0; i < m->format_count; i++) {
-		if (keep_codec(f, m, m->formats[i]) == KEEP_YES) {
-			add_format(out, m->formats[i]);
-		}
-	}
-	if (out->count > 0 || has_word(x->flags, FLAGS_ALLOW_NO_CODEC)) {
-		return;
-	}
-all:
-	for (size_t i = 0; i < m->format_count; i++) {
-		add_format(out, m->formats[i]);
-	}
-}
-
-/* ---- keys */
-
-enum { ALL_SUITES = (1 << SDES_SUITE_COUNT) - 1 };
-
-static unsigned allowed_suites(const struct flags_sdes *f)
-{
-	if (f->off) {
-		return 0;
-	}
-	return f->has_only ? f->only : (unsigned)ALL_SUITES & ~(unsigned)f->no;
-}
-
-/* The a=crypto lines that we can use, without those with an MKI: it would have to be in packets. */
-static unsigned read_cryptos(const struct sdp_media *m, struct leg_crypto out[LIMIT_CRYPTOS])
-{
-	unsigned n = 0;
-	struct sdes s;
-	for (const struct sdp_attr *a = sdp_find_attr(&m->attrs, STR("crypto"));
-	     a && n < LIMIT_CRYPTOS; a = sdp_next_attr(&m->attrs, STR("crypto"), a)) {
-		if (sdes_parse(a->value, &s) != OK) {
-			continue;
-		}
-		if (s.mki_len == 0) {
-			out[n++] = (struct leg_crypto){s.tag, (uint8_t)s.suite, s.key};
-		}
-		sdes_release(&s);
-	}
-	return n;
-}
-
-static bool has_cryptos(const struct sdp_media *m)
-{
-	struct leg_crypto cryptos[LIMIT_CRYPTOS];
-	bool yes = read_cryptos(m, cryptos) > 0;
-	secret_wipe(cryptos, sizeof(cryptos));
-	return yes;
-}
-
-static void fresh_key(struct rng *rng, struct leg_crypto *c)
-{
-	const struct sdes_suite_info *s = sdes_suite_info((enum sdes_suite)c->suite);
-	c->key.len = (size_t)s->key_len + s->salt_len;
-	rng_bytes(rng, c->key.bytes, c->key.len);
-}
-
-static void offer_suite(const struct sdp_relay *x, struct leg_keys *to, const struct leg_keys *from,
-			unsigned suite, uint32_t *next_tag)
-{
-	struct leg_crypto c = {.suite = (uint8_t)suite};
-	unsigned allowed = allowed_suites(&x->flags->sdes);
-	for (unsigned i = 0; i < to->ours_count; i++) {
-		allowed &= ~(1u << to->ours[i].suite);
-	}
-	if (!(allowed & 1u << suite)) {
-		return;
-	}
-	bool offered = false;
-	for (unsigned i = 0; !offered && i < from->theirs_count; i++) {
-		if (from->theirs[i].suite == suite) {
-			c.tag = from->theirs[i].tag;
-			offered = true;
-		}
-	}
-	if (!offered && x->flags->sdes.nonew && from->theirs_count > 0) {
-		return;
-	}
-	if (!offered) {
-		c.tag = (*next_tag)++;
-	}
-	fresh_key(x->rng, &c);
-	to->ours[to->ours_count++] = c;
-	secret_release(&c.key);
-}
-
-/*
- * The keys that an offer names. Agreed keys stay; else wished order first, then the offerer's own
- * (with its tags), then ours by strength.
- */
-static void offer_keys(const struct sdp_relay *x, struct leg_keys *to, const struct leg_keys *from)
-{
-	if (to->chosen >= 0) {
-		to->ours[0] = to->ours[to->chosen];
-		to->ours_count = 1;
-		to->chosen = 0;
-		return;
-	}
-	uint32_t next_tag = 1;
-	for (unsigned i = 0; i < from->theirs_count; i++) {
-		if (from->theirs[i].tag >= next_tag) {
-			next_tag = from->theirs[i].tag + 1;
-		}
-	}
-	const struct flags_sdes *f = &x->flags->sdes;
-	to->ours_count = 0;
-	for (unsigned i = 0; i < f->order_count; i++) {
-		offer_suite(x, to, from, f->order[i], &next_tag);
-	}
-	for (unsigned i = 0; i < from->theirs_count; i++) {
-		offer_suite(x, to, from, from->theirs[i].suite, &next_tag);
-	}
-	for (unsigned s = 0; s < SDES_SUITE_COUNT; s++) {
-		offer_suite(x, to, from, s, &next_tag);
-	}
-}
-
-/* Which of our keys the one that was answered belongs to: by tag, or by suite alone; -1. */
-static int find_ours(const struct leg_keys *k, const struct leg_crypto *c)
-{
-	int by_suite = -1;
-	for (int i = 0; i < k->ours_count; i++) {
-		if (k->ours[i].suite == c->suite && k->ours[i].tag == c->tag) {
-			return i;
-		}
-		if (k->ours[i].suite == c->suite && by_suite < 0) {
-			by_suite = i;
-		}
-	}
-	return by_suite;
-}
-
-/*
- * Which of the offered keys we take: the suite in use if it is offered again, else the first one
- * that we may; -1.
- */
-static int choose_theirs(const struct leg_keys *k, const struct flags_sdes *f)
-{
-	unsigned allowed = allowed_suites(f);
-	int first = -1;
-	for (int i = 0; i < k->theirs_count; i++) {
-		if (!(allowed & 1u << k->theirs[i].suite)) {
-			continue;
-		}
-		if (k->chosen >= 0 && k->ours[k->chosen].suite == k->theirs[i].suite) {
-			return i;
-		}
-		first = first < 0 ? i : first;
-	}
-	return first;
-}
-
-static void answer_keys(const struct sdp_relay *x, struct leg_keys *k)
-{
-	int in = choose_theirs(k, &x->flags->sdes);
-	CHECK(in >= 0); /* check_answer_line looked */
-	struct leg_crypto c = {.tag = k->theirs[in].tag, .suite = k->theirs[in].suite};
-	if (k->chosen >= 0 && k->ours[k->chosen].suite == c.suite) {
-		c.key = k->ours[k->chosen].key;
-	} else {
-		fresh_key(x->rng, &c);
-	}
-	k->ours[0] = c;
-	k->ours_count = 1;
-	k->chosen = 0;
-	k->chosen_in = (int8_t)in;
-	secret_release(&c.key);
-}
-
 /* ---- offer */
 
 /* The protocol towards the receiver of an offer: as asked, else as it was, else as received. */
@@ -368,7 +140,7 @@ static enum refusal check_offer_line(const struct sdp_relay *x, size_t i)
 	if (r != REFUSAL_NONE) {
 		return r;
 	}
-	if (said->dtls || (said->srtp && !has_cryptos(m))) {
+	if (said->dtls || (said->srtp && !keying_is_offered(m))) {
 		return said->dtls || sdp_find_any(x->sdp, m, STR("fingerprint"))
 			       ? REFUSAL_DTLS
 			       : REFUSAL_NO_COMMON_SUITE;
@@ -377,7 +149,7 @@ static enum refusal check_offer_line(const struct sdp_relay *x, size_t i)
 	if (to->dtls) {
 		return REFUSAL_DTLS_WANTED;
 	}
-	return to->srtp && allowed_suites(&x->flags->sdes) == 0 ? REFUSAL_NO_KEYING : REFUSAL_NONE;
+	return to->srtp && keying_allowed(&x->flags->sdes) == 0 ? REFUSAL_NO_KEYING : REFUSAL_NONE;
 }
 
 static enum refusal check_offer(const struct sdp_relay *x)
@@ -417,10 +189,10 @@ static void take_offer_line(const struct sdp_relay *x, size_t i)
 {
 	const struct sdp_media *m = &x->sdp->media[i];
 	struct leg_media *from = x->from->media[i], *to = x->to->media[i];
-	struct formats formats;
+	struct codecs formats;
 	to->proto = offered_proto(x, i);
 	from->proto = from->said = m->proto;
-	choose_formats(x, m, &formats);
+	codecs_choose(x->flags, m, &formats);
 	from->active = to->active = is_wanted(m, x->flags) && formats.count > 0;
 	copy_text(m->kind, from->kind, sizeof(from->kind));
 	copy_text(m->kind, to->kind, sizeof(to->kind));
@@ -432,14 +204,14 @@ static void take_offer_line(const struct sdp_relay *x, size_t i)
 	from->direction = (uint8_t)sdp_direction_of(x->sdp, m);
 	take_offer_mux(x, m, &from->mux, &to->mux);
 	if (sdp_proto_info(from->proto)->srtp) {
-		from->keys.theirs_count = (uint8_t)read_cryptos(m, from->keys.theirs);
+		from->keys.theirs_count = (uint8_t)keying_read(m, from->keys.theirs);
 	} else {
 		/* Plain now: what was agreed before is over, and so is its key. */
 		secret_wipe(&from->keys, sizeof(from->keys));
 		from->keys.chosen = from->keys.chosen_in = -1;
 	}
 	if (sdp_proto_info(to->proto)->srtp) {
-		offer_keys(x, &to->keys, &from->keys);
+		keying_offer(&to->keys, &from->keys, &x->flags->sdes, x->rng);
 	}
 }
 
@@ -457,24 +229,6 @@ static enum refusal check_answer_proto(enum sdp_proto said, enum sdp_proto offer
 		       : REFUSAL_NONE;
 }
 
-/* The one a=crypto line that answers one of ours. */
-static bool find_answered(const struct sdp_media *m, const struct leg_keys *k,
-			  struct leg_crypto *out, int *out_ours)
-{
-	struct leg_crypto cryptos[LIMIT_CRYPTOS];
-	unsigned n = read_cryptos(m, cryptos);
-	bool found = false;
-	for (unsigned i = 0; !found && i < n; i++) {
-		*out_ours = find_ours(k, &cryptos[i]);
-		found = *out_ours >= 0;
-		if (found) {
-			*out = cryptos[i];
-		}
-	}
-	secret_wipe(cryptos, sizeof(cryptos));
-	return found;
-}
-
 static enum refusal check_answer_line(const struct sdp_relay *x, size_t i)
 {
 	const struct sdp_media *m = &x->sdp->media[i];
@@ -489,12 +243,12 @@ static enum refusal check_answer_line(const struct sdp_relay *x, size_t i)
 	if (sdp_proto_info(from->proto)->srtp) {
 		struct leg_crypto c;
 		int ours;
-		if (!find_answered(m, &from->keys, &c, &ours)) {
+		if (!keying_find_answer(&from->keys, m, &c, &ours)) {
 			return REFUSAL_ANSWER_CRYPTO;
 		}
 		secret_release(&c.key);
 	}
-	if (sdp_proto_info(to->proto)->srtp && choose_theirs(&to->keys, &x->flags->sdes) < 0) {
+	if (sdp_proto_info(to->proto)->srtp && keying_choose(&to->keys, &x->flags->sdes) < 0) {
 		return REFUSAL_NO_COMMON_SUITE;
 	}
 	return REFUSAL_NONE;
@@ -539,14 +293,14 @@ static void take_answer_line(const struct sdp_relay *x, size_t i)
 	to->mux.agreed = to->mux.offered && !to->mux.reject && (to->mux.accept || from->mux.agreed);
 	if (sdp_proto_info(from->proto)->srtp) {
 		int ours = -1;
-		bool found = find_answered(m, &from->keys, &from->keys.theirs[0], &ours);
+		bool found = keying_find_answer(&from->keys, m, &from->keys.theirs[0], &ours);
 		CHECK(found); /* check_answer_line looked */
 		from->keys.theirs_count = 1;
 		from->keys.chosen_in = 0;
 		from->keys.chosen = (int8_t)ours;
 	}
 	if (sdp_proto_info(to->proto)->srtp) {
-		answer_keys(x, &to->keys);
+		keying_answer(&to->keys, keying_choose(&to->keys, &x->flags->sdes), x->rng);
 	}
 }
 
@@ -800,7 +554,7 @@ static void write_rtcp(const struct sdp_relay *x, struct buf *b, const struct le
 }
 
 static void write_m(struct buf *b, struct str kind, unsigned port, struct str proto,
-		    const struct formats *f)
+		    const struct codecs *f)
 {
 	buf_lit(b, "m=");
 	buf_str(b, kind);
@@ -831,7 +585,7 @@ static void write_mid(const struct sdp_relay *x, struct buf *b, const struct sdp
 }
 
 static void write_rtp(const struct sdp_relay *x, struct buf *b, const struct sdp_media *m,
-		      const struct formats *formats, size_t i)
+		      const struct codecs *formats, size_t i)
 {
 	const struct leg_media *from = x->from->media[i], *to = x->to->media[i];
 	bool feedback = sdp_proto_info(to->proto)->feedback;
@@ -870,7 +624,7 @@ static void write_other(const struct sdp_relay *x, struct buf *b, const struct s
 
 static void write_media(const struct sdp_relay *x, struct buf *b, size_t i)
 {
-	static struct formats none = {.at = {{"0", 1}}, .count = 1};
+	static struct codecs none = {.at = {{"0", 1}}, .count = 1};
 	const struct leg_media *from = x->from->media[i], *to = x->to->media[i];
 	const struct sdp_media *m = i < x->sdp->media_count ? &x->sdp->media[i] : NULL;
 	if (!m) {
@@ -878,8 +632,8 @@ static void write_media(const struct sdp_relay *x, struct buf *b, size_t i)
 		write_conn(b, shown_address(x), true);
 		return;
 	}
-	struct formats formats;
-	choose_formats(x, m, &formats);
+	struct codecs formats;
+	codecs_choose(x->flags, m, &formats);
 	if (!from->active || !to->active || formats.count == 0) {
 		write_m(b, m->kind, 0, proto_text(to, m), formats.count > 0 ? &formats : &none);
 		write_conn(b, shown_address(x), true);

@@ -163,11 +163,15 @@ static void *run(void *arg)
 enum err loop_init(struct loop *l, unsigned index, const struct loop_params *p)
 {
 	uint8_t seed[RNG_SEED_LEN];
-	const struct relay_ports ports = {.ctx = l,
-					  .open = port_open,
-					  .close = port_close,
-					  .set_tos = port_set_tos,
-					  .publish = port_publish};
+	const struct relay_params relay = {.config = p->config,
+					   .ports = {.ctx = l,
+						     .open = port_open,
+						     .close = port_close,
+						     .set_tos = port_set_tos,
+						     .publish = port_publish},
+					   .worker = index,
+					   .published = p->published,
+					   .seed = seed};
 	const struct relay_now now = {clock_us(CLOCK_MONOTONIC), clock_us(CLOCK_REALTIME)};
 	*l = (struct loop){.index = index, .list = p->list, .coalesce_us = p->coalesce_us};
 	log_init(&l->log, p->log_sink, NULL);
@@ -181,7 +185,7 @@ enum err loop_init(struct loop *l, unsigned index, const struct loop_params *p)
 	}
 	e = io_sock_new(l->queue.wake_fd, &l->io);
 	if (e == OK) {
-		e = relay_init(&l->relay, p->config, &ports, index, p->published, seed, &now);
+		e = relay_init(&l->relay, &relay, &now);
 	}
 	secret_wipe(seed, sizeof(seed));
 	if (e != OK) {

@@ -130,7 +130,9 @@ static void run(const char *name, const char *offer, bool offer_key, const char 
 	l->answer_protocol = answer;
 	l->offer_key = offer_key;
 	l->answer_key = answer_key;
-	enum err e = relay_init(&l->relay, &l->config, &ports, 0, l->published, seed, &l->now);
+	const struct relay_params params = {
+		.config = &l->config, .ports = ports, .published = l->published, .seed = seed};
+	enum err e = relay_init(&l->relay, &params, &l->now);
 	CHECK(e == OK);
 	for (uint64_t c = 0; c < STANDING; c++) {
 		begin(l, c);

@@ -53,9 +53,7 @@ static struct relay_config config = {
 			.port_max = 30199,
 			.latch = LATCH_STRICT}},
 	.workers = 1,
-	.timeout_ms = 60000,
-	.silent_timeout_ms = 60000,
-	.offer_timeout_ms = 60000,
+	.timeouts = {.media = 60000, .held = 60000, .offer = 60000},
 	.delete_delay_ms = 1000,
 	.srtp_engine = "openssl",
 };
@@ -80,7 +78,9 @@ static struct relay *the_relay(struct relay_now *now)
 	static struct relay_now clock = {1000000000, 1700000000000000};
 	static bool made;
 	if (!made) {
-		enum err e = relay_init(&relay, &config, &ports, 0, published, seed, &clock);
+		const struct relay_params params = {
+			.config = &config, .ports = ports, .published = published, .seed = seed};
+		enum err e = relay_init(&relay, &params, &clock);
 		CHECK(e == OK);
 		made = true;
 	}

@@ -101,13 +101,12 @@ static struct world *world_new(void)
 	static const uint8_t seed[RNG_SEED_LEN] = {7};
 	struct world *w = calloc(1, sizeof(*w));
 	w->now_ms = START_MS;
-	w->config = (struct relay_config){.interface_count = 3,
-					  .workers = 1,
-					  .timeout_ms = 60000,
-					  .silent_timeout_ms = 600000,
-					  .offer_timeout_ms = 300000,
-					  .delete_delay_ms = 30000,
-					  .srtp_engine = "openssl"};
+	w->config =
+		(struct relay_config){.interface_count = 3,
+				      .workers = 1,
+				      .timeouts = {.media = 60000, .held = 600000, .offer = 300000},
+				      .delete_delay_ms = 30000,
+				      .srtp_engine = "openssl"};
 	static const struct {
 		const char *name, *addr, *shown;
 	} interfaces[] = {{"pub", "192.0.2.100", "192.0.2.100"},
@@ -127,8 +126,10 @@ static struct world *world_new(void)
 					  .close = on_close,
 					  .set_tos = on_tos,
 					  .publish = on_publish};
+	const struct relay_params params = {
+		.config = &w->config, .ports = ports, .published = w->published, .seed = seed};
 	const struct relay_now t = now(w);
-	assert_int_equal(relay_init(&w->relay, &w->config, &ports, 0, w->published, seed, &t), OK);
+	assert_int_equal(relay_init(&w->relay, &params, &t), OK);
 	assert_int_equal(arena_init_sized(&w->arena, 1024 * 1024), OK);
 	return w;
 }
@@ -568,8 +569,8 @@ static void a_zero_time_out_never_comes(void **state)
 {
 	(void)state;
 	struct world *w = world_new();
-	w->config.timeout_ms = w->config.offer_timeout_ms = 0;
-	w->config.final_timeout_ms = 900000;
+	w->config.timeouts.media = w->config.timeouts.offer = 0;
+	w->config.timeouts.total = 900000;
 	(void)offer_plain(w, "c1");
 	ask(w, "answer", "c1", "A", "B", NULL, SDP_B AVP(6000));
 	tick(w, 899000);
