@@ -16,9 +16,9 @@ struct work {
 	size_t n;
 };
 
-void forward_init(struct forward *f, struct srtp_worker *srtp)
+void forward_init(struct forward *f, struct srtp_worker *srtp, const struct siphash_key *hide)
 {
-	*f = (struct forward){.srtp = srtp};
+	*f = (struct forward){.srtp = srtp, .hide = *hide};
 }
 
 static void settle(struct forward *f, struct pkt *p, enum pkt_fate fate)
@@ -153,14 +153,18 @@ static void crypt_all(struct forward *f, struct work *w, enum srtp_direction d)
 	w->n = kept;
 }
 
-/* Plain bytes now. Padding is looked at here too: in SRTP it was encrypted until now. */
-static enum pkt_fate check_shape(const struct pkt *p, struct rtp *out)
+/* Plain bytes now. Padding is looked at here too: in SRTP it was encrypted until now. From here on RTCP
+ * carries no names of the side that it came from. */
+static enum pkt_fate check_shape(const struct forward *f, struct pkt *p, struct rtp *out)
 {
 	size_t payload_len;
 	if (p->kind == PKT_RAW)
 		return FATE_SENT;
 	if (p->kind == PKT_RTCP)
-		return rtcp_check(p->data, p->len) == OK ? FATE_SENT : FATE_MALFORMED;
+		return rtcp_check(p->data, p->len) == OK &&
+				       rtcp_hide(p->data, p->len, &f->hide) == OK
+			       ? FATE_SENT
+			       : FATE_MALFORMED;
 	return rtp_decode(p->data, p->len, out) == OK &&
 			       rtp_payload_len(out, p->data, p->len, &payload_len) == OK
 		       ? FATE_SENT
@@ -193,11 +197,11 @@ static bool may_teach(const struct pkt *p)
 }
 
 /* The packet is the party's: learn, count, measure, and find where it goes. */
-static enum pkt_fate accept_one(struct pkt *p, uint64_t now_us)
+static enum pkt_fate accept_one(const struct forward *f, struct pkt *p, uint64_t now_us)
 {
 	struct stream *s = p->stream;
 	struct rtp h;
-	const enum pkt_fate shape = check_shape(p, &h);
+	const enum pkt_fate shape = check_shape(f, p, &h);
 	if (shape != FATE_SENT)
 		return shape;
 	/* Asked again: a packet of this batch may have settled who the party is. */
@@ -235,7 +239,7 @@ static void accept_all(struct forward *f, struct work *w, uint64_t now_us)
 	size_t kept = 0;
 	for (size_t i = 0; i < w->n; i++) {
 		struct pkt *p = w->pkt[i];
-		const enum pkt_fate fate = accept_one(p, now_us);
+		const enum pkt_fate fate = accept_one(f, p, now_us);
 		if (fate == FATE_SENT)
 			w->pkt[kept++] = p;
 		else

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/siphash.h"
 #include "pkt.h"
 #include "srtp.h"
 
@@ -19,12 +20,13 @@ struct forward_stats {
 
 struct forward {
 	struct srtp_worker *srtp;
+	struct siphash_key hide; /* for the names in RTCP */
 	struct forward_stats stats;
 };
 
 /* `srtp` is the worker's, outlives it, and is the one that all streams of its packets were made
- * with. */
-void forward_init(struct forward *f, struct srtp_worker *srtp);
+ * with. `hide` is secret and random. */
+void forward_init(struct forward *f, struct srtp_worker *srtp, const struct siphash_key *hide);
 /*
  * Any n. Fills the second half of each packet. For FATE_SENT: send pkts[i]->data[0…len) from
  * endpoint `out` to address `to`. Order within a stream is kept. now_us is the turn's time; at_us of a packet

@@ -63,7 +63,9 @@ enum err relay_init(struct relay *r, const struct relay_params *p, const struct 
 	if (e != OK) {
 		return e;
 	}
-	forward_init(&r->forward, &r->srtp);
+	struct siphash_key hide;
+	rng_bytes(&r->rng, &hide, sizeof(hide));
+	forward_init(&r->forward, &r->srtp, &hide);
 	e = init_ports(r);
 	if (e == OK) {
 		e = init_tables(r, now->mono_us / 1000);

@@ -142,7 +142,7 @@ static void measure(const char *engine, size_t kind, size_t count)
 	const size_t n = count * (count <= 64 ? 128 : 2);
 	uint64_t calls = 0;
 	CHECK(srtp_worker_init(&l.worker, engine) == OK);
-	forward_init(&l.forward, &l.worker);
+	forward_init(&l.forward, &l.worker, &(struct siphash_key){{1, 2}});
 	l.party = calloc(count, sizeof(*l.party));
 	l.order = calloc(count, sizeof(*l.order));
 	l.ready = calloc(n, sizeof(*l.ready));

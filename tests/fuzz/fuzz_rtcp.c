@@ -1,6 +1,9 @@
 /* Compound RTCP: what is let through is walked to its end, each report block is inside its part. */
 #include "rtpproxy/core/rtcp.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "rtpproxy/core/quality.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -29,6 +32,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(++parts <= RTCP_PARTS_MAX);
 	}
 	CHECK(seen == size);
+	/* Hiding changes texts alone: what was whole stays whole. */
+	uint8_t *copy = malloc(size);
+	memcpy(copy, data, size);
+	if (rtcp_hide(copy, size, &(struct siphash_key){{3, 4}}) == OK) {
+		CHECK(rtcp_check(copy, size) == OK);
+		CHECK(rtcp_hide(copy, size, &(struct siphash_key){{3, 4}}) == OK);
+	}
+	free(copy);
 	quality_report(&q, 0, &report);
 	CHECK(report.mos >= 1 && report.mos <= 4.5);
 	return 0;

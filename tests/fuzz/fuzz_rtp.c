@@ -138,7 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t n = 0;
 	if (!worker.engine) {
 		CHECK(srtp_worker_init(&worker, "openssl") == OK);
-		forward_init(&forward, &worker);
+		forward_init(&forward, &worker, &(struct siphash_key){{1, 2}});
 	}
 	if (size < 1)
 		return 0;

@@ -57,7 +57,7 @@ static void make_call(enum stream_security out, enum stream_security in, enum sd
 {
 	memset(&call.party, 0, sizeof(call.party));
 	call.now_us = 1000000;
-	forward_init(&call.forward, &call.worker);
+	forward_init(&call.forward, &call.worker, &(struct siphash_key){{1, 2}});
 	for (unsigned who = 0; who < PARTIES; who++) {
 		make_party(who);
 		const enum stream_security s = who == OUT ? out : in;
@@ -583,6 +583,26 @@ static void test_round_trip_is_measured(void **state)
 	end_call();
 }
 
+/* design, promise 3: no inside name on the outside, on any path. */
+static void test_names_in_rtcp_stay_inside(void **state)
+{
+	(void)state;
+	static const char name[] = "pbx@10.0.0.7";
+	make_call(STREAM_PLAIN, STREAM_PLAIN, SDES_AES_CM_128_HMAC_SHA1_80);
+	struct pkt *p = send_from(0, IN, PKT_RTCP, 1);
+	uint8_t *sdes = p->data + p->len;
+	sdes[0] = 0x81, sdes[1] = 202, sdes[2] = 0, sdes[3] = 5;
+	memset(sdes + 4, 0, 20);
+	sdes[8] = 1, sdes[9] = sizeof(name) - 1;
+	memcpy(sdes + 10, name, sizeof(name) - 1);
+	p->len += 24;
+	EXPECT_INT(forward_one(p), FATE_SENT);
+	for (size_t i = 0; i + 4 <= p->len; i++)
+		EXPECT_TRUE(memcmp(p->data + i, "10.0", 4) != 0);
+	EXPECT_INT(sdes[9], sizeof(name) - 1);
+	end_call();
+}
+
 static void test_raw_passes_as_it_is(void **state)
 {
 	(void)state;
@@ -630,6 +650,7 @@ int main(void)
 		cmocka_unit_test(test_no_key_stream_twice),
 		cmocka_unit_test(test_order_and_batches),
 		cmocka_unit_test(test_round_trip_is_measured),
+		cmocka_unit_test(test_names_in_rtcp_stay_inside),
 		cmocka_unit_test(test_raw_passes_as_it_is),
 		cmocka_unit_test(test_every_fate_has_words),
 	};
