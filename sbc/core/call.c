@@ -1,6 +1,5 @@
 #include "sbc/core/call.h"
 
-#include "policy/media_rule.h"
 #include "sbc/core/in_dialog.h"
 #include "sbc/core/rules.h"
 #include "sbc/core/setup.h"
@@ -219,27 +218,31 @@ void call_view(const struct sbc *s, const struct call *c, struct sbc_call_view *
 
 /* ---- what both setting up and talking need */
 
-bool call_send_request(struct sbc *s, struct call *c, unsigned side, struct dialog *d,
-		       struct build_request *r, id_t64 owner, id_t64 *out_txn)
+/* Into s->out. */
+static bool write_request(struct sbc *s, struct call *c, unsigned side, struct dialog *d,
+			  struct build_request *r)
 {
-	char branch[HIDE_BRANCH_LEN];
-	struct leg *l = &c->leg[side];
+	const struct leg *l = &c->leg[side];
 
 	if (l->flow.listener >= c->settings->listener_count)
 		return false;
-	struct dest dest = leg_dest(l, d, c->settings);
 	r->transport = l->flow.transport;
 	r->sent_by = &c->settings->listeners[l->flow.listener].local;
-	r->branch = worker_token(s, HIDE_BRANCH, c->id, branch);
 	if (r->max_forwards == 0)
 		r->max_forwards = 70;
 	buf_reset(&s->out);
-	if (dialog_fill(d, r->cseq, r) != OK || build_request(&s->out, r) != OK)
-		return false;
-	if (str_eq(r->method, STR("ACK"))) {
-		worker_send(s, &dest, buf_view(&s->out));
-		return true;
-	}
+	return dialog_fill(d, r->cseq, r) == OK && build_request(&s->out, r) == OK;
+}
+
+id_t64 call_send_request(struct sbc *s, struct call *c, unsigned side, struct dialog *d,
+			 struct build_request *r, id_t64 owner)
+{
+	char branch[HIDE_BRANCH_LEN];
+	struct dest dest = leg_dest(&c->leg[side], d, c->settings);
+
+	r->branch = worker_token(s, HIDE_BRANCH, c->id, branch);
+	if (!write_request(s, c, side, d, r))
+		return ID_NONE;
 	struct txn_start_params p = {.method = r->method,
 				     .branch = r->branch,
 				     .dest = &dest,
@@ -250,11 +253,9 @@ bool call_send_request(struct sbc *s, struct call *c, unsigned side, struct dial
 	struct txn_effects fx = {.count = 0};
 	id_t64 txn;
 	if (txn_start(&s->txns, &p, &txn, &fx) != OK)
-		return false;
+		return ID_NONE;
 	worker_emit(s, &fx);
-	if (out_txn)
-		*out_txn = txn;
-	return true;
+	return txn;
 }
 
 struct str call_contact(const struct call *c, unsigned side, struct buf *b)
@@ -287,110 +288,16 @@ enum err call_carry(struct sbc *s, const struct call *c, unsigned to, const stru
 void call_send_ack(struct sbc *s, struct call *c, unsigned side, struct dialog *d, uint32_t cseq,
 		   struct str body)
 {
+	char branch[HIDE_BRANCH_LEN];
+	struct dest dest = leg_dest(&c->leg[side], d, c->settings);
 	struct build_request r = {.method = STR("ACK"),
+				  .branch = worker_token(s, HIDE_BRANCH, c->id, branch),
 				  .cseq = cseq,
 				  .body = body,
 				  .content_type = body.len ? STR("application/sdp") : STR_NONE};
 
-	call_send_request(s, c, side, d, &r, ID_NONE, NULL);
-}
-
-struct verdict call_check_sdp(struct sbc *s, const struct call *c, unsigned side,
-			      const struct msg *m, struct sdp *out)
-{
-	uint16_t realm = call_realm(c, side);
-	struct verdict v = {.outcome = VERDICT_REJECT,
-			    .stage = VERDICT_STAGE_MEDIA,
-			    .status = 488,
-			    .reason = STR("Not Acceptable Here"),
-			    .warn_code = 399,
-			    .warn_text = STR("The session description cannot be read"),
-			    .rule = STR("sdp")};
-
-	if (sdp_parse(m->body, &s->arena, out) != OK)
-		return v;
-	const struct policy_config *p = &c->settings->policy;
-	uint16_t at = realm < p->realm_count ? p->realms[realm].media_policy : POLICY_NO_INDEX;
-	if (at >= p->media_count)
-		return (struct verdict){.outcome = VERDICT_ALLOW};
-	return media_rule_check(&p->media[at], out, c->leg[side].flow.transport == TRANSPORT_TLS);
-}
-
-static id_t64 ask_media(struct sbc *s, struct call *c, enum ask_what what, enum offer_mean mean,
-			unsigned from, struct str sdp, const struct sdp *parsed,
-			const struct addr *source)
-{
-	char mem[320];
-	struct buf name;
-	bool offer = mean == OFFER_NEW;
-
-	buf_init(&name, mem, sizeof(mem));
-	call_write_name(&name, s, c);
-	struct media_query q = {.call = buf_view(&name),
-				.settings = c->settings,
-				.realm = {call_realm(c, 0), call_realm(c, 1)},
-				.from = from,
-				.source = source,
-				.sdp = sdp,
-				.parsed = parsed,
-				.again = c->media.known};
-	if (q.realm[0] >= c->settings->realm_count || q.realm[1] >= c->settings->realm_count)
-		return ID_NONE;
-	if (offer)
-		media_write_offer(&s->text, &s->arena, &c->media, &q);
-	else
-		media_write_answer(&s->text, &s->arena, &c->media, &q);
-	id_t64 ask = worker_ask_relay(s, c->id, what, c->media.relay,
-				      offer ? STR("offer") : STR("answer"), buf_view(&s->text));
-	if (ask == ID_NONE)
-		return ID_NONE;
-	c->relay_asks++;
-	if (!c->media.open) {
-		c->media.open = true;
-		s->counts.relay_sessions++;
-	}
-	return ask;
-}
-
-id_t64 call_ask_media(struct sbc *s, struct call *c, enum offer_mean mean, unsigned from,
-		      struct str sdp, const struct sdp *parsed, const struct addr *source)
-{
-	return ask_media(s, c, mean == OFFER_NEW ? ASK_OFFER : ASK_ANSWER, mean, from, sdp, parsed,
-			 source);
-}
-
-void call_agree(struct sbc *s, struct call *c, unsigned by, struct str offer, struct str answer)
-{
-	if (!c->media.anchored)
-		return;
-	for (int i = 0; i < 2; i++)
-		block_str_free(&s->blocks, &c->agreed[i]);
-	c->agreed[by] = block_str(&s->blocks, offer);
-	c->agreed[1 - by] = block_str(&s->blocks, answer);
-	c->agreed_by = (uint8_t)by;
-}
-
-void call_restore_media(struct sbc *s, struct call *c)
-{
-	struct sdp parsed;
-
-	if (!c->media.open || c->agreed[0].len == 0 || c->agreed[1].len == 0)
-		return;
-	for (int answer = 0; answer < 2; answer++) {
-		unsigned from = answer ? 1u - c->agreed_by : c->agreed_by;
-		if (sdp_parse(c->agreed[from], &s->arena, &parsed) != OK)
-			return;
-		ask_media(s, c, ASK_RESTORE, answer ? OFFER_ANSWER : OFFER_NEW, from,
-			  c->agreed[from], &parsed, NULL);
-	}
-}
-
-struct str call_face(struct sbc *s, struct call *c, unsigned to, struct str sdp)
-{
-	buf_reset(&s->text);
-	if (media_write_sdp(&s->text, &c->media, to, sdp) != OK)
-		return STR_NONE;
-	return buf_view(&s->text);
+	if (write_request(s, c, side, d, &r))
+		worker_send(s, &dest, buf_view(&s->out));
 }
 
 /*
@@ -463,7 +370,7 @@ static void on_late_answer(struct sbc *s, struct call *c, id_t64 txn, const stru
 			return;
 		}
 	}
-	call_on_orphan(s, txn, m, f);
+	call_on_orphan(s, txn, m, f, true);
 }
 
 void call_on_response(struct sbc *s, struct call *c, id_t64 txn, const struct msg *m,
@@ -501,7 +408,8 @@ void call_on_report(struct sbc *s, struct call *c, id_t64 txn, enum txn_report r
 				if (c->state < CALL_ENDING)
 					call_end(s, c,
 						 &(struct call_ending){.by = CDR_US,
-								       .cause = STR("no_ack")});
+								       .cause = STR("no_ack"),
+								       .sip_cause = 408});
 				call_after_ack(s, c, side);
 				break;
 			}

@@ -87,8 +87,9 @@ struct call_record {
 struct call {
 	id_t64 id;
 	const struct settings *settings;
-	uint64_t number;    /* with the node's name it is the call's name */
-	uint8_t state;      /* enum call_state */
+	uint64_t number; /* with the node's name it is the call's name */
+	uint8_t state;   /* enum call_state */
+	uint8_t exchange_count;
 	uint8_t relay_asks; /* questions about media that the relay has not answered yet */
 	uint8_t winner;     /* serial of the fork that answered */
 	bool delete_asked;
@@ -133,9 +134,9 @@ void call_view(const struct sbc *s, const struct call *c, struct sbc_call_view *
 
 /* ---- what both setting up and talking need */
 
-/* Sends a request that build_request has in r, in dialog d of that side. False: it could not be sent. */
-bool call_send_request(struct sbc *s, struct call *c, unsigned side, struct dialog *d,
-		       struct build_request *r, id_t64 owner, id_t64 *out_txn);
+/* Sends what r says in dialog d of that side; its transaction is `owner`'s. ID_NONE: it could not be sent. */
+id_t64 call_send_request(struct sbc *s, struct call *c, unsigned side, struct dialog *d,
+			 struct build_request *r, id_t64 owner);
 /* Our Contact towards a side. View into b. */
 struct str call_contact(const struct call *c, unsigned side, struct buf *b);
 /* Header lines that cross to side `to`, behind those already in s->lines. */
@@ -144,18 +145,6 @@ enum err call_carry(struct sbc *s, const struct call *c, unsigned to, const stru
 /* ACK for a 2xx of `side` in dialog d; `body` may be empty. */
 void call_send_ack(struct sbc *s, struct call *c, unsigned side, struct dialog *d, uint32_t cseq,
 		   struct str body);
-/* Is the SDP of m fit for the side that it came from? *out is parsed into s->arena. */
-struct verdict call_check_sdp(struct sbc *s, const struct call *c, unsigned side,
-			      const struct msg *m, struct sdp *out);
-/* Gives the relay SDP of `from` (media.open from now on). ID_NONE: it cannot be asked. */
-id_t64 call_ask_media(struct sbc *s, struct call *c, enum offer_mean mean, unsigned from,
-		      struct str sdp, const struct sdp *parsed, const struct addr *source);
-/* These two are in force now: `by` has offered. */
-void call_agree(struct sbc *s, struct call *c, unsigned by, struct str offer, struct str answer);
-/* An offer that the relay has taken was refused: the relay hears again what is in force (RFC 3261 §14.1). */
-void call_restore_media(struct sbc *s, struct call *c);
-/* SDP for `to` as we send it, in s->text; empty: it cannot be used. */
-struct str call_face(struct sbc *s, struct call *c, unsigned to, struct str sdp);
 /* An answer of the other side's status, as we repeat it. */
 uint16_t call_map_status(uint16_t status);
 
@@ -167,8 +156,9 @@ void call_on_response(struct sbc *s, struct call *c, id_t64 txn, const struct ms
 		      const struct flow *f, const struct tls_facts *tls);
 void call_on_report(struct sbc *s, struct call *c, id_t64 txn, enum txn_report report,
 		    unsigned cause);
-/* An INVITE of ours that no one waits for was answered: CANCEL, or ACK and BYE. */
-void call_on_orphan(struct sbc *s, id_t64 txn, const struct msg *m, const struct flow *f);
+/* An INVITE of ours that no one waits for was answered: CANCEL, or ACK and BYE. `elsewhere`: another has answered. */
+void call_on_orphan(struct sbc *s, id_t64 txn, const struct msg *m, const struct flow *f,
+		    bool elsewhere);
 /* From now on no one waits for this INVITE of ours: it is cancelled as soon as that is allowed (RFC 3261 §9.1). */
 void call_orphan(struct sbc *s, id_t64 txn);
 void call_orphan_because(struct sbc *s, id_t64 txn, struct str lines);
@@ -179,6 +169,8 @@ struct call_ending {
 	enum cdr_side by;
 	uint16_t status; /* for the CDR; of a call that was answered: 200 stays */
 	uint16_t q850;
+	uint16_t
+		sip_cause; /* 0, or the Reason of the BYEs that we send of our own accord (RFC 3326) */
 	struct str reason, rule, cause;
 	bool by_timeout;
 	struct str reason_lines[2]; /* Reason header lines for the BYE or CANCEL to that side */

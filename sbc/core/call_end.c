@@ -230,7 +230,7 @@ static bool dialog_of_answer(struct dialog *d, const struct msg *m, bool over_tl
 	return dialog_start_uac(d, &p) == OK && dialog_on_response(d, m) == OK;
 }
 
-static void end_unwanted(struct sbc *s, const struct msg *m, const struct flow *f)
+static void end_unwanted(struct sbc *s, const struct msg *m, const struct flow *f, bool elsewhere)
 {
 	char text[8192], branch[HIDE_BRANCH_LEN];
 	struct dialog d;
@@ -250,6 +250,9 @@ static void end_unwanted(struct sbc *s, const struct msg *m, const struct flow *
 			.sent_by = &set->listeners[f->listener].local,
 			.branch = worker_token(s, HIDE_BRANCH, ID_NONE, branch),
 			.max_forwards = 70,
+			.headers = bye && elsewhere ? STR("Reason: SIP;cause=200;"
+							  "text=\"Call completed elsewhere\"\r\n")
+						    : STR_NONE,
 		};
 		buf_reset(&s->out);
 		if (dialog_fill(&d, r.cseq, &r) != OK || build_request(&s->out, &r) != OK)
@@ -272,7 +275,8 @@ static void end_unwanted(struct sbc *s, const struct msg *m, const struct flow *
 	}
 }
 
-void call_on_orphan(struct sbc *s, id_t64 txn, const struct msg *m, const struct flow *f)
+void call_on_orphan(struct sbc *s, id_t64 txn, const struct msg *m, const struct flow *f,
+		    bool elsewhere)
 {
 	if (m->method != METHOD_INVITE)
 		return;
@@ -281,7 +285,7 @@ void call_on_orphan(struct sbc *s, id_t64 txn, const struct msg *m, const struct
 		if (txn_cancel(&s->txns, txn, STR_NONE, s->now_ms, &fx) == OK)
 			worker_emit(s, &fx);
 	} else if (m->status < 300) {
-		end_unwanted(s, m, f);
+		end_unwanted(s, m, f, elsewhere);
 	}
 }
 
@@ -306,7 +310,7 @@ static void send_bye(struct sbc *s, struct call *c, unsigned side, struct dialog
 	l->bye_wanted = false;
 	struct build_request r = {
 		.method = STR("BYE"), .cseq = dialog_next_cseq(d), .headers = lines};
-	call_send_request(s, c, side, d, &r, ID_NONE, NULL);
+	call_send_request(s, c, side, d, &r, ID_NONE);
 }
 
 static void end_setup(struct sbc *s, struct call *c, const struct call_ending *why)
@@ -350,6 +354,11 @@ void call_end(struct sbc *s, struct call *c, const struct call_ending *why)
 		r->status = why->status;
 	else
 		s->counts.confirmed--;
+	char own[40];
+	struct buf b;
+	buf_init(&b, own, sizeof(own));
+	if (why->sip_cause)
+		buf_printf(&b, "Reason: SIP;cause=%u\r\n", why->sip_cause);
 	if (c->setup) {
 		end_setup(s, c, why);
 	} else {
@@ -357,7 +366,9 @@ void call_end(struct sbc *s, struct call *c, const struct call_ending *why)
 			if (why->told[side])
 				c->leg[side].ended = true;
 			else
-				send_bye(s, c, side, &c->leg[side].dialog, why->reason_lines[side]);
+				send_bye(s, c, side, &c->leg[side].dialog,
+					 why->reason_lines[side].len ? why->reason_lines[side]
+								     : buf_view(&b));
 		}
 	}
 	c->state = CALL_ENDING;

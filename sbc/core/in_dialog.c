@@ -1,6 +1,6 @@
 #include "sbc/core/in_dialog.h"
 
-#include "sbc/core/uri.h"
+#include "sbc/core/call_media.h"
 
 /*
  * Timers: `alarm` of a re-INVITE is Timer C (RFC 3261 §16.6), so that nobody holds the call in a change for ever.
@@ -70,11 +70,6 @@ static void set_invite(struct sbc *s, struct leg *l, struct leg_invite i)
 	l->invite = i;
 }
 
-static struct str sdp_of(const struct msg *m)
-{
-	return m->body.len && msg_body_is(m, STR("application/sdp")) ? m->body : STR_NONE;
-}
-
 static bool refreshes_target(uint8_t method)
 {
 	return method == METHOD_INVITE || method == METHOD_UPDATE;
@@ -82,6 +77,10 @@ static bool refreshes_target(uint8_t method)
 
 static void exchange_free(struct sbc *s, struct exchange *x)
 {
+	struct call *c = call_find(s, x->call);
+
+	if (c)
+		c->exchange_count--;
 	worker_stop_alarm(s, &x->alarm);
 	list_del(&x->node);
 	block_str_free(&s->blocks, &x->held);
@@ -243,7 +242,7 @@ static void pass_request(struct sbc *s, struct call *c, struct exchange *x, cons
 	struct dialog *d = pair_dialog(c, p, to);
 	char contact[512];
 	struct buf contact_buf;
-	bool own_body = sdp_of(m).len == 0 && m->body.len > 0;
+	bool own_body = call_sdp_of(m).len == 0 && m->body.len > 0;
 
 	buf_init(&contact_buf, contact, sizeof(contact));
 	buf_reset(&s->lines);
@@ -270,7 +269,8 @@ static void pass_request(struct sbc *s, struct call *c, struct exchange *x, cons
 				   : STR_NONE,
 	};
 	x->stage = EXCHANGE_RELAYED;
-	if (!ok || !call_send_request(s, c, to, d, &r, x->id, &x->txn)) {
+	x->txn = ok ? call_send_request(s, c, to, d, &r, x->id) : ID_NONE;
+	if (x->txn == ID_NONE) {
 		exchange_refuse(s, c, x, 500, STR_NONE);
 		return;
 	}
@@ -300,12 +300,14 @@ static bool may_reinvite(struct sbc *s, struct call *c, const struct pair *p, co
 	return true;
 }
 
-/* What the SDP of a request means, if it may come now. False: it has been answered. */
+/* The SDP of a request, if it may come now. False: the request has been answered. */
 static bool take_offer(struct sbc *s, struct call *c, const struct pair *p, const struct msg *m,
-		       const struct flow *f, struct sdp *parsed, enum offer_mean *out)
+		       const struct flow *f, struct call_sdp *out)
 {
-	*out = offer_in_request(pair_offer(c, p), p->side, m->method == METHOD_PRACK);
-	switch (*out) {
+	enum offer_mean mean =
+		offer_in_request(pair_offer(c, p), p->side, m->method == METHOD_PRACK);
+
+	switch (mean) {
 	case OFFER_NEW:
 	case OFFER_ANSWER: break;
 	case OFFER_GLARE: answer_now(s, c, m, f, 491, STR_NONE); return false;
@@ -313,7 +315,9 @@ static bool take_offer(struct sbc *s, struct call *c, const struct pair *p, cons
 	case OFFER_PREVIEW:
 	case OFFER_MEAN_COUNT: return false;
 	}
-	struct verdict v = call_check_sdp(s, c, p->side, m, parsed);
+	struct verdict v = call_check_sdp(s, c, p->side, m->body, out);
+	out->mean = mean;
+	out->source = &f->remote;
 	if (v.outcome == VERDICT_ALLOW)
 		return true;
 	refuse_now(s, c, m, f, &v, p->side);
@@ -324,10 +328,12 @@ static struct exchange *exchange_new(struct sbc *s, struct call *c, const struct
 				     const struct msg *m, const struct flow *f)
 {
 	id_t64 id;
-	struct exchange *x = pool_new(&s->exchanges, &id);
+	struct exchange *x =
+		c->exchange_count < EXCHANGES_MAX ? pool_new(&s->exchanges, &id) : NULL;
 
 	if (!x)
 		return NULL;
+	c->exchange_count++;
 	*x = (struct exchange){.id = id,
 			       .call = c->id,
 			       .from = (uint8_t)p->side,
@@ -343,18 +349,38 @@ static struct exchange *exchange_new(struct sbc *s, struct call *c, const struct
 	return x;
 }
 
+/* Its SDP goes on: by way of the relay, if that has the media. */
+static void pass_offer(struct sbc *s, struct call *c, struct exchange *x, const struct pair *p,
+		       const struct msg *m, const struct call_sdp *sdp)
+{
+	offer_step(pair_offer(c, p), sdp->mean, p->side);
+	x->offered = sdp->mean == OFFER_NEW;
+	if (!c->media.anchored) {
+		struct str face = call_face(s, c, 1 - p->side, sdp->text);
+		if (face.len)
+			pass_request(s, c, x, p, m, face);
+		else
+			exchange_refuse(s, c, x, 488, STR_NONE);
+		return;
+	}
+	x->stage = EXCHANGE_OFFERING;
+	x->held = block_str(&s->blocks, m->bytes);
+	x->offer = block_str(&s->blocks, sdp->text);
+	x->ask = x->held.len && x->offer.len ? call_ask_media(s, c, sdp) : ID_NONE;
+	if (x->ask == ID_NONE)
+		exchange_refuse(s, c, x, 500, STR_NONE);
+}
+
 static void relay_request(struct sbc *s, struct call *c, const struct pair *p, const struct msg *m,
 			  const struct flow *f)
 {
-	struct sdp parsed;
-	struct str sdp = sdp_of(m);
-	bool has_sdp =
-		sdp.len && (refreshes_target((uint8_t)m->method) || m->method == METHOD_PRACK);
-	enum offer_mean mean = OFFER_NEW;
+	struct call_sdp sdp;
+	bool has_sdp = call_sdp_of(m).len &&
+		       (refreshes_target((uint8_t)m->method) || m->method == METHOD_PRACK);
 
 	if (m->method == METHOD_INVITE && !may_reinvite(s, c, p, m, f))
 		return;
-	if (has_sdp && !take_offer(s, c, p, m, f, &parsed, &mean))
+	if (has_sdp && !take_offer(s, c, p, m, f, &sdp))
 		return;
 	struct exchange *x = exchange_new(s, c, p, m, f);
 	if (!x) {
@@ -367,27 +393,10 @@ static void relay_request(struct sbc *s, struct call *c, const struct pair *p, c
 		set_invite(s, &c->leg[p->side],
 			   (struct leg_invite){.txn = x->asker.txn, .cseq = m->cseq, .open = true});
 	}
-	if (!has_sdp) {
+	if (has_sdp)
+		pass_offer(s, c, x, p, m, &sdp);
+	else
 		pass_request(s, c, x, p, m, STR_NONE);
-		return;
-	}
-	offer_step(pair_offer(c, p), mean, p->side);
-	x->offered = mean == OFFER_NEW;
-	if (!c->media.anchored) {
-		struct str face = call_face(s, c, 1 - p->side, sdp);
-		if (face.len)
-			pass_request(s, c, x, p, m, face);
-		else
-			exchange_refuse(s, c, x, 488, STR_NONE);
-		return;
-	}
-	x->stage = EXCHANGE_OFFERING;
-	x->held = block_str(&s->blocks, m->bytes);
-	x->offer = block_str(&s->blocks, sdp);
-	x->ask = x->held.len ? call_ask_media(s, c, mean, p->side, sdp, &parsed, &f->remote)
-			     : ID_NONE;
-	if (x->ask == ID_NONE)
-		exchange_refuse(s, c, x, 500, STR_NONE);
 }
 
 static bool prack_matches(const struct call *c, const struct pair *p, const struct msg *m,
@@ -459,7 +468,7 @@ static void pass_answer(struct sbc *s, struct call *c, struct exchange *x, const
 	char contact[512];
 	struct buf contact_buf;
 	struct pair p;
-	bool own_body = accepted && m->body.len > 0 && sdp_of(m).len == 0;
+	bool own_body = accepted && m->body.len > 0 && call_sdp_of(m).len == 0;
 
 	buf_init(&contact_buf, contact, sizeof(contact));
 	buf_reset(&s->lines);
@@ -500,57 +509,77 @@ static void break_off(struct sbc *s, struct call *c, struct exchange *x, uint16_
 	call_end(s, c, &(struct call_ending){.by = CDR_US, .rule = rule});
 }
 
-static void on_accepted(struct sbc *s, struct call *c, struct exchange *x, const struct pair *p,
-			const struct msg *m, const struct flow *f)
+/* The SDP of a 2xx: the answer to the asker's offer, or an offer that its ACK will answer. */
+static void pass_answer_sdp(struct sbc *s, struct call *c, struct exchange *x, const struct msg *m,
+			    const struct flow *f, enum offer_mean mean)
 {
 	unsigned side = 1 - x->from;
-	struct dialog *d = pair_dialog(c, p, side);
-	struct offer *o = pair_offer(c, p);
-	struct str sdp = sdp_of(m);
-	enum offer_mean mean = offer_in_response(o, side, true);
-	struct sdp parsed;
+	struct call_sdp sdp;
+	struct pair p;
+	struct verdict v = call_check_sdp(s, c, side, m->body, &sdp);
 
-	if (refreshes_target(x->method) && leg_refresh_target(&s->blocks, d, m) != OK)
-		sdp = STR_NONE; /* the answer is broken; what it agrees to is not */
-	bool carries = sdp.len && (refreshes_target(x->method) || x->method == METHOD_PRACK) &&
-		       (mean == OFFER_ANSWER || (mean == OFFER_NEW && x->method == METHOD_INVITE));
-	if (x->method == METHOD_INVITE) {
-		worker_stop_alarm(s, &x->alarm);
-		c->leg[side].invite.open = false;
-		c->leg[side].invite.wants_ack = carries && mean == OFFER_NEW;
-		txn_set_owner(&s->txns, x->txn, c->id);
-		if (!c->leg[side].invite.wants_ack)
-			call_send_ack(s, c, side, d, x->cseq, STR_NONE);
-	}
-	if (!carries) {
-		if (x->offered) /* accepted without an answer: nothing was agreed */
-			take_back_offer(s, c, x, p);
-		pass_answer(s, c, x, m, STR_NONE);
-		return;
-	}
-	struct verdict v = call_check_sdp(s, c, side, m, &parsed);
+	sdp.mean = mean;
+	sdp.source = &f->remote;
 	if (v.outcome != VERDICT_ALLOW) {
 		worker_refused(s, c->settings, f, m, c->leg[side].trunk, &v);
 		break_off(s, c, x, 488, v.rule);
 		return;
 	}
-	offer_step(o, mean, side);
-	media_note(&c->media, side, sdp);
+	if (pair_of_exchange(c, x, &p))
+		offer_step(pair_offer(c, &p), mean, side);
+	media_note(&c->media, side, sdp.text);
 	if (mean == OFFER_ANSWER)
-		call_agree(s, c, x->from, x->offer, sdp);
+		call_agree(s, c, x->from, x->offer, sdp.text);
 	else
-		call_agree(s, c, side, sdp, STR_NONE); /* the answer comes with the ACK */
+		call_agree(s, c, side, sdp.text, STR_NONE);
 	if (!c->media.anchored) {
-		struct str face = call_face(s, c, x->from, sdp);
-		pass_answer(s, c, x, m, face);
+		pass_answer(s, c, x, m, call_face(s, c, x->from, sdp.text));
 		return;
 	}
 	x->stage = EXCHANGE_ANSWERING;
 	block_str_free(&s->blocks, &x->held);
 	x->held = block_str(&s->blocks, m->bytes);
-	x->ask = x->held.len ? call_ask_media(s, c, mean, side, sdp, &parsed, &f->remote) : ID_NONE;
+	x->ask = x->held.len ? call_ask_media(s, c, &sdp) : ID_NONE;
 	if (x->ask == ID_NONE)
 		break_off(s, c, x, 500, STR("relay"));
+}
+
+/* The INVITE to the other side has its 2xx: ACK at once, unless the asker's ACK will bring the answer. */
+static void close_invite(struct sbc *s, struct call *c, struct exchange *x, struct dialog *d,
+			 bool ack_waits)
+{
+	struct leg_invite *i = &c->leg[1 - x->from].invite;
+
+	worker_stop_alarm(s, &x->alarm);
+	i->open = false;
+	i->wants_ack = ack_waits;
+	txn_set_owner(&s->txns, x->txn, c->id);
+	if (!ack_waits)
+		call_send_ack(s, c, 1 - x->from, d, x->cseq, STR_NONE);
+}
+
+static void on_accepted(struct sbc *s, struct call *c, struct exchange *x, const struct pair *p,
+			const struct msg *m, const struct flow *f)
+{
+	unsigned side = 1 - x->from;
+	struct dialog *d = pair_dialog(c, p, side);
+	enum offer_mean mean = offer_in_response(pair_offer(c, p), side, true);
+	bool invite = x->method == METHOD_INVITE;
+	bool carries = call_sdp_of(m).len &&
+		       (refreshes_target(x->method) || x->method == METHOD_PRACK) &&
+		       (mean == OFFER_ANSWER || (mean == OFFER_NEW && invite));
+
+	if (refreshes_target(x->method) && leg_refresh_target(&s->blocks, d, m) != OK)
+		carries = false; /* a broken answer; what it agrees to is not known */
+	if (invite)
+		close_invite(s, c, x, d, carries && mean == OFFER_NEW);
+	if (carries) {
+		pass_answer_sdp(s, c, x, m, f, mean);
+		return;
+	}
+	if (x->offered) /* accepted without an answer: nothing was agreed */
+		take_back_offer(s, c, x, p);
+	pass_answer(s, c, x, m, STR_NONE);
 }
 
 void in_dialog_on_response(struct sbc *s, struct exchange *x, id_t64 txn, const struct msg *m,
@@ -594,7 +623,9 @@ void in_dialog_on_response(struct sbc *s, struct exchange *x, id_t64 txn, const 
 		c->leg[1 - x->from].invite.open = false;
 	pass_answer(s, c, x, m, STR_NONE);
 	if (ends)
-		call_end(s, c, &(struct call_ending){.by = CDR_US, .cause = STR("dialog_lost")});
+		call_end(s, c,
+			 &(struct call_ending){
+				 .by = CDR_US, .cause = STR("dialog_lost"), .sip_cause = 481});
 }
 
 void in_dialog_on_report(struct sbc *s, struct exchange *x, id_t64 txn, enum txn_report report)
@@ -615,7 +646,9 @@ void in_dialog_on_report(struct sbc *s, struct exchange *x, id_t64 txn, enum txn
 		exchange_refuse(s, c, x, 408, STR_NONE);
 		if (!c->setup)
 			call_end(s, c,
-				 &(struct call_ending){.by = CDR_US, .cause = STR("dialog_lost")});
+				 &(struct call_ending){.by = CDR_US,
+						       .cause = STR("dialog_lost"),
+						       .sip_cause = 481});
 		return;
 	case TXN_REPORT_SLOW: asker_answer(s, &x->asker, 100, STR_NONE, STR_NONE); return;
 	case TXN_REPORT_NO_ACK: /* of a refusal: the machine has given up, nothing is to be done */
@@ -675,28 +708,30 @@ static void ack_without_answer(struct sbc *s, struct call *c, unsigned side, str
 static void take_late_answer(struct sbc *s, struct call *c, unsigned side, const struct msg *m,
 			     const struct flow *f)
 {
-	struct str sdp = sdp_of(m);
-	struct sdp parsed;
+	struct str text = call_sdp_of(m);
+	struct call_sdp sdp;
 
-	if (sdp.len == 0 || offer_in_request(&c->offer, side, true) != OFFER_ANSWER) {
+	if (text.len == 0 || offer_in_request(&c->offer, side, true) != OFFER_ANSWER) {
 		ack_without_answer(s, c, 1 - side, STR_NONE);
 		return;
 	}
-	struct verdict v = call_check_sdp(s, c, side, m, &parsed);
+	struct verdict v = call_check_sdp(s, c, side, text, &sdp);
+	sdp.mean = OFFER_ANSWER;
+	sdp.source = &f->remote;
 	if (v.outcome != VERDICT_ALLOW) {
 		worker_refused(s, c->settings, f, m, c->leg[side].trunk, &v);
 		ack_without_answer(s, c, 1 - side, v.rule);
 		return;
 	}
 	offer_step(&c->offer, OFFER_ANSWER, side);
-	media_note(&c->media, side, sdp);
+	media_note(&c->media, side, text);
 	block_str_free(&s->blocks, &c->agreed[side]);
-	c->agreed[side] = block_str(&s->blocks, sdp);
+	c->agreed[side] = block_str(&s->blocks, text);
 	if (!c->media.anchored) {
-		ack_on(s, c, 1 - side, call_face(s, c, 1 - side, sdp));
+		ack_on(s, c, 1 - side, call_face(s, c, 1 - side, text));
 		return;
 	}
-	c->ack_ask = call_ask_media(s, c, OFFER_ANSWER, side, sdp, &parsed, &f->remote);
+	c->ack_ask = call_ask_media(s, c, &sdp);
 	c->ack_side = (uint8_t)(1 - side);
 	if (c->ack_ask == ID_NONE)
 		ack_without_answer(s, c, 1 - side, STR_NONE);

@@ -19,6 +19,9 @@ enum exchange_stage {
 	EXCHANGE_STAGE_COUNT
 };
 
+/* Requests of one call under way at once; more is no call but an attack. */
+enum { EXCHANGES_MAX = 16 };
+
 struct exchange {
 	struct list node; /* of the call's */
 	id_t64 id;

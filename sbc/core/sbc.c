@@ -205,7 +205,7 @@ static void on_response(struct sbc *s, const struct msg *m, const struct flow *f
 		if (c)
 			call_on_response(s, c, t.txn, m, f, tls);
 		else
-			call_on_orphan(s, t.txn, m, f);
+			call_on_orphan(s, t.txn, m, f, false);
 		break;
 	}
 	case OWNER_EXCHANGE: {
@@ -215,7 +215,7 @@ static void on_response(struct sbc *s, const struct msg *m, const struct flow *f
 		break;
 	}
 	case OWNER_PEER: peers_on_response(s, t.owner, t.txn, m); break;
-	case OWNER_ORPHAN: call_on_orphan(s, t.txn, m, f); break;
+	case OWNER_ORPHAN: call_on_orphan(s, t.txn, m, f, false); break;
 	case OWNER_NONE:
 	case OWNER_SETUP:
 	case OWNER_ASK:

@@ -1,6 +1,7 @@
 #include "sbc/core/setup.h"
 
 #include "policy/route.h"
+#include "sbc/core/call_media.h"
 #include "sbc/core/rules.h"
 #include "sbc/core/uri.h"
 
@@ -227,7 +228,8 @@ static bool send_invite(struct sbc *s, struct call *c, const struct candidate *t
 		.content_type = sdp.len ? STR("application/sdp") : STR_NONE,
 		.body = sdp,
 	};
-	if (!call_send_request(s, c, 1, &l->dialog, &r, c->id, &u->txn))
+	u->txn = call_send_request(s, c, 1, &l->dialog, &r, c->id);
+	if (u->txn == ID_NONE)
 		return false;
 	u->stage = SETUP_TRYING;
 	u->heard = false;
@@ -313,7 +315,7 @@ static bool offer_media(struct sbc *s, struct call *c, bool *out_failed)
 	struct setup *u = c->setup;
 	const struct settings *set = c->settings;
 	uint16_t out = trunk_of(c)->realm, in = call_realm(c, 0);
-	struct sdp parsed;
+	struct call_sdp sdp = {.mean = OFFER_NEW, .source = &u->flow.remote};
 
 	*out_failed = false;
 	forget_session(s, c);
@@ -329,10 +331,10 @@ static bool offer_media(struct sbc *s, struct call *c, bool *out_failed)
 		}
 	u->stage = SETUP_OFFERING;
 	*out_failed = true;
-	if (msg_index(&s->held, u->invite, 0) != OK ||
-	    sdp_parse(s->held.body, &s->arena, &parsed) != OK)
+	sdp.text = (struct str){u->invite.p + u->body_at, u->body_len};
+	if (sdp_parse(sdp.text, &s->arena, &sdp.parsed) != OK)
 		return false;
-	u->ask = call_ask_media(s, c, OFFER_NEW, 0, s->held.body, &parsed, &u->flow.remote);
+	u->ask = call_ask_media(s, c, &sdp);
 	*out_failed = u->ask == ID_NONE;
 	return false;
 }
@@ -747,9 +749,9 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 	facts.domain = uri.host;
 	facts.random = rng_u32(&s->rng);
 	struct verdict v = find_targets(s, c, &facts);
-	struct sdp sdp;
+	struct call_sdp sdp;
 	if (v.outcome == VERDICT_ALLOW && u->has_offer)
-		v = call_check_sdp(s, c, 0, m, &sdp);
+		v = call_check_sdp(s, c, 0, m->body, &sdp);
 	if (v.outcome != VERDICT_ALLOW) {
 		call_refuse_by(s, c, m, &v);
 		return;

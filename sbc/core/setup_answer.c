@@ -1,7 +1,7 @@
 #include "sbc/core/setup.h"
 
 #include "common/siphash.h"
-#include "sbc/core/rules.h"
+#include "sbc/core/call_media.h"
 
 /*
  * What the callee's side says to the INVITE: early dialogs, early media, the answer (RFC 3261 §12.1, §13.2.2; RFC 3262
@@ -101,11 +101,6 @@ static struct fork *fork_of(struct sbc *s, struct call *c, const struct msg *m)
 	return m->to_tag.len ? fork_new(s, c, m) : NULL;
 }
 
-static struct str sdp_of(const struct msg *m)
-{
-	return m->body.len && msg_body_is(m, STR("application/sdp")) ? m->body : STR_NONE;
-}
-
 static uint32_t reliable_rseq(const struct setup *u, const struct msg *m)
 {
 	uint32_t rseq;
@@ -175,10 +170,10 @@ static enum sdp_next take_sdp(struct sbc *s, struct call *c, struct fork *f, con
 			      const struct flow *from, struct verdict *out)
 {
 	struct setup *u = c->setup;
-	struct str sdp = sdp_of(m);
+	struct str sdp = call_sdp_of(m);
 	struct offer *o = f ? &f->offer : &c->offer;
 	bool reliable = m->status >= 200 || reliable_rseq(u, m) != 0;
-	struct sdp parsed;
+	struct call_sdp read;
 
 	if (sdp.len == 0)
 		return SDP_NONE;
@@ -193,7 +188,7 @@ static enum sdp_next take_sdp(struct sbc *s, struct call *c, struct fork *f, con
 		return SDP_NONE; /* an unreliable 18x cannot carry an offer */
 	if (mean == OFFER_TOO_SOON)
 		return SDP_NONE;
-	*out = call_check_sdp(s, c, 1, m, &parsed);
+	*out = call_check_sdp(s, c, 1, sdp, &read);
 	if (out->outcome != VERDICT_ALLOW)
 		return SDP_REFUSED;
 	media_note(&c->media, 1, sdp);
@@ -205,8 +200,9 @@ static enum sdp_next take_sdp(struct sbc *s, struct call *c, struct fork *f, con
 	offer_step(o, mean, 1);
 	if (!c->media.anchored)
 		return call_face(s, c, 0, sdp).len ? SDP_PLAIN : SDP_NONE;
-	u->ask = call_ask_media(s, c, mean == OFFER_NEW ? OFFER_NEW : OFFER_ANSWER, 1, sdp, &parsed,
-				&from->remote);
+	read.mean = mean == OFFER_NEW ? OFFER_NEW : OFFER_ANSWER;
+	read.source = &from->remote;
+	u->ask = call_ask_media(s, c, &read);
 	*out = (struct verdict){.status = 500, .rule = STR("relay")};
 	return u->ask == ID_NONE ? SDP_REFUSED : SDP_ASKED;
 }
@@ -318,7 +314,7 @@ static void note_answer(struct sbc *s, struct call *c)
 static void note_agreed(struct sbc *s, struct call *c, const struct fork *f, const struct msg *m)
 {
 	const struct setup *u = c->setup;
-	struct str answer = sdp_of(m);
+	struct str answer = call_sdp_of(m);
 
 	if (f && f->raw.len)
 		answer = f->raw;
@@ -371,7 +367,7 @@ void setup_on_answer(struct sbc *s, struct call *c, const struct msg *m, const s
 	if (u->stage == SETUP_ANSWERING) {
 		struct dialog *d = fork_dialog(c, u->held_fork, 1);
 		if (!dialog_has_response(d, m))
-			call_on_orphan(s, u->txn, m, f);
+			call_on_orphan(s, u->txn, m, f, u->stage == SETUP_ANSWERING);
 		else if (!c->leg[1].invite.wants_ack)
 			call_send_ack(s, c, 1, d, u->cseq, STR_NONE);
 		return;
@@ -380,7 +376,7 @@ void setup_on_answer(struct sbc *s, struct call *c, const struct msg *m, const s
 	struct fork *k = fork_of(s, c, m);
 	if (!k && (m->to_tag.len == 0 || leg_on_response(&s->blocks, &c->leg[1].dialog, m) != OK)) {
 		/* No dialog can be made of it: it is ended where it came from. */
-		call_on_orphan(s, u->txn, m, f);
+		call_on_orphan(s, u->txn, m, f, u->stage == SETUP_ANSWERING);
 		setup_failed(s, c, 502, 0);
 		return;
 	}

@@ -1,0 +1,105 @@
+#include "sbc/core/call_media.h"
+
+#include "policy/media_rule.h"
+#include "sbc/core/worker.h"
+
+struct str call_sdp_of(const struct msg *m)
+{
+	return m->body.len && msg_body_is(m, STR("application/sdp")) ? m->body : STR_NONE;
+}
+
+struct verdict call_check_sdp(struct sbc *s, const struct call *c, unsigned from, struct str text,
+			      struct call_sdp *out)
+{
+	const struct policy_config *p = &c->settings->policy;
+	uint16_t realm = call_realm(c, from);
+
+	*out = (struct call_sdp){.mean = OFFER_NEW, .from = from, .text = text};
+	if (sdp_parse(text, &s->arena, &out->parsed) != OK)
+		return (struct verdict){.outcome = VERDICT_REJECT,
+					.stage = VERDICT_STAGE_MEDIA,
+					.status = 488,
+					.reason = STR("Not Acceptable Here"),
+					.warn_code = 399,
+					.warn_text = STR("The session description cannot be read"),
+					.rule = STR("sdp")};
+	uint16_t at = realm < p->realm_count ? p->realms[realm].media_policy : POLICY_NO_INDEX;
+	if (at >= p->media_count)
+		return (struct verdict){.outcome = VERDICT_ALLOW};
+	return media_rule_check(&p->media[at], &out->parsed,
+				c->leg[from].flow.transport == TRANSPORT_TLS);
+}
+
+static id_t64 ask(struct sbc *s, struct call *c, enum ask_what what, const struct call_sdp *sdp)
+{
+	char mem[320];
+	struct buf name;
+	bool offer = sdp->mean == OFFER_NEW;
+
+	buf_init(&name, mem, sizeof(mem));
+	call_write_name(&name, s, c);
+	struct media_query q = {.call = buf_view(&name),
+				.settings = c->settings,
+				.realm = {call_realm(c, 0), call_realm(c, 1)},
+				.from = sdp->from,
+				.source = sdp->source,
+				.sdp = sdp->text,
+				.parsed = &sdp->parsed,
+				.again = c->media.known};
+	if (c->relay_asks >= CALL_ASKS_MAX || q.realm[0] >= c->settings->realm_count ||
+	    q.realm[1] >= c->settings->realm_count)
+		return ID_NONE;
+	if (offer)
+		media_write_offer(&s->text, &s->arena, &c->media, &q);
+	else
+		media_write_answer(&s->text, &s->arena, &c->media, &q);
+	id_t64 id = worker_ask_relay(s, c->id, what, c->media.relay,
+				     offer ? STR("offer") : STR("answer"), buf_view(&s->text));
+	if (id == ID_NONE)
+		return ID_NONE;
+	c->relay_asks++;
+	if (!c->media.open) {
+		c->media.open = true;
+		s->counts.relay_sessions++;
+	}
+	return id;
+}
+
+id_t64 call_ask_media(struct sbc *s, struct call *c, const struct call_sdp *sdp)
+{
+	return ask(s, c, sdp->mean == OFFER_NEW ? ASK_OFFER : ASK_ANSWER, sdp);
+}
+
+struct str call_face(struct sbc *s, struct call *c, unsigned to, struct str sdp)
+{
+	buf_reset(&s->text);
+	if (media_write_sdp(&s->text, &c->media, to, sdp) != OK)
+		return STR_NONE;
+	return buf_view(&s->text);
+}
+
+void call_agree(struct sbc *s, struct call *c, unsigned by, struct str offer, struct str answer)
+{
+	if (!c->media.anchored)
+		return;
+	for (int i = 0; i < 2; i++)
+		block_str_free(&s->blocks, &c->agreed[i]);
+	c->agreed[by] = block_str(&s->blocks, offer);
+	c->agreed[1 - by] = block_str(&s->blocks, answer);
+	c->agreed_by = (uint8_t)by;
+}
+
+void call_restore_media(struct sbc *s, struct call *c)
+{
+	if (!c->media.open || c->agreed[0].len == 0 || c->agreed[1].len == 0)
+		return;
+	for (int answer = 0; answer < 2; answer++) {
+		unsigned from = answer ? 1u - c->agreed_by : c->agreed_by;
+		struct call_sdp sdp = {.mean = answer ? OFFER_ANSWER : OFFER_NEW,
+				       .from = from,
+				       .text = c->agreed[from]};
+		if (sdp_parse(sdp.text, &s->arena, &sdp.parsed) != OK ||
+		    ask(s, c, ASK_RESTORE, &sdp) == ID_NONE)
+			return;
+	}
+}

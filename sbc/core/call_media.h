@@ -1,0 +1,38 @@
+/*
+ * The session descriptions of a call on their way: read and judged where they arrive, handed to the relay, given our
+ * face where they leave, and remembered once they are in force.
+ */
+#ifndef SALLYPORT_CALL_MEDIA_H
+#define SALLYPORT_CALL_MEDIA_H
+
+#include "policy/verdict.h"
+#include "sbc/core/call.h"
+
+/* One SDP of one side. Views; `parsed` is in the arena of the turn. */
+struct call_sdp {
+	enum offer_mean mean;
+	unsigned from; /* the side that sent it */
+	struct str text;
+	struct sdp parsed;
+	const struct addr *source; /* where its message came from; NULL: of no interest */
+};
+
+/* More open questions of one call than this are no call but an attack. */
+enum { CALL_ASKS_MAX = 32 };
+
+/* The SDP of a message; empty: it has none. */
+struct str call_sdp_of(const struct msg *m);
+/* Reads `text` of side `from` into *out. May it pass? 488 also when it cannot be read. */
+struct verdict call_check_sdp(struct sbc *s, const struct call *c, unsigned from, struct str text,
+			      struct call_sdp *out);
+/* Gives it to the relay (media.open from now on). ID_NONE: the relay cannot be asked. */
+id_t64 call_ask_media(struct sbc *s, struct call *c, const struct call_sdp *sdp);
+/* SDP for `to` as we send it, in s->text; empty: it cannot be used. */
+struct str call_face(struct sbc *s, struct call *c, unsigned to, struct str sdp);
+
+/* These two are in force now: `by` has offered. The answer may be empty: it comes with an ACK. */
+void call_agree(struct sbc *s, struct call *c, unsigned by, struct str offer, struct str answer);
+/* An offer that the relay has taken was refused: the relay hears again what is in force (RFC 3261 §14.1). */
+void call_restore_media(struct sbc *s, struct call *c);
+
+#endif
