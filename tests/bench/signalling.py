@@ -78,8 +78,8 @@ class Ours:
         self.name, folder = name, os.path.join(RUN, "ours")
         shutil.rmtree(folder, ignore_errors=True)
         self.uac, self.uas = lib.free_port(), lib.free_port()
-        self.site = Site(folder, CONFIG, udp=lib.free_port(), uac=self.uac, uas=self.uas, uas_tp="udp", media_ports=10000,
-                         anchor="" if anchor else ", anchor: off", media_out=20000, media_in=20000)
+        self.site = Site(folder, CONFIG, udp=lib.free_port(), uac=self.uac, uas=self.uas, uas_tp="udp", media_ports=20000,
+                         anchor="" if anchor else ", anchor: off", media_out=40000, media_in=40000)
         self.site.start()
         subprocess.run(["taskset", "-acp", "0", str(self.site.sbc.pid)], stdout=subprocess.DEVNULL)
         subprocess.run(["taskset", "-acp", "1", str(self.site.relay.pid)], stdout=subprocess.DEVNULL)
