@@ -76,28 +76,32 @@ class Site:
             outside=OUTSIDE, inside=INSIDE, phone_out=PHONE_OUT, phone_in=PHONE_IN, edge_pem=edge[0], edge_key=edge[1], ca=self.ca.cert,
             tls_port=lib.free_port(OUTSIDE), udp_port=lib.free_port(INSIDE), phone_out_port=lib.free_port(PHONE_OUT),
             phone_in_port=lib.free_port(PHONE_IN), http_port=lib.free_port("127.0.0.1"),
-            media_out=lib.free_port(OUTSIDE, span=span, even=True), media_in=lib.free_port(INSIDE, span=span, even=True),
             ng=os.path.join(folder, "rtp.sock"), cdr=os.path.join(folder, "cdr.jsonl"), control=os.path.join(folder, "sbc.sock"),
             log_sip="on")
         self.v.update(values)
+        for side, address in (("media_out", OUTSIDE), ("media_in", INSIDE)):
+            if side not in self.v:
+                self.v[side] = lib.free_port(address, span=span, even=True)
         self.v.setdefault("media_out_end", self.v["media_out"] + span - 1)
         self.v.setdefault("media_in_end", self.v["media_in"] + span - 1)
         self.config = os.path.join(folder, "sallyport.yaml")
         with open(self.config, "w") as f:
             f.write(config.format(**self.v))
 
-    def start(self):
+    def start(self, relay=True):
         check = self.command("check", "-c", self.config, control=False)
         if check.returncode:
             raise RuntimeError("sallyport check: " + check.stdout + check.stderr)
-        self.relay = lib.Process("rtpproxy", [lib.binary("sallyport-rtpproxy", self.asan), "--foreground", "--config=" + self.config], self.dir)
-        self.relay.wait_text(r"\bready\b")
+        self.relay = None
+        if relay:
+            self.relay = lib.Process("rtpproxy", [lib.binary("sallyport-rtpproxy", self.asan), "--foreground", "--config=" + self.config], self.dir)
+            self.relay.wait_text(r"\bready\b")
         self.sbc = lib.Process("sbc", [lib.binary("sallyport-sbc", self.asan), "--foreground", "-c", self.config], self.dir)
         self.sbc.wait_text(r"\bready\b")
         return self
 
     def stop(self):
-        return self.sbc.stop(), self.relay.stop()
+        return self.sbc.stop(), self.relay.stop() if self.relay else 0
 
     def command(self, *args, control=True):
         argv = [lib.binary("sallyport", self.asan), *args] + (["-s", self.v["control"]] if control else [])
