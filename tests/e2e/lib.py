@@ -98,6 +98,12 @@ class Process:
             return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
 
     def stop(self, how=signal.SIGTERM, seconds=10):
+        if self.p.stdin and not self.p.stdin.closed:  # it ends when its input does
+            self.p.stdin.close()
+            try:
+                self.p.wait(3)
+            except subprocess.TimeoutExpired:
+                pass
         if self.p.poll() is None:
             self.p.send_signal(how)
             try:
@@ -228,12 +234,11 @@ class Capture:
             p.wait_text("listening on", 5)
             self.p = p
         except (RuntimeError, TimeoutError):
-            p.p.stdin.close()
+            p.stop()
 
     def stop(self):
         if self.p:
-            self.p.p.stdin.close()
-            self.p.p.wait(10)
+            self.p.stop()
 
     def packets(self):
         if not self.p:
