@@ -72,8 +72,12 @@ id_t64 call_ask_media(struct sbc *s, struct call *c, const struct call_sdp *sdp)
 
 struct str call_face(struct sbc *s, struct call *c, unsigned to, struct str sdp)
 {
+	uint16_t listener = c->leg[to].flow.listener;
+
 	buf_reset(&s->text);
-	if (media_write_sdp(&s->text, &c->media, to, sdp) != OK)
+	if (listener >= c->settings->listener_count ||
+	    sdp_face_write(&s->text, &c->media.face[to].sdp,
+			   &c->settings->listeners[listener].local, &s->arena, sdp) != OK)
 		return STR_NONE;
 	return buf_view(&s->text);
 }

@@ -2,7 +2,6 @@
 
 #include "common/bencode.h"
 #include "common/check.h"
-#include "common/siphash.h"
 #include "policy/media_rule.h"
 
 /* The relay's names of the two sides; a call has one of each. */
@@ -12,8 +11,9 @@ void media_init(struct media *m, uint32_t random_a, uint32_t random_b)
 {
 	CHECK(m);
 	*m = (struct media){.relay = SETTINGS_NO_INDEX};
-	m->face[0] = (struct media_face){.id = random_a >> 1, .suite = SDES_SUITE_COUNT};
-	m->face[1] = (struct media_face){.id = random_b >> 1, .suite = SDES_SUITE_COUNT};
+	m->face[0] = m->face[1] = (struct media_face){.suite = SDES_SUITE_COUNT};
+	sdp_face_init(&m->face[0].sdp, random_a);
+	sdp_face_init(&m->face[1].sdp, random_b);
 }
 
 static struct str session_name(struct arena *a, const struct media *m, struct str call)
@@ -221,9 +221,7 @@ void media_write_delete(struct buf *b, struct arena *a, const struct media *m, s
 	end(b, a, d);
 }
 
-/* ---- the face */
-
-static const struct siphash_key face_key = {{0}}; /* only to see a change, not against anyone */
+/* ---- what is in force */
 
 static bool line_cut(struct str *rest, struct str *line)
 {
@@ -234,96 +232,6 @@ static bool line_cut(struct str *rest, struct str *line)
 	*line = (struct str){rest->p, at < rest->len ? at + 1 : at};
 	*rest = str_from_offset(*rest, line->len);
 	return true;
-}
-
-/* What tells a person of the sender, and nothing that the call needs. */
-static bool is_private(struct str line, bool in_media)
-{
-	if (line.len < 2 || line.p[1] != '=')
-		return true;
-	switch (line.p[0]) {
-	case 'u':
-	case 'e':
-	case 'p': return true;
-	case 'i': return !in_media;
-	default: return false;
-	}
-}
-
-static void write_body(struct buf *b, struct str sdp)
-{
-	struct str line;
-	bool in_media = false;
-
-	while (line_cut(&sdp, &line)) {
-		if (is_private(line, in_media) || line.p[0] == 'v' || line.p[0] == 'o')
-			continue;
-		if (line.p[0] == 'm')
-			in_media = true;
-		if (line.p[0] == 's' && !in_media) {
-			buf_lit(b, "s=-\r\n");
-			continue;
-		}
-		buf_str(b, str_trim(line));
-		buf_lit(b, "\r\n");
-	}
-}
-
-/* The last three words of o=: "IN IP4 192.0.2.1". */
-static bool origin_place(struct str sdp, struct str *out)
-{
-	struct str line, word;
-
-	while (line_cut(&sdp, &line)) {
-		if (!str_has_prefix(line, STR("o=")))
-			continue;
-		struct str rest = str_trim(str_from_offset(line, 2));
-		for (int i = 0; i < 3; i++)
-			if (!str_cut_word(&rest, &word))
-				return false;
-		*out = str_trim(rest);
-		return out->len > 0;
-	}
-	return false;
-}
-
-enum err media_write_sdp(struct buf *b, struct media *m, unsigned side, struct str sdp)
-{
-	CHECK(b && m && side < MEDIA_PARTIES);
-	struct media_face *f = &m->face[side];
-	struct str place;
-
-	if (!origin_place(sdp, &place))
-		return ERR_BAD;
-	/* The origin stands before what it is the version of: leave room, write the rest, come back. */
-	enum { ROOM = 64 };
-	size_t start = b->len, room = ROOM + place.len;
-	if (b->cap - b->len < room + 1)
-		return ERR_LIMIT;
-	memset(b->p + b->len, ' ', room);
-	b->len += room;
-	write_body(b, sdp);
-	if (b->overflow)
-		return ERR_LIMIT;
-	size_t body_len = b->len - start - room;
-	uint64_t hash = siphash(&face_key, b->p + start + room, body_len) | 1;
-	if (f->hash && f->hash != hash)
-		f->version++;
-	f->hash = hash;
-	struct buf head;
-	buf_init(&head, b->p + start, room);
-	buf_lit(&head, "v=0\r\no=- ");
-	buf_u64(&head, f->id);
-	buf_char(&head, ' ');
-	buf_u64(&head, (uint64_t)f->version + 1);
-	buf_char(&head, ' ');
-	buf_str(&head, place);
-	buf_lit(&head, "\r\n");
-	if (NEVER(head.overflow))
-		return ERR_LIMIT;
-	memmove(b->p + start + head.len, b->p + start + room, body_len);
-	b->len = start + head.len + body_len;
-	return OK;
 }
 
 static void note_codec(struct media *m, struct str media_lines, struct str format)

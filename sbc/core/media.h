@@ -1,7 +1,6 @@
 /*
  * What the signalling side asks of the relay for one call, and what it reads from the answers (NG protocol, the keys
- * of §6), and the face of the SDP that we send: origin and name are ours (design promise 3, RFC 3264 §8). Writes
- * dictionaries; sends nothing.
+ * of §6). Writes dictionaries; sends nothing. The SDP that we send is sdp_face's.
  */
 #ifndef SALLYPORT_MEDIA_H
 #define SALLYPORT_MEDIA_H
@@ -14,15 +13,14 @@
 #include "common/dict.h"
 #include "common/sdp.h"
 #include "sbc/core/cdr.h"
+#include "sbc/core/sdp_face.h"
 #include "sbc/core/settings.h"
 
 enum { MEDIA_CODEC_LEN = 16, MEDIA_PARTIES = 2 };
 
-/* What we told one side last: item 52 of the offer/answer rules, for the life of the leg. */
+/* What one side has of us, for the life of the leg. */
 struct media_face {
-	uint64_t hash; /* of the SDP without its origin; 0: none yet */
-	uint32_t id;   /* session id of our o= */
-	uint32_t version;
+	struct sdp_face sdp;
 	uint8_t proto; /* enum sdp_proto, as agreed */
 	uint8_t suite; /* enum sdes_suite, or SDES_SUITE_COUNT */
 };
@@ -57,11 +55,6 @@ void media_write_answer(struct buf *b, struct arena *a, const struct media *m,
 			const struct media_query *q);
 void media_write_delete(struct buf *b, struct arena *a, const struct media *m, struct str call);
 
-/*
- * Writes `sdp` with our origin for `side`; the version moves when, and only when, the rest has changed (RFC 3264 §8).
- * ERR_BAD: no origin; ERR_LIMIT.
- */
-enum err media_write_sdp(struct buf *b, struct media *m, unsigned side, struct str sdp) MUST_USE;
 /* Remembers protocol, suite and codec of an SDP that is in force on `side`, for views. */
 void media_note(struct media *m, unsigned side, struct str sdp);
 /* "RTP/SAVP AEAD_AES_256_GCM" */
