@@ -8,6 +8,7 @@
 #include "common/bencode.h"
 #include "common/buf.h"
 #include "common/check.h"
+#include "common/relay_conf.h"
 #include "common/sockaddr.h"
 #include "sbc/shell/clock.h"
 
@@ -30,20 +31,6 @@ struct request {
 	struct bytes bytes;
 	struct turn_timer timer;
 };
-
-enum err relay_url_parse(struct relay *r, struct str url)
-{
-	if (str_has_prefix(url, STR("ng+unix:"))) {
-		r->is_unix = true;
-		struct str path = str_from_offset(url, 8);
-		return path.len > 0 ? str_copy(path, r->path, sizeof(r->path)) : ERR_BAD;
-	}
-	if (!str_has_prefix(url, STR("ng+udp:")))
-		return ERR_BAD;
-	r->is_unix = false;
-	enum err e = addr_parse(str_from_offset(url, 7), &r->addr);
-	return e ? e : r->addr.port == 0 ? ERR_BAD : OK;
-}
 
 uint16_t relay_client_choose(const struct relay_client *c, uint32_t tried, uint32_t random)
 {
@@ -469,7 +456,13 @@ static enum err relay_init(struct relay *r, struct relay_client *c, const struct
 	r->is_up = true;
 	list_init(&r->blocked);
 	turn_timer_init(&r->probe, on_probe, r);
-	enum err e = relay_url_parse(r, m->url);
+	struct relay_url url;
+	enum err e = relay_conf_read_url(m->url, &url);
+	if (!e) {
+		r->is_unix = url.kind == RELAY_URL_UNIX;
+		r->addr = url.addr;
+		e = str_copy(url.path, r->path, sizeof(r->path));
+	}
 	if (!e)
 		e = dgram_out_init(&r->out);
 	if (!e)

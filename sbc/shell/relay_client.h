@@ -71,9 +71,6 @@ struct relay_client {
 	size_t count;
 };
 
-/* "ng+unix:PATH", "ng+udp:ADDRESS:PORT". ERR_BAD. */
-enum err relay_url_parse(struct relay *r, struct str url) MUST_USE;
-
 /* `in`, `turn` and `rng` outlive it. ERR_BAD: an address that is none; ERR_LIMIT: too many;
  * ERR_NOMEM. A relay that is not there yet is no error. */
 enum err relay_client_init(struct relay_client *c, struct turn *turn, struct dgram_in *in,

@@ -151,32 +151,6 @@ static void ask(uint16_t relay, id_t64 id)
 	relay_client_ask(&f->client, &q, id);
 }
 
-static void urls(void **state)
-{
-	(void)state;
-	const struct {
-		const char *name;
-		struct str url;
-		enum err want;
-		bool is_unix;
-	} rows[] = {
-		{"a Unix socket", STR("ng+unix:/run/sallyport/rtpproxy.sock"), OK, true},
-		{"an address and port", STR("ng+udp:127.0.0.1:2223"), OK, false},
-		{"an IPv6 address and port", STR("ng+udp:[::1]:2223"), OK, false},
-		{"no port", STR("ng+udp:127.0.0.1"), ERR_BAD, false},
-		{"a name", STR("ng+udp:relay.example:2223"), ERR_BAD, false},
-		{"no path", STR("ng+unix:"), ERR_BAD, false},
-		{"another scheme", STR("udp:127.0.0.1:2223"), ERR_BAD, false},
-	};
-	CHECK_TABLE(row, rows)
-	{
-		struct relay r = {0};
-		EXPECT_ERR(relay_url_parse(&r, row->url), row->want);
-		if (!row->want)
-			EXPECT_INT(r.is_unix, row->is_unix);
-	}
-}
-
 static void which_relay(void **state)
 {
 	(void)state;
@@ -382,7 +356,6 @@ static void more_than_the_socket_takes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(urls),
 		cmocka_unit_test(which_relay),
 		T(asked_and_answered),
 		T(an_error_has_its_reason),
