@@ -189,10 +189,10 @@ static void on_bye(struct sbc *s, struct call *c, const struct pair *p, const st
 		why.reason_lines[1 - p->side] = (struct str){mem, s->lines.len};
 	}
 	struct leg *l = &c->leg[p->side];
-	if (!l->invite.ours && l->invite.wants_ack) { /* who says BYE has seen our 2xx */
+	/* No ACK is waited for any more; but the 2xx is sent again until it comes: this BYE may have left before
+	 * the 2xx arrived (in an early dialog, or with a re-INVITE under way), and that INVITE wants an answer. */
+	if (!l->invite.ours)
 		l->invite.wants_ack = false;
-		txn_acked(&s->txns, l->invite.txn, s->now_ms);
-	}
 	why.told[p->side] = true;
 	if (!c->setup)
 		call_end(s, c, &why);
@@ -216,7 +216,6 @@ static void on_straggler(struct sbc *s, struct call *c, const struct pair *p, co
 	if (l->bye_wanted) {
 		l->bye_wanted = false;
 		l->invite.wants_ack = false;
-		txn_acked(&s->txns, l->invite.txn, s->now_ms);
 		call_after_ack(s, c, p->side);
 	}
 }
@@ -234,6 +233,17 @@ static bool write_rack(struct sbc *s, const struct call *c, const struct msg *m)
 	return true;
 }
 
+/*
+ * A body that goes on as it is. Never where a session description may stand: without its type, or wrapped in a multipart, one
+ * would cross with the addresses of its side.
+ */
+static bool has_own_body(uint8_t method, const struct msg *m)
+{
+	return m->body.len > 0 && m->content_type.len > 0 && call_sdp_of(m).len == 0 &&
+	       !refreshes_target(method) && method != METHOD_PRACK &&
+	       !str_has_iprefix(m->content_type, STR("multipart/"));
+}
+
 /* Sends the request of x on; `sdp`: its session description as the other side is to see it. */
 static void pass_request(struct sbc *s, struct call *c, struct exchange *x, const struct pair *p,
 			 const struct msg *m, struct str sdp)
@@ -242,7 +252,7 @@ static void pass_request(struct sbc *s, struct call *c, struct exchange *x, cons
 	struct dialog *d = pair_dialog(c, p, to);
 	char contact[512];
 	struct buf contact_buf;
-	bool own_body = call_sdp_of(m).len == 0 && m->body.len > 0;
+	bool own_body = has_own_body(x->method, m);
 
 	buf_init(&contact_buf, contact, sizeof(contact));
 	buf_reset(&s->lines);
@@ -468,7 +478,7 @@ static void pass_answer(struct sbc *s, struct call *c, struct exchange *x, const
 	char contact[512];
 	struct buf contact_buf;
 	struct pair p;
-	bool own_body = accepted && m->body.len > 0 && call_sdp_of(m).len == 0;
+	bool own_body = accepted && has_own_body(x->method, m);
 
 	buf_init(&contact_buf, contact, sizeof(contact));
 	buf_reset(&s->lines);
@@ -748,11 +758,12 @@ void in_dialog_on_ack(struct sbc *s, struct call *c, const struct msg *m, const 
 		return;
 	}
 	struct leg *l = &c->leg[p.side];
-	if (p.fork || l->invite.ours || l->invite.open || l->invite.cseq != m->cseq ||
-	    !l->invite.wants_ack)
-		return; /* again, or of an INVITE before the last */
-	l->invite.wants_ack = false;
+	if (p.fork || l->invite.ours || l->invite.open || l->invite.cseq != m->cseq)
+		return; /* of an INVITE before the last */
 	txn_acked(&s->txns, l->invite.txn, s->now_ms);
+	if (!l->invite.wants_ack)
+		return; /* again */
+	l->invite.wants_ack = false;
 	if (c->state == CALL_ANSWERED)
 		c->state = CALL_CONFIRMED;
 	const struct leg_invite *other = &c->leg[1 - p.side].invite;

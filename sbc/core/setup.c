@@ -589,7 +589,9 @@ void setup_refuse_at_once(struct sbc *s, const struct msg *m, const struct flow 
 					   .headers = buf_view(&s->lines)};
 		asker_respond(s, &a, &r);
 	}
-	call_refused_at_once(s, m, f, tls, trunk, v);
+	/* A request that came by two ways (RFC 3261 §8.2.2.2) is one call, and has its record. */
+	if (v->status != 482)
+		call_refused_at_once(s, m, f, tls, trunk, v);
 }
 
 static void set_texts(struct sbc *s, struct call *c, const struct msg *m,

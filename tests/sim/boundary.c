@@ -27,7 +27,8 @@ static void add_token(struct boundary *b, struct str s)
 	for (unsigned i = 0; i < b->token_count; i++)
 		if (str_eq(b->tokens[i], s))
 			return;
-	CHECK(b->token_count < BOUNDARY_TOKENS);
+	if (b->token_count == BOUNDARY_TOKENS)
+		return;
 	b->tokens[b->token_count++] = keep(b, s);
 }
 
@@ -54,7 +55,8 @@ void boundary_in(struct boundary *b, bool trusted, struct str bytes, uint64_t no
 		b->bye_ms[trusted] = now_ms;
 	struct boundary_request *r = find(b, &m);
 	if (!r) {
-		CHECK(b->request_count < BOUNDARY_REQUESTS);
+		if (b->request_count == BOUNDARY_REQUESTS)
+			return;
 		r = &b->requests[b->request_count++];
 		*r = (struct boundary_request){.method = keep(b, m.method),
 					       .branch = keep(b, m.branch),
@@ -63,7 +65,8 @@ void boundary_in(struct boundary *b, bool trusted, struct str bytes, uint64_t no
 					       .from_tag = keep(b, m.from_tag),
 					       .cseq = m.cseq,
 					       .initial = str_eq(m.method, STR("INVITE")) &&
-							  m.to_tag.len == 0,
+							  m.to_tag.len == 0 &&
+							  !boundary_find_call(b, m.call_id),
 					       .trusted = trusted};
 	}
 	r->copies++;

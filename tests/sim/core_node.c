@@ -1,5 +1,6 @@
 #include "core_node.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/bencode.h"
@@ -28,6 +29,37 @@ static void step(struct core_node *n, struct event *e)
 	e->wall_ms = (uint64_t)WALL_START_S * 1000 + now_of(n);
 	n->steps++;
 	sbc_step(n->sbc, e);
+	if (n->old && !sbc_uses_settings(n->sbc, &n->old->settings)) {
+		ladder_say(n->net->ladder, now_of(n), "core     the old settings are free");
+		free(n->old);
+		n->old = NULL;
+	}
+}
+
+static struct site *new_site(const struct site_params *p)
+{
+	struct site *s = malloc(sizeof(*s));
+	CHECK(s != NULL);
+	site_init(s, p);
+	return s;
+}
+
+void core_node_reload(struct core_node *n, const struct site_params *p)
+{
+	struct event e = {.type = EVENT_SETTINGS};
+	CHECK(!n->old);
+	n->old = n->site;
+	n->site = new_site(p);
+	e.settings = &n->site->settings;
+	ladder_say(n->net->ladder, now_of(n), "core     new settings");
+	step(n, &e);
+}
+
+void core_node_drain(struct core_node *n)
+{
+	struct event e = {.type = EVENT_DRAIN};
+	ladder_say(n->net->ladder, now_of(n), "core     drains");
+	step(n, &e);
 }
 
 int core_node_side(const struct core_node *n, int conn)
@@ -60,7 +92,7 @@ static int connection_to(struct core_node *n, const struct flow *f)
 		    addr_eq(&c->addr[1], &f->remote))
 			return i;
 	}
-	const struct listener *l = &n->site.listeners[f->listener];
+	const struct listener *l = &n->site->listeners[f->listener];
 	int conn = net_connect(n->net, n->node, "core", &l->local, &f->remote, f->transport);
 	n->conn_listener[conn] = f->listener;
 	return conn;
@@ -99,7 +131,7 @@ static void port_send(void *ctx, const struct dest *d, struct str bytes, id_t64 
 		faults_add(n->faults, "the core sends from listener %u", d->flow.listener);
 		return;
 	}
-	const struct listener *l = &n->site.listeners[d->flow.listener];
+	const struct listener *l = &n->site->listeners[d->flow.listener];
 	if (l->transport != d->flow.transport)
 		faults_add(n->faults, "the core sends by a listener of another transport");
 	boundary_out(&n->boundary, l->realm == SITE_INSIDE, bytes);
@@ -145,7 +177,8 @@ static void port_publish(void *ctx, const struct notice *notice)
 		return;
 	}
 	ladder_say(n->net->ladder, now_of(n), "core     CDR %u %.*s", c->status, STR_ARG(c->cause));
-	CHECK(n->cdr_count < CORE_CDRS_MAX);
+	if (n->cdr_count == CORE_CDRS_MAX)
+		return;
 	n->cdrs[n->cdr_count++] = (struct core_cdr){.call = keep(n, c->call),
 						    .call_id_in = keep(n, c->call_id_in),
 						    .start = c->start,
@@ -177,15 +210,16 @@ void core_node_init(struct core_node *n, struct net *net, struct relay_model *re
 	n->resolver_ms = 20;
 	n->boundary.arena = net->arena;
 	n->boundary.faults = faults;
-	site_init(&n->site, p);
+	n->site = new_site(p);
+	n->params = *p;
 	for (unsigned i = 0; i < SITE_LISTENERS; i++) {
-		const struct listener *l = &n->site.listeners[i];
+		const struct listener *l = &n->site->listeners[i];
 		int end = net_listen(net, "core", node, (uint16_t)i, &l->local, l->transport);
 		if (l->transport == TRANSPORT_UDP)
 			n->udp_end[l->realm] = end;
 	}
 	struct sbc_params params = {
-		.settings = &n->site.settings,
+		.settings = &n->site->settings,
 		.ports = {n, port_send, port_resolve, port_relay, port_publish, port_close},
 		.worker = 0,
 		.now_ms = now_of(n),
@@ -197,6 +231,8 @@ void core_node_init(struct core_node *n, struct net *net, struct relay_model *re
 void core_node_release(struct core_node *n)
 {
 	sbc_free(&n->sbc);
+	free(n->old);
+	free(n->site);
 }
 
 static struct flow flow_of_conn(const struct core_node *n, int conn)
@@ -212,7 +248,7 @@ static struct flow flow_of_conn(const struct core_node *n, int conn)
 
 static void arrived(struct core_node *n, const struct flow *f, struct str bytes)
 {
-	const struct listener *l = &n->site.listeners[f->listener];
+	const struct listener *l = &n->site->listeners[f->listener];
 	struct tls_facts tls = {.version = STR("TLSv1.3"),
 				.cipher = STR("TLS_AES_256_GCM_SHA384"),
 				.verified = true,

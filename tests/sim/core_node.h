@@ -38,7 +38,9 @@ struct core_node {
 	struct faults *faults;
 	struct relay_model *relay;
 	struct boundary boundary;
-	struct site site;
+	struct site *site; /* on the heap, so that a late use of an old one is seen */
+	struct site *old;  /* replaced, still in use by calls; NULL: none */
+	struct site_params params;
 	struct sbc *sbc;
 	int node;
 	int udp_end[SITE_REALMS];
@@ -59,6 +61,9 @@ void core_node_init(struct core_node *n, struct net *net, struct relay_model *re
 void core_node_release(struct core_node *n);
 /* A happening that is the core's: arrivals, connections, relay, resolver. */
 void core_node_happened(struct core_node *n, const struct happening *h);
+/* New settings like the first ones but for `change`; the old ones go when no call uses them. */
+void core_node_reload(struct core_node *n, const struct site_params *p);
+void core_node_drain(struct core_node *n);
 void core_node_tick(struct core_node *n);
 /* Side of a connection that is the core's; NET_NONE: neither. */
 int core_node_side(const struct core_node *n, int conn);

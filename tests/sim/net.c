@@ -66,6 +66,32 @@ static void plan_datagram(struct net *n, int to, const struct addr *from, struct
 	clock_plan(n->clock, &h, n->clock->now_ms + wait);
 }
 
+/* A few octets changed, or some left out or said twice: what a hostile or broken peer sends. */
+static struct str spoiled(struct net *n, struct str bytes)
+{
+	char *p = arena_alloc(n->arena, bytes.len + 64);
+	CHECK(p != NULL);
+	size_t len = bytes.len;
+	memcpy(p, bytes.p, len);
+	for (uint32_t i = dice_range(n->dice, 1, 4); i > 0 && len > 64; i--) {
+		size_t at = dice_range(n->dice, 0, (uint32_t)len - 33);
+		size_t run = dice_range(n->dice, 1, 16);
+		switch (dice_range(n->dice, 0, 3)) {
+		case 0: p[at] = (char)dice_range(n->dice, 0, 255); break;
+		case 1: p[at] = (char)dice_range(n->dice, '0', '9'); break;
+		case 2:
+			memmove(p + at, p + at + run, len - at - run);
+			len -= run;
+			break;
+		default:
+			memmove(p + at + run, p + at, len - at);
+			len += run;
+			break;
+		}
+	}
+	return (struct str){p, len < bytes.len + 64 ? len : bytes.len + 64};
+}
+
 void net_datagram(struct net *n, int from_end, const struct addr *to, struct str bytes)
 {
 	const struct net_end *from = &n->ends[from_end];
@@ -91,6 +117,9 @@ void net_datagram(struct net *n, int from_end, const struct addr *to, struct str
 		n->repeated++;
 		plan_datagram(n, end, &from->addr, copy);
 	}
+	if (n->quality.noise && n->ends[end].node == n->quality.noise_to &&
+	    dice_percent(n->dice, n->quality.noise))
+		plan_datagram(n, end, &from->addr, spoiled(n, bytes));
 }
 
 int net_connect(struct net *n, int node, const char *name, const struct addr *from,
@@ -153,6 +182,14 @@ void net_close(struct net *n, int conn, int side)
 		at = c->last_ms[1 - side];
 	struct happening h = {.kind = HAPPEN_CLOSED, .conn = conn, .to = 1 - side};
 	clock_plan(n->clock, &h, at);
+}
+
+void net_hang_up(struct net *n, int node)
+{
+	for (int i = 0; i < n->conn_count; i++)
+		for (int side = 0; side < 2; side++)
+			if (n->conns[i].node[side] == node)
+				net_close(n, i, side);
 }
 
 bool net_happened(struct net *n, const struct happening *h)

@@ -21,6 +21,8 @@ enum { NET_ENDS_MAX = 24, NET_CONNS_MAX = 128, NET_FILTERS_MAX = 8, NET_NONE = -
 /* In percent, and the delays of one way. */
 struct net_quality {
 	uint32_t loss, repeat, reorder;
+	uint32_t noise; /* percent of datagrams to `noise_to` that arrive a second time, spoiled */
+	int noise_to;
 	uint32_t delay_least_ms, delay_most_ms, late_ms;
 };
 
@@ -77,6 +79,8 @@ int net_listen(struct net *n, const char *name, int node, uint16_t slot, const s
 int net_find(const struct net *n, const struct addr *addr, enum transport t);
 /* A host that is down: datagrams vanish, connections are refused. */
 void net_set_up(struct net *n, int node, bool up);
+/* Closes all of its connections. */
+void net_hang_up(struct net *n, int node);
 void net_lose(struct net *n, int node, const char *start, const char *method, uint32_t count);
 
 void net_datagram(struct net *n, int from_end, const struct addr *to, struct str bytes);

@@ -22,7 +22,8 @@ static struct ua_plan *callee(struct world *w)
 static void answer(struct ua_plan *p, uint16_t status, uint32_t after_ms, bool sdp)
 {
 	CHECK(p->step_count < UA_STEPS);
-	p->steps[p->step_count++] = (struct ua_step){status, after_ms, sdp, 0};
+	p->steps[p->step_count++] =
+		(struct ua_step){.status = status, .after_ms = after_ms, .sdp = sdp};
 }
 
 static void answer_fork(struct ua_plan *p, uint16_t status, uint32_t after_ms, bool sdp,
@@ -428,6 +429,51 @@ static void set_late_offer(struct world *w)
 	later(caller(w), UA_AFTER_ANSWER, draw(w, 1000, 8000), UA_BYE);
 }
 
+static void set_reliable(struct world *w)
+{
+	struct ua_plan *p = callee(w);
+	caller(w)->rel100 = draw(w, 0, 4) > 0;
+	answer(p, 183, draw(w, 20, 300), true);
+	p->steps[0].reliable = true;
+	if (draw(w, 0, 1)) {
+		answer(p, 180, draw(w, 300, 600), false);
+		p->steps[1].reliable = draw(w, 0, 1);
+	}
+	/* After a reliable answer the 200 may do without SDP (RFC 6337 §3.1.1). */
+	answer(p, 200, draw(w, 700, 3000), !caller(w)->rel100 || draw(w, 0, 1));
+	later(caller(w), UA_AFTER_ANSWER, draw(w, 1000, 8000), UA_BYE);
+}
+
+static void check_reliable(struct world *w)
+{
+	expect_status(w, 200);
+	if (w->uas[w->want.caller].plan.rel100 &&
+	    (!w->uas[w->want.caller].pracks || !w->uas[w->want.callee].pracks))
+		faults_add(&w->faults, "a reliable 1xx without PRACK");
+}
+
+/* One branch of the callee's fork refuses at once, another answers (RFC 3261 §16.7 step 5). */
+static void set_late_fork(struct world *w)
+{
+	struct ua_plan *p = callee(w);
+	datagrams(w); /* over a stream nothing of a refused INVITE lingers */
+	p->late_fork = true;
+	answer_fork(p, 180, draw(w, 20, 200), false, 0);
+	answer_fork(p, draw(w, 0, 1) ? 486 : 603, draw(w, 300, 600), false, 0);
+	answer_fork(p, 200, draw(w, 650, 1500), true, 1);
+	/* If the network loses the refusal, it is a call like others. */
+	later(caller(w), UA_AFTER_ANSWER, 10000, UA_BYE);
+}
+
+static void check_late_fork(struct world *w)
+{
+	const struct ua *u = &w->uas[w->want.callee];
+	for (int i = 0; i < UA_DIALOGS; i++)
+		if (u->dialogs[i].state == UA_DIALOG_ENDED && u->dialogs[i].acked &&
+		    !u->dialogs[i].bye_received)
+			faults_add(&w->faults, "a late answer was not told to hang up");
+}
+
 /* ---- in the dialog */
 
 static void set_in_dialog(struct world *w, enum ua_act act)
@@ -544,6 +590,140 @@ static void set_relay_dies(struct world *w)
 	w->want.silent_ok = true;
 }
 
+/* ---- the operator */
+
+static void set_reload(struct world *w)
+{
+	ring_and_answer(w, callee(w));
+	w->want.reload_ms = draw(w, 1, 6000);
+	if (draw(w, 0, 1))
+		later(caller(w), UA_AFTER_ANSWER, draw(w, 2000, 4000), UA_REINVITE);
+	later(draw(w, 0, 1) ? caller(w) : callee(w), UA_AFTER_ANSWER, draw(w, 5000, 20000), UA_BYE);
+}
+
+static void set_drain(struct world *w)
+{
+	inward(w);
+	ring_and_answer(w, callee(w));
+	w->want.second_ms = draw(w, 4000, 6000);
+	w->want.drain_ms = w->want.second_ms - draw(w, 500, 1000);
+	later(caller(w), UA_AFTER_ANSWER, draw(w, 20000, 30000), UA_BYE);
+}
+
+static void check_drain(struct world *w)
+{
+	/* With losses its INVITE may come after the order to drain. */
+	if (w->uas[UA_CARRIER].status != 503)
+		expect_status(w, 200);
+	if (w->uas[UA_CARRIER2].status != 503)
+		faults_add(&w->faults, "a draining core said %u to a new call",
+			   w->uas[UA_CARRIER2].status);
+}
+
+static void set_two_calls(struct world *w)
+{
+	inward(w);
+	ring_and_answer(w, callee(w));
+	w->want.second_ms = draw(w, 1, 3000);
+	later(caller(w), UA_AFTER_ANSWER, draw(w, 0, 20000), UA_BYE);
+	later(&w->want.plans[UA_CARRIER2], UA_AFTER_ANSWER, draw(w, 0, 20000), UA_BYE);
+}
+
+static void check_two_calls(struct world *w)
+{
+	expect_status(w, 200);
+	if (w->uas[UA_CARRIER2].status != 200 || w->uas[UA_PBX].invited != 2)
+		faults_add(&w->faults, "of two calls one got %u", w->uas[UA_CARRIER2].status);
+}
+
+static void set_call_limit(struct world *w)
+{
+	set_two_calls(w);
+	w->want.site.calls = 1;
+	w->want.second_ms = draw(w, 1, 400);
+}
+
+static void check_call_limit(struct world *w)
+{
+	uint16_t a = w->uas[UA_CARRIER].status, b = w->uas[UA_CARRIER2].status;
+	bool one = (a == 200 && b >= 500) || (b == 200 && a >= 500);
+	/* When the first had ended before the second's INVITE got through, both were answered. */
+	if (!one && !(a == 200 && b == 200))
+		faults_add(&w->faults, "at the limit of one call two callers got %u and %u", a, b);
+}
+
+/* Pings find that the first peer is down; a call then goes to the next at once. The last word is a
+ * configuration without pings, so that the world can come to rest. */
+static void set_pings(struct world *w)
+{
+	inward(w);
+	w->want.site.ping_ms = 10000;
+	w->want.down_ms = 25000;
+	w->want.call_ms = 120000;
+	w->want.up_ms = 140000;
+	w->want.reload_ms = 300000;
+	w->want.reloaded = w->want.site;
+	w->want.reloaded.ping_ms = 0;
+	w->want.reload_differs = true;
+	w->want.silent_ok = true; /* the pings */
+	ring_and_answer(w, &w->want.plans[UA_PBX2]);
+	ring_and_answer(w, callee(w));
+	later(caller(w), UA_AFTER_ANSWER, draw(w, 0, 5000), UA_BYE);
+}
+
+static void check_pings(struct world *w)
+{
+	expect_status(w, 200);
+	if (w->core.notices[NOTICE_PEER_DOWN] < 1 || w->core.notices[NOTICE_PEER_UP] < 1)
+		faults_add(&w->faults, "pings told %llu times of down and %llu of up",
+			   (unsigned long long)w->core.notices[NOTICE_PEER_DOWN],
+			   (unsigned long long)w->core.notices[NOTICE_PEER_UP]);
+	if (w->core.cdr_count == 1 && w->core.cdrs[0].attempts != 1)
+		faults_add(&w->faults, "a peer known to be down was tried");
+}
+
+/* ---- unusual and hostile */
+
+static void set_elsewhere(struct world *w)
+{
+	ring_and_answer(w, callee(w));
+	callee(w)->steps[0].after_ms += 100;
+	later(caller(w), UA_AFTER_RINGING, draw(w, 0, 200), UA_ELSEWHERE);
+	later(caller(w), UA_AFTER_ANSWER, draw(w, 1000, 8000), UA_BYE);
+}
+
+static void set_bye_early(struct world *w)
+{
+	answer(callee(w), 180, draw(w, 20, 200), false);
+	answer(callee(w), 200, draw(w, 500, 1500), true);
+	later(caller(w), UA_AFTER_RINGING, draw(w, 0, 1500), UA_BYE_EARLY);
+	later(caller(w), UA_AFTER_ANSWER, 10000, UA_BYE);
+}
+
+static void set_probes(struct world *w)
+{
+	ring_and_answer(w, callee(w));
+	for (int i = 0; i < 4; i++)
+		later(i % 2 ? caller(w) : callee(w), UA_AFTER_START, draw(w, 0, 3000), UA_PROBE);
+	later(caller(w), UA_AFTER_ANSWER, draw(w, 1000, 8000), UA_BYE);
+}
+
+static void set_noise(struct world *w)
+{
+	static const enum ua_act acts[] = {UA_REINVITE, UA_UPDATE, UA_INFO, UA_OPTIONS};
+	datagrams(w);
+	w->want.noisy = true;
+	w->want.silent_ok = true;
+	w->want.quality.noise = 50;
+	w->want.quality.noise_to = UA_COUNT; /* the core */
+	ring_and_answer(w, callee(w));
+	if (draw(w, 0, 1))
+		later(caller(w), UA_AFTER_START, draw(w, 0, 4000), UA_CANCEL);
+	later(caller(w), UA_AFTER_ANSWER, draw(w, 1000, 4000), acts[draw(w, 0, 3)]);
+	later(callee(w), UA_AFTER_ANSWER, draw(w, 1000, 4000), acts[draw(w, 0, 3)]);
+	later(caller(w), UA_AFTER_ANSWER, draw(w, 10000, 20000), UA_BYE);
+}
+
 /* ---- connections and hosts that go away */
 
 static void set_connection_closes(struct world *w)
@@ -620,6 +800,8 @@ static const struct scenario scenarios[] = {
 	{"two forks answer", set_forked_answers, check_forked},
 	{"early media", set_early_media, expect_200},
 	{"the offer comes with the answer", set_late_offer, expect_200},
+	{"reliable ringing", set_reliable, check_reliable},
+	{"a fork answers after another refused", set_late_fork, check_late_fork},
 	{"re-INVITE", set_reinvite, expect_200},
 	{"UPDATE in the dialog", set_update, expect_200},
 	{"INFO in the dialog", set_info, expect_200},
@@ -635,6 +817,15 @@ static const struct scenario scenarios[] = {
 	{"the callee vanishes", set_callee_vanishes, NULL},
 	{"the caller vanishes", set_caller_vanishes, NULL},
 	{"a stranger calls", set_stranger, check_stranger},
+	{"new settings during the call", set_reload, expect_200},
+	{"the core drains", set_drain, check_drain},
+	{"two calls at once", set_two_calls, check_two_calls},
+	{"the limit of calls", set_call_limit, check_call_limit},
+	{"pings find a peer down and up", set_pings, check_pings},
+	{"an INVITE comes by two ways", set_elsewhere, expect_200},
+	{"BYE instead of CANCEL", set_bye_early, NULL},
+	{"requests outside any dialog", set_probes, expect_200},
+	{"spoiled messages", set_noise, NULL},
 	{NULL, NULL, NULL},
 };
 

@@ -25,6 +25,7 @@ const struct site_addrs *site_addrs(void)
 		a.relay_outside = address("203.0.113.9");
 		a.relay_inside = address("10.77.0.9");
 		a.carrier = address("198.51.100.10:5060");
+		a.carrier2 = address("198.51.100.11:5060");
 		a.pbx[0] = address("10.77.0.10:5060");
 		a.pbx[1] = address("10.77.0.11:5060");
 		a.spare = address("10.77.0.20:5060");
@@ -112,14 +113,16 @@ static void set_trunks(struct site *s, const struct site_params *p)
 	s->pbx_peers[0] = peer_at("10.77.0.10", p->inside, 1);
 	s->pbx_peers[1] = peer_at("10.77.0.11", p->inside, 2);
 	s->spare_peer = peer_at(SITE_SPARE_HOST, p->inside, 1);
-	s->carrier_source = host_prefix(&a->carrier);
+	s->carrier_sources[0] = host_prefix(&a->carrier);
+	s->carrier_sources[1] = host_prefix(&a->carrier2);
 	s->pbx_sources[0] = host_prefix(&a->pbx[0]);
 	s->pbx_sources[1] = host_prefix(&a->pbx[1]);
 	s->spare_source = host_prefix(&a->spare);
 	s->trunks[SITE_CARRIER] = trunk_of("carrier", SITE_OUTSIDE, &s->carrier_peer, 1);
 	s->trunks[SITE_PBX] = trunk_of("pbx", SITE_INSIDE, s->pbx_peers, p->pbx_peers);
+	s->trunks[SITE_PBX].ping = (struct ping){p->ping_ms > 0, p->ping_ms, 2, 2};
 	s->trunks[SITE_SPARE] = trunk_of("spare", SITE_INSIDE, &s->spare_peer, 1);
-	s->trunk_rules[SITE_CARRIER] = rule_of("carrier", SITE_OUTSIDE, &s->carrier_source, 1);
+	s->trunk_rules[SITE_CARRIER] = rule_of("carrier", SITE_OUTSIDE, s->carrier_sources, 2);
 	s->trunk_rules[SITE_PBX] =
 		rule_of("pbx", SITE_INSIDE, s->pbx_sources, ARRAY_LEN(s->pbx_sources));
 	s->trunk_rules[SITE_SPARE] = rule_of("spare", SITE_INSIDE, &s->spare_source, 1);
@@ -174,7 +177,7 @@ void site_init(struct site *s, const struct site_params *p)
 					.trunk_count = SITE_TRUNKS,
 					.relays = &s->relay,
 					.relay_count = 1,
-					.limits = {.calls = 32,
+					.limits = {.calls = p->calls ? p->calls : 32,
 						   .transactions = 256,
 						   .connections = 64,
 						   .connections_per_source = 64,
@@ -183,5 +186,5 @@ void site_init(struct site *s, const struct site_params *p)
 						   .half_open_ms = 5000,
 						   .message_ms = 5000},
 					.timers = {500, 4000, 5000, p->timer_c_ms},
-					.generation = 1};
+					.generation = p->generation};
 }

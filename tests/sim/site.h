@@ -15,6 +15,9 @@ struct site_params {
 	size_t pbx_peers;               /* 1 or 2 */
 	bool spare;                     /* a route has the second trunk too */
 	uint32_t failure_after_ms;
+	uint32_t calls;   /* limit; 0: 32 */
+	uint32_t ping_ms; /* OPTIONS to the peers of the PBX; 0: none */
+	uint32_t generation;
 	uint32_t timer_c_ms;
 };
 
@@ -26,7 +29,7 @@ struct site {
 	struct trunk trunks[SITE_TRUNKS];
 	struct trunk_rule trunk_rules[SITE_TRUNKS];
 	struct peer carrier_peer, pbx_peers[SITE_PBX_PEERS], spare_peer;
-	struct prefix carrier_source, pbx_sources[SITE_PBX_PEERS], spare_source;
+	struct prefix carrier_sources[2], pbx_sources[SITE_PBX_PEERS], spare_source;
 	struct media_rule media[1];
 	struct route_rule routes[2];
 	struct media_relay relay;
@@ -36,7 +39,7 @@ struct site {
 struct site_addrs {
 	struct addr sbc_outside, sbc_inside; /* ports 5060; TLS 5061 */
 	struct addr relay_outside, relay_inside;
-	struct addr carrier, pbx[SITE_PBX_PEERS], spare, stranger;
+	struct addr carrier, carrier2, pbx[SITE_PBX_PEERS], spare, stranger;
 };
 
 const struct site_addrs *site_addrs(void);

@@ -3,15 +3,14 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "tests/sim/ua_inside.h"
 
-enum { T1 = 500, T2 = 4000, T4 = 5000, LONG = 64 * T1, TEXT_MAX = 4096 };
-
-static uint64_t now_of(const struct ua *u)
+uint64_t ua_now(const struct ua *u)
 {
 	return u->clock->now_ms;
 }
 
-static struct str keep(struct ua *u, struct str s)
+struct str ua_keep(struct ua *u, struct str s)
 {
 	struct str copy = arena_str(u->net->arena, s);
 	CHECK(copy.len == s.len);
@@ -25,7 +24,7 @@ static struct addr own_addr(const struct ua *u)
 	return u->p.addr;
 }
 
-static void send_path(struct ua *u, struct ua_path *path, struct str bytes)
+void ua_send(struct ua *u, struct ua_path *path, struct str bytes)
 {
 	if (u->vanished)
 		return;
@@ -52,62 +51,6 @@ static void send_path(struct ua *u, struct ua_path *path, struct str bytes)
 	net_stream(u->net, path->conn, c->node[0] == u->p.node ? 0 : 1, bytes);
 }
 
-static const char *transport_text(enum transport t)
-{
-	static const char *const names[] = {"UDP", "TCP", "TLS"};
-	return names[t];
-}
-
-static struct str make_token(struct ua *u, const char *prefix)
-{
-	char mem[96];
-	struct buf b;
-	buf_init(&b, mem, sizeof(mem));
-	buf_z(&b, prefix);
-	buf_z(&b, u->p.mark);
-	buf_printf(&b, "%u%08x", ++u->made, (unsigned)dice_u64(u->dice));
-	return keep(u, buf_view(&b));
-}
-
-static void write_contact(struct ua *u, struct buf *b)
-{
-	buf_printf(b, "Contact: <sip:%s-%s@", u->p.user, u->p.mark);
-	struct addr a = own_addr(u);
-	addr_write(b, &a);
-	if (u->p.transport == TRANSPORT_TCP)
-		buf_lit(b, ";transport=tcp");
-	if (u->p.transport == TRANSPORT_TLS)
-		buf_lit(b, ";transport=tls");
-	buf_lit(b, ">\r\n");
-}
-
-static void write_sdp(struct ua *u, struct buf *b, uint32_t version, unsigned fork)
-{
-	struct addr a = own_addr(u);
-	buf_printf(b, "v=0\r\no=%s 77%u %u IN IP4 ", u->p.mark, fork, version);
-	addr_write_ip(b, &a);
-	buf_printf(b, "\r\ns=%s session\r\nc=IN IP4 ", u->p.mark);
-	addr_write_ip(b, &a);
-	buf_printf(b,
-		   "\r\nt=0 0\r\nm=audio %u RTP/AVP 8 0 101\r\n"
-		   "a=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n"
-		   "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=sendrecv\r\n",
-		   20000 + 2 * fork);
-}
-
-static void write_body(struct ua *u, struct buf *b, bool sdp, uint32_t version, unsigned fork)
-{
-	char mem[1024];
-	struct buf body;
-	buf_init(&body, mem, sizeof(mem));
-	if (sdp) {
-		write_sdp(u, &body, version, fork);
-		buf_lit(b, "Content-Type: application/sdp\r\n");
-	}
-	buf_printf(b, "Content-Length: %zu\r\n\r\n", body.len);
-	buf_str(b, buf_view(&body));
-}
-
 /* SDP that reaches us must lead our media to the relay, and nowhere else. */
 static void check_sdp(struct ua *u, const struct sip_text *m)
 {
@@ -120,42 +63,6 @@ static void check_sdp(struct ua *u, const struct sip_text *m)
 	    addr_parse_ip(str_trim((struct str){rest.p, str_index(rest, '\r')}), &a) != OK ||
 	    !addr_eq_ip(&a, &u->p.media_relay))
 		faults_add(u->faults, "%s got SDP that does not lead to the relay", u->p.name);
-}
-
-struct request {
-	struct str method, uri, branch;
-	uint32_t cseq;
-	bool sdp;
-	const char *extra;
-};
-
-static struct str write_request(struct ua *u, const struct ua_dialog *d, const struct request *r)
-{
-	char mem[TEXT_MAX];
-	struct buf b;
-	buf_init(&b, mem, sizeof(mem));
-	buf_printf(&b, "%.*s %.*s SIP/2.0\r\nVia: SIP/2.0/%s ", STR_ARG(r->method), STR_ARG(r->uri),
-		   transport_text(u->p.transport));
-	struct addr a = own_addr(u);
-	addr_write(&b, &a);
-	buf_printf(&b, ";branch=%.*s;rport\r\nMax-Forwards: 70\r\n", STR_ARG(r->branch));
-	buf_str(&b, d->routes);
-	buf_printf(&b, "From: %.*s;tag=%.*s\r\nTo: %.*s", STR_ARG(d->local), STR_ARG(d->local_tag),
-		   STR_ARG(d->remote));
-	if (d->remote_tag.len && !str_eq(r->method, STR("CANCEL")))
-		buf_printf(&b, ";tag=%.*s", STR_ARG(d->remote_tag));
-	buf_printf(&b, "\r\nCall-ID: %.*s\r\nCSeq: %u %.*s\r\n", STR_ARG(d->call_id), r->cseq,
-		   STR_ARG(r->method));
-	if (!str_eq(r->method, STR("ACK")) && !str_eq(r->method, STR("CANCEL")) &&
-	    !str_eq(r->method, STR("BYE")))
-		write_contact(u, &b);
-	buf_printf(&b, "User-Agent: Phone-%s/1.2.3\r\nX-%s: %s\r\n", u->p.mark, u->p.mark,
-		   u->p.mark);
-	if (r->extra)
-		buf_z(&b, r->extra);
-	write_body(u, &b, r->sdp, d->version, 0);
-	CHECK(!b.overflow);
-	return keep(u, buf_view(&b));
 }
 
 static struct ua_txn *new_txn(struct ua *u, bool client)
@@ -172,7 +79,7 @@ static struct ua_txn *new_txn(struct ua *u, bool client)
 	return NULL;
 }
 
-static struct ua_dialog *new_dialog(struct ua *u)
+struct ua_dialog *ua_new_dialog(struct ua *u)
 {
 	for (int i = 0; i < UA_DIALOGS; i++)
 		if (u->dialogs[i].state == UA_DIALOG_FREE) {
@@ -203,141 +110,98 @@ static struct addr hop_of(struct ua *u, const struct ua_dialog *d)
 	return a;
 }
 
-static struct ua_txn *start(struct ua *u, int dialog, struct request *r)
+struct ua_txn *ua_start(struct ua *u, int dialog, struct ua_request *r)
 {
 	struct ua_dialog *d = &u->dialogs[dialog];
 	struct ua_txn *x = new_txn(u, true);
 	x->method = r->method;
 	x->invite = str_eq(r->method, STR("INVITE"));
-	x->branch = r->branch = make_token(u, "z9hG4bK");
+	x->branch = r->branch = ua_make_token(u, "z9hG4bK");
 	x->cseq = r->cseq = ++d->cseq;
 	x->dialog = dialog;
-	x->request = x->last = write_request(u, d, r);
+	x->request = x->last = ua_write_request(u, d, r);
 	x->path = (struct ua_path){NET_NONE, hop_of(u, d), u->p.transport};
-	x->start_ms = now_of(u);
-	x->deadline_ms = now_of(u) + LONG;
+	x->start_ms = ua_now(u);
+	x->deadline_ms = ua_now(u) + UA_LONG;
 	if (u->p.transport == TRANSPORT_UDP) {
-		x->interval_ms = T1;
-		x->again_ms = now_of(u) + T1;
+		x->interval_ms = UA_T1;
+		x->again_ms = ua_now(u) + UA_T1;
 	}
-	send_path(u, &x->path, x->last);
+	ua_send(u, &x->path, x->last);
 	return x;
 }
 
-static void trigger(struct ua *u, enum ua_when when)
+void ua_probe(struct ua *u, const char *method, const char *uri)
 {
-	for (size_t i = 0; i < u->plan.todo_count; i++)
-		if (u->plan.todos[i].when == when && u->plan.todos[i].at_ms == 0)
-			u->plan.todos[i].at_ms = now_of(u) + u->plan.todos[i].after_ms;
+	struct ua_dialog *d = ua_new_dialog(u);
+	d->state = UA_DIALOG_ENDED;
+	d->call_id = ua_make_token(u, "probe-");
+	d->local_tag = ua_make_token(u, "t");
+	d->local = d->remote = d->target = ua_keep(u, str_from(uri));
+	struct ua_request r = {.method = ua_keep(u, str_from(method)), .uri = d->target};
+	ua_start(u, (int)(d - u->dialogs), &r);
 }
 
 void ua_call(struct ua *u, const char *user, const char *host)
 {
-	struct ua_dialog *d = new_dialog(u);
+	struct ua_dialog *d = ua_new_dialog(u);
 	char mem[256];
 	struct buf b;
 	d->caller = true;
 	d->cseq = dice_range(u->dice, 1, 1000);
-	d->call_id = make_token(u, "call-");
-	d->local_tag = make_token(u, "t");
+	d->call_id = ua_make_token(u, "call-");
+	d->local_tag = ua_make_token(u, "t");
 	buf_init(&b, mem, sizeof(mem));
 	buf_printf(&b, "\"Desk %s\" <sip:%s@", u->p.user, u->p.user);
 	struct addr a = own_addr(u);
 	addr_write_ip(&b, &a);
 	buf_char(&b, '>');
-	d->local = keep(u, buf_view(&b));
+	d->local = ua_keep(u, buf_view(&b));
 	buf_init(&b, mem, sizeof(mem));
 	buf_printf(&b, "<sip:%s@%s>", user, host);
-	d->remote = keep(u, buf_view(&b));
+	d->remote = ua_keep(u, buf_view(&b));
 	d->target = sip_text_uri(d->remote);
-	struct request r = {.method = STR("INVITE"), .uri = d->target, .sdp = !u->plan.offerless};
+	struct ua_request r = {.method = STR("INVITE"),
+			       .uri = d->target,
+			       .sdp = !u->plan.offerless,
+			       .extra = u->plan.rel100 ? "Supported: 100rel\r\n" : NULL};
 	u->placed = true;
-	start(u, (int)(d - u->dialogs), &r);
-	trigger(u, UA_AFTER_START);
+	ua_start(u, (int)(d - u->dialogs), &r);
+	ua_trigger(u, UA_AFTER_START);
 }
 
 /* ---- responses to others' requests */
 
-static struct str reason_of(uint16_t status)
-{
-	switch (status) {
-	case 100: return STR("Trying");
-	case 180: return STR("Ringing");
-	case 183: return STR("Session Progress");
-	case 200: return STR("OK");
-	case 481: return STR("Call/Transaction Does Not Exist");
-	case 486: return STR("Busy Here");
-	case 487: return STR("Request Terminated");
-	case 491: return STR("Request Pending");
-	case 503: return STR("Service Unavailable");
-	default: return STR("Refused");
-	}
-}
-
-struct response {
-	uint16_t status;
-	struct str to_tag;
-	bool sdp, contact;
-	uint32_t version;
-	unsigned fork;
-};
-
-static struct str write_response(struct ua *u, const struct sip_text *m, const struct response *r)
-{
-	char mem[TEXT_MAX];
-	struct buf b;
-	buf_init(&b, mem, sizeof(mem));
-	buf_printf(&b, "SIP/2.0 %u %.*s\r\n", r->status, STR_ARG(reason_of(r->status)));
-	struct str v;
-	for (unsigned i = 0; (v = sip_text_header(m, "Via", i)).len; i++)
-		buf_printf(&b, "Via: %.*s\r\n", STR_ARG(v));
-	for (unsigned i = 0; (v = sip_text_header(m, "Record-Route", i)).len; i++)
-		buf_printf(&b, "Record-Route: %.*s\r\n", STR_ARG(v));
-	buf_printf(&b, "From: %.*s\r\nTo: %.*s", STR_ARG(m->from), STR_ARG(m->to));
-	if (r->to_tag.len && !m->to_tag.len)
-		buf_printf(&b, ";tag=%.*s", STR_ARG(r->to_tag));
-	buf_printf(&b, "\r\nCall-ID: %.*s\r\nCSeq: %u %.*s\r\n", STR_ARG(m->call_id), m->cseq,
-		   STR_ARG(m->cseq_method));
-	if (r->contact)
-		write_contact(u, &b);
-	buf_printf(&b, "Server: Phone-%s/1.2.3\r\n", u->p.mark);
-	if (r->status >= 300)
-		buf_printf(&b, "Warning: 399 %s \"%s is not here\"\r\n", u->p.mark, u->p.mark);
-	write_body(u, &b, r->sdp, r->version, r->fork);
-	CHECK(!b.overflow);
-	return keep(u, buf_view(&b));
-}
-
-static void respond(struct ua *u, struct ua_txn *x, const struct response *r)
+void ua_respond(struct ua *u, struct ua_txn *x, const struct ua_response *r)
 {
 	struct sip_text m;
 	CHECK(sip_text_read(x->request, &m));
-	x->last = write_response(u, &m, r);
-	send_path(u, &x->path, x->last);
+	x->last = ua_write_response(u, &m, r);
+	ua_send(u, &x->path, x->last);
 	if (r->status < 200) {
 		x->state = UA_TXN_PROCEEDING;
 		return;
 	}
 	x->state = UA_TXN_DONE;
 	x->status = r->status;
-	x->deadline_ms = now_of(u) + LONG;
+	x->deadline_ms = ua_now(u) + UA_LONG;
 	x->again_ms = 0;
 	if (x->invite && r->status >= 300 && x->path.transport == TRANSPORT_UDP) {
-		x->interval_ms = T1;
-		x->again_ms = now_of(u) + T1;
+		x->interval_ms = UA_T1;
+		x->again_ms = ua_now(u) + UA_T1;
 	}
 }
 
 /* A 2xx to INVITE is repeated until its ACK comes. */
-static void accept(struct ua *u, struct ua_txn *x, struct ua_dialog *d, const struct response *r)
+void ua_accept(struct ua *u, struct ua_txn *x, struct ua_dialog *d, const struct ua_response *r)
 {
-	respond(u, x, r);
+	ua_respond(u, x, r);
 	d->ok = x->last;
 	d->ok_cseq = x->cseq;
 	d->ok_path = x->path;
-	d->ok_interval_ms = T1;
-	d->ok_again_ms = now_of(u) + T1;
-	d->ok_deadline_ms = now_of(u) + LONG;
+	d->ok_interval_ms = UA_T1;
+	d->ok_again_ms = ua_now(u) + UA_T1;
+	d->ok_deadline_ms = ua_now(u) + UA_LONG;
 	if (d->state == UA_DIALOG_EARLY)
 		d->state = UA_DIALOG_CONFIRMED;
 }
@@ -374,13 +238,13 @@ static struct str routes_of(struct ua *u, const struct sip_text *m, bool reverse
 	for (unsigned i = 0; i < n; i++)
 		buf_printf(&b, "Route: %.*s\r\n",
 			   STR_ARG(sip_text_header(m, "Record-Route", reversed ? n - 1 - i : i)));
-	return keep(u, buf_view(&b));
+	return ua_keep(u, buf_view(&b));
 }
 
-static void end_dialog(struct ua *u, struct ua_dialog *d)
+void ua_end_dialog(struct ua *u, struct ua_dialog *d)
 {
 	d->state = UA_DIALOG_ENDED;
-	u->ended_ms = now_of(u);
+	u->ended_ms = ua_now(u);
 }
 
 /* The dialog of one fork of an INVITE that we were sent. */
@@ -388,14 +252,14 @@ static struct ua_dialog *dialog_of_fork(struct ua *u, struct ua_txn *x, const st
 					unsigned fork)
 {
 	if (!x->tags[fork].len)
-		x->tags[fork] = make_token(u, "t");
+		x->tags[fork] = ua_make_token(u, "t");
 	for (int i = 0; i < UA_DIALOGS; i++) {
 		struct ua_dialog *d = &u->dialogs[i];
 		if (d->state != UA_DIALOG_FREE && str_eq(d->call_id, m->call_id) &&
 		    str_eq(d->local_tag, x->tags[fork]) && str_eq(d->remote_tag, m->from_tag))
 			return d;
 	}
-	struct ua_dialog *d = new_dialog(u);
+	struct ua_dialog *d = ua_new_dialog(u);
 	d->call_id = m->call_id;
 	d->local = m->to;
 	d->remote = without_tag(m->from);
@@ -408,33 +272,52 @@ static struct ua_dialog *dialog_of_fork(struct ua *u, struct ua_txn *x, const st
 	return d;
 }
 
-static void take_step(struct ua *u, struct ua_txn *x)
+static bool supports_rel100(const struct sip_text *m)
+{
+	struct str v;
+	for (unsigned i = 0; (v = sip_text_header(m, "Supported", i)).len; i++)
+		if (str_find(v, STR("100rel")) < v.len)
+			return true;
+	v = sip_text_header(m, "Require", 0);
+	return str_find(v, STR("100rel")) < v.len;
+}
+
+void ua_take_step(struct ua *u, struct ua_txn *x)
 {
 	const struct ua_step *s = &u->plan.steps[x->next_step++];
 	struct sip_text m;
 	CHECK(sip_text_read(x->request, &m));
 	if (s->status == 100) {
-		respond(u, x, &(struct response){.status = 100});
+		ua_respond(u, x, &(struct ua_response){.status = 100});
 		return;
 	}
-	struct response r = {.status = s->status, .sdp = s->sdp, .fork = s->fork, .version = 1};
+	struct ua_response r = {.status = s->status, .sdp = s->sdp, .fork = s->fork, .version = 1};
 	if (s->status >= 300) {
 		if (!x->tags[s->fork].len)
-			x->tags[s->fork] = make_token(u, "t");
+			x->tags[s->fork] = ua_make_token(u, "t");
 		r.to_tag = x->tags[s->fork];
-		respond(u, x, &r);
+		ua_respond(u, x, &r);
 		return;
 	}
 	struct ua_dialog *d = dialog_of_fork(u, x, &m, s->fork);
 	r.to_tag = d->local_tag;
 	r.contact = true;
 	if (s->status < 200) {
-		respond(u, x, &r);
-		trigger(u, UA_AFTER_RINGING);
+		bool reliable = s->reliable && supports_rel100(&m);
+		if (reliable)
+			r.rseq = x->rseq = x->rseq ? x->rseq + 1 : dice_range(u->dice, 1, 9999);
+		ua_respond(u, x, &r);
+		if (reliable) {
+			x->rel_pending = true;
+			x->interval_ms = UA_T1;
+			x->again_ms = ua_now(u) + UA_T1;
+			x->deadline_ms = ua_now(u) + UA_LONG;
+		}
+		ua_trigger(u, UA_AFTER_RINGING);
 		return;
 	}
 	u->answered++;
-	accept(u, x, d, &r);
+	ua_accept(u, x, d, &r);
 }
 
 static void got_cancel(struct ua *u, const struct sip_text *m, struct ua_txn *x)
@@ -447,22 +330,23 @@ static void got_cancel(struct ua *u, const struct sip_text *m, struct ua_txn *x)
 			invite = o;
 	}
 	if (!invite) {
-		respond(u, x, &(struct response){.status = 481, .to_tag = make_token(u, "t")});
+		ua_respond(u, x,
+			   &(struct ua_response){.status = 481, .to_tag = ua_make_token(u, "t")});
 		return;
 	}
 	if (!invite->tags[0].len)
-		invite->tags[0] = make_token(u, "t");
-	respond(u, x, &(struct response){.status = 200, .to_tag = invite->tags[0]});
+		invite->tags[0] = ua_make_token(u, "t");
+	ua_respond(u, x, &(struct ua_response){.status = 200, .to_tag = invite->tags[0]});
 	if (invite->state == UA_TXN_DONE || u->plan.deaf_to_cancel)
 		return;
-	respond(u, invite, &(struct response){.status = 487, .to_tag = invite->tags[0]});
+	ua_respond(u, invite, &(struct ua_response){.status = 487, .to_tag = invite->tags[0]});
 	for (int i = 0; i < UA_DIALOGS; i++)
 		if (u->dialogs[i].state == UA_DIALOG_EARLY &&
 		    str_eq(u->dialogs[i].call_id, m->call_id))
-			end_dialog(u, &u->dialogs[i]);
+			ua_end_dialog(u, &u->dialogs[i]);
 }
 
-static bool invite_is_open(const struct ua *u, const struct ua_dialog *d)
+bool ua_invite_is_open(const struct ua *u, const struct ua_dialog *d)
 {
 	for (int i = 0; i < UA_TXNS; i++) {
 		const struct ua_txn *x = &u->txns[i];
@@ -473,19 +357,19 @@ static bool invite_is_open(const struct ua *u, const struct ua_dialog *d)
 	return false;
 }
 
-static void answer_in_dialog(struct ua *u, struct ua_txn *x)
+void ua_answer_in_dialog(struct ua *u, struct ua_txn *x)
 {
 	struct ua_dialog *d = &u->dialogs[x->dialog];
 	struct sip_text m;
 	CHECK(sip_text_read(x->request, &m));
 	uint16_t status = u->plan.in_dialog_status ? u->plan.in_dialog_status : 200;
-	struct response r = {.status = status, .version = d->version};
+	struct ua_response r = {.status = status, .version = d->version};
 	if (d->state == UA_DIALOG_ENDED)
 		r.status = 481;
-	else if (x->invite && invite_is_open(u, d))
+	else if (x->invite && ua_invite_is_open(u, d))
 		r.status = 491;
 	if (r.status >= 300) {
-		respond(u, x, &r);
+		ua_respond(u, x, &r);
 		return;
 	}
 	r.contact = x->invite || str_eq(m.method, STR("UPDATE"));
@@ -493,38 +377,67 @@ static void answer_in_dialog(struct ua *u, struct ua_txn *x)
 	if (m.contact.len)
 		d->target = m.contact;
 	if (x->invite)
-		accept(u, x, d, &r);
+		ua_accept(u, x, d, &r);
 	else
-		respond(u, x, &r);
+		ua_respond(u, x, &r);
+}
+
+static void got_prack(struct ua *u, const struct sip_text *m, struct ua_txn *x)
+{
+	struct str rack = sip_text_header(m, "RAck", 0), rseq, cseq;
+	uint32_t n, c;
+	if (!str_cut_word(&rack, &rseq) || !str_cut_word(&rack, &cseq) ||
+	    str_to_u32(rseq, UINT32_MAX, &n) != OK || str_to_u32(cseq, UINT32_MAX, &c) != OK) {
+		faults_add(u->faults, "%s got a PRACK without RAck", u->p.name);
+		ua_respond(u, x, &(struct ua_response){.status = 400});
+		return;
+	}
+	for (int i = 0; i < UA_TXNS; i++) {
+		struct ua_txn *o = &u->txns[i];
+		if (o->state == UA_TXN_FREE || o->client || !o->invite || o->cseq != c ||
+		    o->rseq != n || !o->rel_pending)
+			continue;
+		o->rel_pending = false;
+		o->again_ms = 0;
+		u->pracks++;
+		ua_respond(u, x, &(struct ua_response){.status = 200});
+		return;
+	}
+	faults_add(u->faults, "%s got a PRACK for nothing", u->p.name);
+	ua_respond(u, x, &(struct ua_response){.status = 481});
 }
 
 static void got_in_dialog(struct ua *u, const struct sip_text *m, struct ua_txn *x)
 {
 	struct ua_dialog *d = find_dialog(u, m);
 	if (!d) {
-		respond(u, x, &(struct response){.status = 481});
+		ua_respond(u, x, &(struct ua_response){.status = 481});
 		return;
 	}
 	x->dialog = (int)(d - u->dialogs);
 	if (m->cseq <= d->remote_cseq) {
 		/* A datagram that was overtaken by a later request is no fault of the sender. */
-		respond(u, x, &(struct response){.status = 500});
+		ua_respond(u, x, &(struct ua_response){.status = 500});
 		return;
 	}
 	d->remote_cseq = m->cseq;
+	if (str_eq(m->method, STR("PRACK"))) {
+		got_prack(u, m, x);
+		return;
+	}
 	if (str_eq(m->method, STR("BYE"))) {
 		if (d->state == UA_DIALOG_EARLY)
 			faults_add(u->faults, "%s got a BYE in an early dialog", u->p.name);
-		respond(u, x, &(struct response){.status = 200});
+		ua_respond(u, x, &(struct ua_response){.status = 200});
 		d->bye_received = true;
 		d->ok = STR_NONE;
-		end_dialog(u, d);
+		ua_end_dialog(u, d);
 		return;
 	}
-	x->answer_ms = now_of(u) + u->plan.in_dialog_ms;
+	x->answer_ms = ua_now(u) + u->plan.in_dialog_ms;
 	if (u->plan.in_dialog_ms == 0) {
 		x->answer_ms = 0;
-		answer_in_dialog(u, x);
+		ua_answer_in_dialog(u, x);
 	}
 }
 
@@ -536,7 +449,7 @@ static void got_ack(struct ua *u, const struct sip_text *m)
 	d->ok = STR_NONE;
 	d->acked = true;
 	if (d->state == UA_DIALOG_CONFIRMED)
-		trigger(u, UA_AFTER_ANSWER);
+		ua_trigger(u, UA_AFTER_ANSWER);
 }
 
 /* A request that is no retransmission. */
@@ -549,14 +462,16 @@ static void got_request(struct ua *u, const struct sip_text *m, struct ua_txn *x
 	} else if (x->invite) {
 		u->invited++;
 		if (u->plan.step_count == 0) {
-			respond(u, x,
-				&(struct response){.status = 480, .to_tag = make_token(u, "t")});
+			ua_respond(u, x,
+				   &(struct ua_response){.status = 480,
+							 .to_tag = ua_make_token(u, "t")});
 			return;
 		}
-		x->answer_ms = now_of(u);
-		trigger(u, UA_AFTER_START);
+		x->answer_ms = ua_now(u);
+		ua_trigger(u, UA_AFTER_START);
 	} else {
-		respond(u, x, &(struct response){.status = 200, .to_tag = make_token(u, "t")});
+		ua_respond(u, x,
+			   &(struct ua_response){.status = 200, .to_tag = ua_make_token(u, "t")});
 	}
 }
 
@@ -578,7 +493,7 @@ static void receive_request(struct ua *u, const struct sip_text *m, const struct
 			continue;
 		/* Retransmission: the 2xx of an INVITE goes by its own timer. */
 		if (x->last.len && !(x->invite && x->status / 100 == 2))
-			send_path(u, &x->path, x->last);
+			ua_send(u, &x->path, x->last);
 		return;
 	}
 	if (ack) {
@@ -587,7 +502,7 @@ static void receive_request(struct ua *u, const struct sip_text *m, const struct
 	}
 	struct ua_txn *x = new_txn(u, false);
 	struct sip_text own;
-	x->request = keep(u, m->all);
+	x->request = ua_keep(u, m->all);
 	CHECK(sip_text_read(x->request, &own));
 	x->method = own.method;
 	x->invite = str_eq(own.method, STR("INVITE"));
@@ -599,54 +514,65 @@ static void receive_request(struct ua *u, const struct sip_text *m, const struct
 	struct addr sent_by;
 	if (from->transport != TRANSPORT_UDP && addr_parse(own.sent_by, &sent_by) == OK)
 		x->path.to = sent_by;
-	x->start_ms = now_of(u);
+	x->start_ms = ua_now(u);
 	got_request(u, &own, x);
 }
 
 /* ---- responses to our requests */
 
-static void send_bye(struct ua *u, struct ua_dialog *d)
+void ua_send_bye(struct ua *u, struct ua_dialog *d)
 {
-	struct request r = {.method = STR("BYE"), .uri = d->target};
+	struct ua_request r = {.method = STR("BYE"), .uri = d->target};
 	d->bye_sent = true;
-	start(u, (int)(d - u->dialogs), &r);
-	end_dialog(u, d);
+	ua_start(u, (int)(d - u->dialogs), &r);
+	ua_end_dialog(u, d);
 	/* Whatever else is open in the dialog may never be answered now. */
 	for (int i = 0; i < UA_TXNS; i++) {
 		struct ua_txn *x = &u->txns[i];
 		if (x->client && x->state == UA_TXN_PROCEEDING && !x->deadline_ms &&
 		    x->dialog == (int)(d - u->dialogs))
-			x->deadline_ms = now_of(u) + LONG;
+			x->deadline_ms = ua_now(u) + UA_LONG;
 	}
 }
 
-static void send_cancel(struct ua *u, struct ua_txn *invite)
+void ua_send_cancel(struct ua *u, struct ua_txn *invite)
 {
 	struct ua_dialog *d = &u->dialogs[invite->dialog];
 	struct ua_txn *x = new_txn(u, true);
 	struct sip_text m;
 	CHECK(sip_text_read(invite->request, &m));
-	struct request r = {.method = STR("CANCEL"),
-			    .uri = keep(u, m.uri),
-			    .branch = invite->branch,
-			    .cseq = invite->cseq};
+	struct ua_request r = {.method = STR("CANCEL"),
+			       .uri = ua_keep(u, m.uri),
+			       .branch = invite->branch,
+			       .cseq = invite->cseq};
 	x->method = r.method;
 	x->branch = r.branch;
 	x->cseq = r.cseq;
 	x->dialog = invite->dialog;
 	struct ua_dialog plain = *d;
 	plain.routes = STR_NONE;
-	x->request = x->last = write_request(u, &plain, &r);
+	x->request = x->last = ua_write_request(u, &plain, &r);
 	x->path = invite->path;
-	x->start_ms = now_of(u);
-	x->deadline_ms = now_of(u) + LONG;
+	x->start_ms = ua_now(u);
+	x->deadline_ms = ua_now(u) + UA_LONG;
 	if (x->path.transport == TRANSPORT_UDP) {
-		x->interval_ms = T1;
-		x->again_ms = now_of(u) + T1;
+		x->interval_ms = UA_T1;
+		x->again_ms = ua_now(u) + UA_T1;
 	}
 	invite->cancelled = false;
-	invite->deadline_ms = now_of(u) + LONG;
-	send_path(u, &x->path, x->last);
+	invite->deadline_ms = ua_now(u) + UA_LONG;
+	ua_send(u, &x->path, x->last);
+}
+
+void ua_send_elsewhere(struct ua *u, const struct ua_txn *invite)
+{
+	struct ua_dialog *d = &u->dialogs[invite->dialog], early = *d;
+	d->target = sip_text_uri(d->remote);
+	d->remote_tag = d->routes = STR_NONE;
+	d->cseq--;
+	struct ua_request r = {.method = STR("INVITE"), .uri = d->target, .sdp = true};
+	ua_start(u, invite->dialog, &r)->elsewhere = true;
+	*d = early;
 }
 
 /* The ACK of a refusal: same branch, same place. */
@@ -656,32 +582,36 @@ static void ack_refusal(struct ua *u, struct ua_txn *x, const struct sip_text *m
 	struct sip_text invite;
 	CHECK(sip_text_read(x->request, &invite));
 	plain.remote_tag = m->to_tag;
-	struct request r = {
+	struct ua_request r = {
 		.method = STR("ACK"), .uri = invite.uri, .branch = x->branch, .cseq = x->cseq};
-	x->last = write_request(u, &plain, &r);
-	send_path(u, &x->path, x->last);
+	x->last = ua_write_request(u, &plain, &r);
+	ua_send(u, &x->path, x->last);
 }
 
 /* The ACK of a 2xx: a branch of its own, the dialog's route; kept for repeated 2xx. */
 static void ack_answer(struct ua *u, struct ua_dialog *d, struct ua_txn *x, bool offered)
 {
-	struct request r = {.method = STR("ACK"),
-			    .uri = d->target,
-			    .branch = make_token(u, "z9hG4bK"),
-			    .cseq = x->cseq,
-			    .sdp = !offered};
-	d->ack = write_request(u, d, &r);
+	struct ua_request r = {.method = STR("ACK"),
+			       .uri = d->target,
+			       .branch = ua_make_token(u, "z9hG4bK"),
+			       .cseq = x->cseq,
+			       .sdp = !offered};
+	d->ack = ua_write_request(u, d, &r);
 	d->ack_cseq = x->cseq;
 }
 
 static void send_ack(struct ua *u, struct ua_dialog *d)
 {
 	struct ua_path path = {NET_NONE, hop_of(u, d), u->p.transport};
-	send_path(u, &path, d->ack);
+	ua_send(u, &path, d->ack);
 }
 
 static void invite_answered(struct ua *u, struct ua_txn *x, const struct sip_text *m)
 {
+	if (x->elsewhere) {
+		faults_add(u->faults, "%s was answered twice for one call", u->p.name);
+		return;
+	}
 	struct ua_dialog *d = &u->dialogs[x->dialog];
 	bool initial = d->state == UA_DIALOG_EARLY;
 	if (x->state == UA_TXN_DONE) {
@@ -698,47 +628,88 @@ static void invite_answered(struct ua *u, struct ua_txn *x, const struct sip_tex
 		faults_add(u->faults, "%s got a 2xx without Contact", u->p.name);
 	struct sip_text own;
 	CHECK(sip_text_read(x->request, &own));
-	if (!m->body.len)
+	if (!m->body.len && !d->early_sdp)
 		faults_add(u->faults, "%s got a 2xx to INVITE without SDP", u->p.name);
 	x->state = UA_TXN_DONE;
 	x->status = (uint16_t)m->status;
 	x->again_ms = 0;
-	x->deadline_ms = now_of(u) + LONG;
+	x->deadline_ms = ua_now(u) + UA_LONG;
 	if (initial) {
-		d->remote_tag = keep(u, m->to_tag);
+		d->remote_tag = ua_keep(u, m->to_tag);
 		d->routes = routes_of(u, m, true);
 		d->state = UA_DIALOG_CONFIRMED;
 		u->status = (uint16_t)m->status;
 	}
-	d->target = keep(u, m->contact);
+	d->target = ua_keep(u, m->contact);
 	ack_answer(u, d, x, own.body.len > 0);
 	send_ack(u, d);
 	if (initial && u->cancelled)
-		send_bye(u, d);
+		ua_send_bye(u, d);
 	else if (initial)
-		trigger(u, UA_AFTER_ANSWER);
+		ua_trigger(u, UA_AFTER_ANSWER);
 }
 
 static void invite_refused(struct ua *u, struct ua_txn *x, const struct sip_text *m)
 {
 	struct ua_dialog *d = &u->dialogs[x->dialog];
+	if (x->elsewhere && m->status != 482)
+		faults_add(u->faults, "%s got %u to an INVITE that came twice", u->p.name,
+			   m->status);
 	if (x->state == UA_TXN_DONE) {
 		if (x->status != m->status)
 			faults_add(u->faults, "%s got %u after %u", u->p.name, m->status,
 				   x->status);
 		else
-			send_path(u, &x->path, x->last);
+			ua_send(u, &x->path, x->last);
 		return;
 	}
 	x->state = UA_TXN_DONE;
 	x->status = (uint16_t)m->status;
 	x->again_ms = 0;
-	x->deadline_ms = now_of(u) + LONG;
-	if (d->state == UA_DIALOG_EARLY) {
+	x->deadline_ms = ua_now(u) + UA_LONG;
+	if (d->state == UA_DIALOG_EARLY && !x->elsewhere) {
 		u->status = (uint16_t)m->status;
-		end_dialog(u, d);
+		ua_end_dialog(u, d);
 	}
 	ack_refusal(u, x, m);
+}
+
+/* A request in the early dialog can now be sent. */
+static void learn_early(struct ua *u, struct ua_dialog *d, const struct sip_text *m)
+{
+	d->remote_tag = ua_keep(u, m->to_tag);
+	d->routes = routes_of(u, m, true);
+	if (m->contact.len)
+		d->target = ua_keep(u, m->contact);
+}
+
+/* RFC 3262: acknowledged by a PRACK; the next number only, and each once. */
+static void got_reliable(struct ua *u, struct ua_txn *x, const struct sip_text *m)
+{
+	struct ua_dialog *d = &u->dialogs[x->dialog];
+	struct str rseq = sip_text_header(m, "RSeq", 0);
+	char mem[64];
+	struct buf b;
+	uint32_t n;
+	if (!u->plan.rel100)
+		faults_add(u->faults, "%s got a reliable %u that it cannot take", u->p.name,
+			   m->status);
+	if (!m->contact.len)
+		faults_add(u->faults, "%s got a reliable %u without Contact", u->p.name, m->status);
+	if (str_to_u32(rseq, UINT32_MAX, &n) != OK || n == 0) {
+		faults_add(u->faults, "%s got RSeq %.*s", u->p.name, STR_ARG(rseq));
+		return;
+	}
+	if (d->rseq && n != d->rseq + 1)
+		return;
+	d->rseq = n;
+	d->early_sdp |= m->body.len > 0;
+	buf_init(&b, mem, sizeof(mem));
+	buf_printf(&b, "RAck: %u %u INVITE\r\n", n, x->cseq);
+	buf_char(&b, 0);
+	struct ua_request r = {.method = STR("PRACK"), .uri = d->target, .extra = mem};
+	ua_start(u, x->dialog, &r);
+	u->pracks++;
 }
 
 static void got_provisional(struct ua *u, struct ua_txn *x, const struct sip_text *m)
@@ -755,12 +726,15 @@ static void got_provisional(struct ua *u, struct ua_txn *x, const struct sip_tex
 		if (!m->to_tag.len)
 			faults_add(u->faults, "%s got a %u without To tag", u->p.name, m->status);
 		u->early_media |= m->body.len > 0;
+		learn_early(u, &u->dialogs[x->dialog], m);
+		if (sip_text_header(m, "RSeq", 0).len)
+			got_reliable(u, x, m);
 		if (!u->rang)
-			trigger(u, UA_AFTER_RINGING);
+			ua_trigger(u, UA_AFTER_RINGING);
 		u->rang = true;
 	}
 	if (x->cancelled)
-		send_cancel(u, x);
+		ua_send_cancel(u, x);
 }
 
 static void receive_response(struct ua *u, const struct sip_text *m)
@@ -802,10 +776,10 @@ static void receive_response(struct ua *u, const struct sip_text *m)
 	x->state = UA_TXN_DONE;
 	x->status = (uint16_t)m->status;
 	x->again_ms = 0;
-	x->deadline_ms = now_of(u) + T4;
+	x->deadline_ms = ua_now(u) + UA_T4;
 	if (m->status == 481 && d->state == UA_DIALOG_CONFIRMED &&
 	    !str_eq(x->method, STR("CANCEL")))
-		send_bye(u, d);
+		ua_send_bye(u, d);
 }
 
 void ua_receive(struct ua *u, struct str bytes, const struct ua_path *from)
@@ -832,211 +806,6 @@ void ua_conn_closed(struct ua *u, int conn)
 		if (x->state != UA_TXN_FREE && x->path.conn == conn)
 			x->path.conn = NET_NONE;
 	}
-}
-
-/* ---- time */
-
-static struct ua_dialog *talking(struct ua *u)
-{
-	for (int i = 0; i < UA_DIALOGS; i++) {
-		struct ua_dialog *d = &u->dialogs[i];
-		if (d->state == UA_DIALOG_CONFIRMED && (d->caller || d->acked))
-			return d;
-	}
-	return NULL;
-}
-
-static void cancel(struct ua *u)
-{
-	for (int i = 0; i < UA_TXNS; i++) {
-		struct ua_txn *x = &u->txns[i];
-		if (!x->client || !x->invite || x->state == UA_TXN_FREE ||
-		    x->state == UA_TXN_DONE || u->dialogs[x->dialog].state != UA_DIALOG_EARLY)
-			continue;
-		u->cancelled = true;
-		x->cancelled = true;
-		if (x->state == UA_TXN_PROCEEDING)
-			send_cancel(u, x);
-	}
-}
-
-static void close_all(struct ua *u)
-{
-	for (int i = 0; i < u->net->conn_count; i++)
-		for (int side = 0; side < 2; side++)
-			if (u->net->conns[i].node[side] == u->p.node)
-				net_close(u->net, i, side);
-}
-
-static void act(struct ua *u, enum ua_act what)
-{
-	struct ua_dialog *d = talking(u);
-	struct request r = {0};
-	switch (what) {
-	case UA_CANCEL: cancel(u); return;
-	case UA_CLOSE: close_all(u); return;
-	case UA_VANISH:
-		close_all(u);
-		u->vanished = true;
-		net_set_up(u->net, u->p.node, false);
-		return;
-	case UA_BYE:
-		if (d)
-			send_bye(u, d);
-		return;
-	case UA_REINVITE:
-		/* §14.1: not while an INVITE is under way in either direction. */
-		if (!d || invite_is_open(u, d) || d->ok.len)
-			return;
-		d->version++;
-		r = (struct request){.method = STR("INVITE"), .sdp = true};
-		break;
-	case UA_UPDATE:
-		if (!d)
-			return;
-		d->version++;
-		r = (struct request){.method = STR("UPDATE"), .sdp = true};
-		break;
-	case UA_INFO: r = (struct request){.method = STR("INFO")}; break;
-	case UA_OPTIONS: r = (struct request){.method = STR("OPTIONS")}; break;
-	case UA_ACT_COUNT: break;
-	}
-	if (!d)
-		return;
-	r.uri = d->target;
-	start(u, (int)(d - u->dialogs), &r);
-}
-
-static void txn_deadline(struct ua *u, struct ua_txn *x)
-{
-	struct ua_dialog *d = x->dialog == UA_NONE ? NULL : &u->dialogs[x->dialog];
-	enum ua_txn_state was = x->state;
-	x->state = UA_TXN_FREE;
-	if (!x->client && x->invite && x->status >= 300 && !x->acked && !u->lenient)
-		faults_add(u->faults, "%s said %u and never got an ACK", u->p.name, x->status);
-	if (!x->client || was == UA_TXN_DONE || !d)
-		return;
-	if (!u->lenient)
-		faults_add(u->faults, "%s never got an answer to its %.*s", u->p.name,
-			   STR_ARG(x->method));
-	if (x->invite && d->state == UA_DIALOG_EARLY) {
-		u->status = 408;
-		end_dialog(u, d);
-	} else if (d->state == UA_DIALOG_CONFIRMED) {
-		/* RFC 5057: no answer in a dialog ends it. */
-		send_bye(u, d);
-	}
-}
-
-static void tick_txn(struct ua *u, struct ua_txn *x)
-{
-	uint64_t now = now_of(u);
-	if (x->deadline_ms && x->deadline_ms <= now) {
-		txn_deadline(u, x);
-		return;
-	}
-	if (x->again_ms && x->again_ms <= now) {
-		x->interval_ms *= 2;
-		bool capped = !(x->client && x->invite);
-		if (capped && x->interval_ms > T2)
-			x->interval_ms = T2;
-		x->again_ms = now + x->interval_ms;
-		send_path(u, &x->path, x->last);
-	}
-	if (x->answer_ms && x->dialog != UA_NONE && x->answer_ms <= now) {
-		x->answer_ms = 0;
-		answer_in_dialog(u, x);
-	}
-}
-
-/* When the plan's next answer to this INVITE is due; 0: none. */
-static uint64_t step_ms(const struct ua *u, const struct ua_txn *x)
-{
-	if (x->client || !x->invite || x->dialog != UA_NONE || !x->answer_ms ||
-	    x->next_step >= u->plan.step_count)
-		return 0;
-	const struct ua_step *s = &u->plan.steps[x->next_step];
-	/* Further forks' 2xx follow the first; all else ends with the final answer. */
-	if (x->state == UA_TXN_DONE && (x->status / 100 != 2 || s->status / 100 != 2))
-		return 0;
-	return x->start_ms + s->after_ms;
-}
-
-static void tick_ok(struct ua *u, struct ua_dialog *d)
-{
-	uint64_t now = now_of(u);
-	if (!d->ok.len)
-		return;
-	if (d->ok_deadline_ms <= now) {
-		d->ok = STR_NONE;
-		if (!u->lenient)
-			faults_add(u->faults, "%s never got the ACK of its 2xx", u->p.name);
-		if (d->state == UA_DIALOG_CONFIRMED)
-			send_bye(u, d);
-	} else if (d->ok_again_ms <= now) {
-		d->ok_interval_ms = d->ok_interval_ms * 2 > T2 ? T2 : d->ok_interval_ms * 2;
-		d->ok_again_ms = now + d->ok_interval_ms;
-		send_path(u, &d->ok_path, d->ok);
-	}
-}
-
-void ua_tick(struct ua *u)
-{
-	uint64_t now = now_of(u);
-	if (u->vanished)
-		return;
-	for (int i = 0; i < UA_TXNS; i++) {
-		struct ua_txn *x = &u->txns[i];
-		uint64_t at;
-		while (x->state != UA_TXN_FREE && (at = step_ms(u, x)) != 0 && at <= now)
-			take_step(u, x);
-		if (x->state != UA_TXN_FREE)
-			tick_txn(u, x);
-	}
-	for (int i = 0; i < UA_DIALOGS; i++)
-		if (u->dialogs[i].state != UA_DIALOG_FREE)
-			tick_ok(u, &u->dialogs[i]);
-	for (size_t i = 0; i < u->plan.todo_count; i++) {
-		struct ua_todo *t = &u->plan.todos[i];
-		if (t->at_ms && !t->done && t->at_ms <= now) {
-			t->done = true;
-			act(u, t->act);
-		}
-	}
-}
-
-static void sooner(uint64_t *least, uint64_t at)
-{
-	if (at && at < *least)
-		*least = at;
-}
-
-uint64_t ua_next_ms(const struct ua *u)
-{
-	uint64_t least = UINT64_MAX;
-	if (u->vanished)
-		return least;
-	for (int i = 0; i < UA_TXNS; i++) {
-		const struct ua_txn *x = &u->txns[i];
-		if (x->state == UA_TXN_FREE)
-			continue;
-		sooner(&least, x->again_ms);
-		sooner(&least, x->deadline_ms);
-		sooner(&least, step_ms(u, x));
-		if (x->dialog != UA_NONE)
-			sooner(&least, x->answer_ms);
-	}
-	for (int i = 0; i < UA_DIALOGS; i++) {
-		const struct ua_dialog *d = &u->dialogs[i];
-		if (d->state != UA_DIALOG_FREE && d->ok.len) {
-			sooner(&least, d->ok_again_ms);
-			sooner(&least, d->ok_deadline_ms);
-		}
-	}
-	for (size_t i = 0; i < u->plan.todo_count; i++)
-		if (!u->plan.todos[i].done)
-			sooner(&least, u->plan.todos[i].at_ms);
-	return least;
 }
 
 void ua_init(struct ua *u, const struct ua_params *p, struct net *net, struct faults *faults)

@@ -21,7 +21,8 @@ struct ua_step {
 	uint16_t status;
 	uint32_t after_ms;
 	bool sdp;
-	uint8_t fork; /* the answers of a forking proxy behind: each fork has its own To tag */
+	uint8_t fork;  /* the answers of a forking proxy behind: each fork has its own To tag */
+	bool reliable; /* 1xx by RFC 3262, if the caller can take it */
 };
 
 enum ua_when {
@@ -38,8 +39,11 @@ enum ua_act {
 	UA_UPDATE,
 	UA_INFO,
 	UA_OPTIONS,
-	UA_CLOSE,  /* closes its connections */
-	UA_VANISH, /* power cut: says nothing any more */
+	UA_BYE_EARLY, /* caller: BYE instead of CANCEL (RFC 3261 §15) */
+	UA_ELSEWHERE, /* caller: the INVITE once more, as if by another way */
+	UA_PROBE,     /* requests outside any dialog, of several methods */
+	UA_CLOSE,     /* closes its connections */
+	UA_VANISH,    /* power cut: says nothing any more */
 	UA_ACT_COUNT
 };
 
@@ -57,6 +61,8 @@ struct ua_plan {
 	struct ua_todo todos[UA_TODOS];
 	size_t todo_count;
 	bool deaf_to_cancel;       /* says 200 to CANCEL and goes on ringing: as if they crossed */
+	bool late_fork;            /* a 2xx step may follow a refusal: another branch of the fork */
+	bool rel100;               /* can take reliable 1xx */
 	bool offerless;            /* INVITE without SDP; the answer goes in the ACK */
 	uint16_t in_dialog_status; /* answer to INFO, UPDATE, OPTIONS, re-INVITE; 0: 200 */
 	uint32_t in_dialog_ms;     /* how long such an answer takes */
@@ -78,7 +84,9 @@ enum ua_txn_state {
 
 struct ua_txn {
 	enum ua_txn_state state;
-	bool client, invite, cancelled, acked;
+	bool client, invite, cancelled, acked, elsewhere;
+	bool rel_pending; /* server: a reliable 1xx waits for its PRACK */
+	uint32_t rseq;    /* of the latest reliable 1xx */
 	struct str method, branch, sent_by;
 	uint32_t cseq;
 	struct str request; /* whole */
@@ -99,6 +107,8 @@ enum ua_dialog_state { UA_DIALOG_FREE, UA_DIALOG_EARLY, UA_DIALOG_CONFIRMED, UA_
 struct ua_dialog {
 	enum ua_dialog_state state;
 	bool caller, acked, bye_sent, bye_received;
+	bool early_sdp; /* a reliable 1xx had the answer */
+	uint32_t rseq;  /* of the latest reliable 1xx that we took; 0: none */
 	struct str call_id, local, remote, local_tag, remote_tag, target, routes;
 	uint32_t cseq, remote_cseq;
 	uint32_t version; /* of our SDP */
@@ -142,12 +152,15 @@ struct ua {
 	uint64_t ended_ms;
 	/* What came of calls that it got. */
 	uint32_t invited, answered;
+	uint32_t pracks; /* sent, or received in order */
 };
 
 /* `net`, `clock` and the rest outlive it. Listens at p->addr for UDP and for TCP and TLS. */
 void ua_init(struct ua *u, const struct ua_params *p, struct net *net, struct faults *faults);
 /* Calls sip:USER@HOST, sent to the next hop. */
 void ua_call(struct ua *u, const char *user, const char *host);
+/* A request that belongs to no call; its answer is only waited for. */
+void ua_probe(struct ua *u, const char *method, const char *uri);
 void ua_receive(struct ua *u, struct str bytes, const struct ua_path *from);
 void ua_conn_closed(struct ua *u, int conn);
 uint64_t ua_next_ms(const struct ua *u);

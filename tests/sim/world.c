@@ -45,8 +45,13 @@ static void set_defaults(struct world *w, const struct world_options *o)
 {
 	struct world_want *v = &w->want;
 	memset(v, 0, sizeof(*v));
-	v->site = (struct site_params){.pbx_peers = 2, .timer_c_ms = 180000};
-	v->quality = (struct net_quality){o->loss, o->loss, o->loss, 2, 40, 300};
+	v->site = (struct site_params){.pbx_peers = 2, .timer_c_ms = 180000, .generation = 1};
+	v->quality = (struct net_quality){.loss = o->loss,
+					  .repeat = o->loss,
+					  .reorder = o->loss,
+					  .delay_least_ms = 2,
+					  .delay_most_ms = 40,
+					  .late_ms = 300};
 	v->resolver_ms = 20;
 	uint32_t t = dice_range(&w->dice, 0, 99);
 	v->site.outside = t < 70 ? TRANSPORT_UDP : t < 85 ? TRANSPORT_TCP : TRANSPORT_TLS;
@@ -72,6 +77,8 @@ static void make_phones(struct world *w)
 	const struct ua_params params[UA_COUNT] = {
 		[UA_CARRIER] = {"carrier", UA_CARRIER, a->carrier, v->site.outside, out,
 				a->relay_outside, "phone", "900"},
+		[UA_CARRIER2] = {"carrier2", UA_CARRIER2, a->carrier2, v->site.outside, out,
+				 a->relay_outside, "mobile", "901"},
 		[UA_PBX] = {"pbx", UA_PBX, a->pbx[0], v->site.inside, in, a->relay_inside, "canary",
 			    "200"},
 		[UA_PBX2] = {"pbx2", UA_PBX2, a->pbx[1], v->site.inside, in, a->relay_inside,
@@ -93,6 +100,48 @@ static void make_phones(struct world *w)
 	}
 }
 
+enum script { SCRIPT_CALL, SCRIPT_SECOND, SCRIPT_RELOAD, SCRIPT_DRAIN, SCRIPT_DOWN, SCRIPT_UP };
+
+static void plan_script(struct world *w)
+{
+	const struct world_want *v = &w->want;
+	const struct {
+		enum script what;
+		uint32_t at_ms;
+	} rows[] = {{SCRIPT_SECOND, v->second_ms}, {SCRIPT_RELOAD, v->reload_ms},
+		    {SCRIPT_DRAIN, v->drain_ms},   {SCRIPT_DOWN, v->down_ms},
+		    {SCRIPT_UP, v->up_ms},         {SCRIPT_CALL, v->call_ms}};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct happening h = {.kind = HAPPEN_SCRIPT, .to = (int)rows[i].what};
+		if (rows[i].at_ms || rows[i].what == SCRIPT_CALL)
+			clock_plan(&w->clock, &h, START_MS + rows[i].at_ms);
+	}
+}
+
+static void place_call(struct world *w, enum world_ua caller)
+{
+	ua_call(&w->uas[caller], w->want.callee == UA_CARRIER ? "900" : "200",
+		caller == UA_PBX ? "10.77.0.1" : "203.0.113.1");
+}
+
+static void play(struct world *w, enum script what)
+{
+	switch (what) {
+	case SCRIPT_CALL: place_call(w, w->want.caller); break;
+	case SCRIPT_SECOND: place_call(w, UA_CARRIER2); break;
+	case SCRIPT_RELOAD:
+		core_node_reload(&w->core,
+				 w->want.reload_differs ? &w->want.reloaded : &w->want.site);
+		break;
+	case SCRIPT_DRAIN: core_node_drain(&w->core); break;
+	case SCRIPT_DOWN:
+		net_hang_up(&w->net, (int)w->want.callee);
+		net_set_up(&w->net, (int)w->want.callee, false);
+		break;
+	case SCRIPT_UP: net_set_up(&w->net, (int)w->want.callee, true); break;
+	}
+}
+
 static void make(struct world *w, const struct scenario *s, uint64_t seed,
 		 const struct world_options *o)
 {
@@ -102,6 +151,7 @@ static void make(struct world *w, const struct scenario *s, uint64_t seed,
 	w->scenario = s;
 	w->seed = seed;
 	w->quiet = false;
+	w->never_before = check_never_count();
 	clock_reset(&w->clock, START_MS);
 	arena_reset(&w->arena);
 	dice_init(&w->dice, seed, salt);
@@ -134,6 +184,7 @@ static void make(struct world *w, const struct scenario *s, uint64_t seed,
 	}
 	if (w->want.callee_down)
 		net_set_up(&w->net, (int)w->want.callee, false);
+	plan_script(w);
 }
 
 /* Something arrived or changed on the phones' side. */
@@ -184,6 +235,10 @@ static void happened(struct world *w, const struct happening *h)
 {
 	if (!net_happened(&w->net, h))
 		return;
+	if (h->kind == HAPPEN_SCRIPT) {
+		play(w, (enum script)h->to);
+		return;
+	}
 	if (is_core(w, h))
 		core_node_happened(&w->core, h);
 	else
@@ -228,11 +283,11 @@ bool world_run(struct world *w, const struct scenario *s, uint64_t seed,
 	       const struct world_options *o)
 {
 	make(w, s, seed, o);
-	ua_call(&w->uas[w->want.caller], w->want.callee == UA_CARRIER ? "900" : "200",
-		w->want.caller == UA_PBX ? "10.77.0.1" : "203.0.113.1");
 	pass_time(w);
+	if (w->want.noisy)
+		w->faults.count = 0;
 	invariants_check(w);
-	if (s->check)
+	if (s->check && !w->want.noisy)
 		s->check(w);
 	if (!w->want.direct)
 		core_node_release(&w->core);

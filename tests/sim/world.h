@@ -8,7 +8,7 @@
 #include "tests/sim/core_node.h"
 #include "tests/sim/ua.h"
 
-enum world_ua { UA_CARRIER, UA_PBX, UA_PBX2, UA_SPARE, UA_STRANGER, UA_COUNT };
+enum world_ua { UA_CARRIER, UA_CARRIER2, UA_PBX, UA_PBX2, UA_SPARE, UA_STRANGER, UA_COUNT };
 
 /* Filled with defaults by the world, changed by the scenario. */
 struct world_want {
@@ -20,6 +20,13 @@ struct world_want {
 	bool silent_ok; /* requests may stay without an answer or an ACK */
 	bool no_cdr;    /* what is refused before it is anyone's call has none */
 	bool callee_down;
+	bool noisy; /* spoiled messages: what comes of them is anyone's guess, but nothing is left */
+	uint32_t second_ms; /* when a second carrier calls the same callee; 0: never */
+	/* When the operator acts; 0: never. */
+	uint32_t reload_ms, drain_ms, down_ms, up_ms;
+	struct site_params reloaded; /* what reload brings; starts as a copy of site */
+	bool reload_differs;
+	uint32_t call_ms; /* when the caller calls; 0: at once */
 	uint32_t resolver_ms;
 	bool resolver_fails;
 };
@@ -39,7 +46,8 @@ struct world {
 	struct core_node core;
 	struct ua uas[UA_COUNT];
 	struct world_want want;
-	bool quiet; /* everything has come to rest */
+	unsigned long never_before; /* NEVERs of earlier runs */
+	bool quiet;                 /* everything has come to rest */
 };
 
 struct world_options {
