@@ -215,15 +215,15 @@ static bool write_pidfile(const struct daemon *d)
 	return fclose(f) == 0;
 }
 
-/* In the reverse order of the start: first no new commands, then the workers. */
+/* The workers first: they reply on the control sockets. This thread reads no more commands. */
 static void stop(struct daemon *d)
 {
+	for (unsigned w = 0; w < d->started; w++) {
+		loop_release(&d->loops[w]);
+	}
 	metrics_release(&d->http);
 	if (d->ctl && d->ctl->base) {
 		ctl_release(d->ctl);
-	}
-	for (unsigned w = 0; w < d->started; w++) {
-		loop_release(&d->loops[w]);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(d->signals); i++) {
 		if (d->signals[i]) {

@@ -229,17 +229,18 @@ void call_drop_dialogue(struct call *c, unsigned i)
 	c->dialogues[--c->dialogue_count] = NULL;
 }
 
+/* One party may not send: silence is to be expected then, even if the other one could. */
 static bool is_held(const struct dialogue *d)
 {
 	for (unsigned s = 0; s < 2; s++) {
 		for (unsigned i = 0; i < d->legs[s].media_count; i++) {
 			const struct leg_media *m = d->legs[s].media[i];
-			if (m->connected && !(m->streams[LEG_RTP].flow & STREAM_HOLD)) {
-				return false;
+			if (m->connected && m->streams[LEG_RTP].flow & STREAM_HOLD) {
+				return true;
 			}
 		}
 	}
-	return true;
+	return false;
 }
 
 static uint64_t last_media_us(const struct dialogue *d)
@@ -263,13 +264,13 @@ static uint64_t later(uint64_t from_ms, uint64_t timeout_ms)
 
 struct call_deadline call_find_deadline(struct call *c, const struct call_timeouts *t)
 {
-	bool answered = false, held = true;
+	bool answered = false, held = false;
 	for (unsigned i = 0; i < c->dialogue_count; i++) {
 		const struct dialogue *d = c->dialogues[i];
 		uint64_t last = last_media_us(d);
 		c->media_us = last > c->media_us ? last : c->media_us;
 		answered |= d->answered;
-		held = held && (!d->answered || is_held(d));
+		held |= d->answered && is_held(d);
 	}
 	struct call_deadline at = {later(c->signal_ms, t->offer), CALL_END_OFFER};
 	if (answered && held) {

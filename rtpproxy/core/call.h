@@ -69,7 +69,7 @@ enum refusal call_find_delete(const struct call *c, const struct call_names *n, 
 /* How long a call may go on like that, in ms; 0: for ever. */
 struct call_timeouts {
 	uint64_t media; /* without a packet */
-	uint64_t held;  /* the same while all its media is on hold */
+	uint64_t held;  /* the same while some of its media is on hold */
 	uint64_t offer; /* without an answer */
 	uint64_t total;
 };

@@ -534,6 +534,8 @@ static void time_outs(void **state)
 		{"an answered call without media", "a=sendrecv\r\n", false, 60000,
 		 RELAY_ENDED_TIMEOUT},
 		{"an answered call on hold", "a=inactive\r\n", false, 600000, RELAY_ENDED_SILENT},
+		{"an answered call on hold on one side", "a=recvonly\r\n", false, 600000,
+		 RELAY_ENDED_SILENT},
 		{"media that stops after 100 s", "a=sendrecv\r\n", true, 160000,
 		 RELAY_ENDED_TIMEOUT},
 	};
