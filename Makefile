@@ -100,7 +100,7 @@ benches   := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench_*.c))
 helpers   := tests/support/media.o tests/support/site.o tests/support/ports_rec.o
 sim_objs  := $(patsubst %.c,%.o,$(call src,tests/sim))
 
-$(B)/asan/tests/unit/test_%: $(B)/asan/tests/unit/test_%.o $(support:%=$(B)/asan/%) $(config_objs:%=$(B)/asan/%.o) $(call lib,asan)
+$(B)/asan/tests/unit/test_%: $(B)/asan/tests/unit/test_%.o $(support:%=$(B)/asan/%) $(config_objs:%=$(B)/asan/%.o) $(B)/asan/rtpproxy/control.o $(call lib,asan)
 	$(Q)$(call link,asan) -lcmocka
 $(B)/asan/tests/fuzz/fuzz_%: $(B)/asan/tests/fuzz/fuzz_%.o $(B)/asan/tests/fuzz/main_replay.o $(helpers:%=$(B)/asan/%) $(config_objs:%=$(B)/asan/%.o) $(call lib,asan)
 	$(Q)$(call link,asan)
