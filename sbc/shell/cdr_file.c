@@ -133,11 +133,11 @@ static bool write_on(struct cdr_file *f)
 	return true;
 }
 
-static void wait_a_while(struct cdr_file *f)
+static void wait_a_while(struct cdr_file *f, long ms)
 {
 	struct timespec until;
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += CDR_FILE_RETRY_MS * 1000000L;
+	until.tv_nsec += ms * 1000000L;
 	until.tv_sec += until.tv_nsec / 1000000000L;
 	until.tv_nsec %= 1000000000L;
 	pthread_cond_timedwait(&f->wake, &f->lock, &until);
@@ -169,10 +169,13 @@ static void *write_lines(void *arg)
 				break;
 			f->idle = true;
 			if (f->rotate_ms)
-				wait_a_while(f);
+				wait_a_while(f, CDR_FILE_RETRY_MS);
 			else
 				pthread_cond_wait(&f->wake, &f->lock);
 			f->idle = false;
+			/* A wake-up costs the worker more than a line does: gather for a moment. */
+			if (!f->stop && f->pending.len > 0)
+				wait_a_while(f, CDR_FILE_GATHER_MS);
 			continue;
 		}
 		pthread_mutex_unlock(&f->lock);
@@ -187,7 +190,7 @@ static void *write_lines(void *arg)
 			f->lost += f->writing_count + f->pending.count;
 			break;
 		} else {
-			wait_a_while(f);
+			wait_a_while(f, CDR_FILE_RETRY_MS);
 		}
 	}
 	pthread_mutex_unlock(&f->lock);
@@ -280,8 +283,10 @@ void cdr_file_add(struct cdr_file *f, struct str line)
 void cdr_file_flush(struct cdr_file *f)
 {
 	pthread_mutex_lock(&f->lock);
-	if (f->pending.len > 0 && f->idle)
+	if (f->pending.len > 0 && f->idle) {
+		f->idle = false;
 		pthread_cond_signal(&f->wake);
+	}
 	pthread_mutex_unlock(&f->lock);
 }
 

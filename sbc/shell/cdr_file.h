@@ -15,7 +15,12 @@
 #include "common/str.h"
 #include "sbc/core/settings.h"
 
-enum { CDR_FILE_PENDING_MAX = 4 * 1024 * 1024, CDR_FILE_PATH_MAX = 4000, CDR_FILE_RETRY_MS = 500 };
+enum {
+	CDR_FILE_PENDING_MAX = 4 * 1024 * 1024,
+	CDR_FILE_PATH_MAX = 4000,
+	CDR_FILE_RETRY_MS = 500,
+	CDR_FILE_GATHER_MS = 20 /* a line is on its way to the disk this much later at most */
+};
 
 struct cdr_file;
 
