@@ -419,8 +419,11 @@ bool setup_on_answer_media(struct sbc *s, struct call *c, const struct event *e)
 	struct str held = u->held, sdp = STR_NONE;
 
 	u->held = STR_NONE;
-	if (held.len == 0 || msg_index(&s->held, held, 0) != OK) {
+	if (held.len == 0 || msg_index(&s->held, held, 0) != OK) { /* no memory to keep it */
 		block_str_free(&s->blocks, &held);
+		if (u->stage == SETUP_ANSWERING)
+			call_refuse(s, c, 500, STR_NONE, STR_NONE,
+				    &(struct call_ending){.by = CDR_US, .cause = STR("internal")});
 		return false;
 	}
 	if (e->relay.result == RELAY_RESULT_OK)

@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 
+#include "sbc/core/worker.h"
 #include "tests/support/site.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -173,6 +174,20 @@ static void settle(void)
 	CHECK(t.rec.notices[NOTICE_CALL_ENDED] == c.calls_total - c.calls);
 }
 
+/* Memory for texts runs out early, or somewhere in the middle. */
+static void starve(unsigned options)
+{
+	struct block_pool *b = &t.sbc->blocks;
+
+	if (options & 8) {
+		b->limit = BLOCK_SLAB;
+		size_t left = 2048 + (size_t)(options >> 4) * 1024;
+		for (size_t n = BLOCK_MAX; n >= 1024; n /= 2)
+			while (BLOCK_SLAB - b->used >= left + n && block_new(b, n))
+				;
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct script s = {data, size};
@@ -189,6 +204,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (options & 4)
 		t.routes[0].failure_after_ms = 4000;
 	site_start(&t);
+	starve(options);
 	for (int i = 0; i < 64 && s.left; i++)
 		one(&s);
 	settle();
