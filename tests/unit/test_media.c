@@ -108,53 +108,6 @@ static void an_answer_keeps_the_offerers_tag_as_from(void **state)
 	EXPECT_Z(dict_get_str(d, STR("to-tag")), "callee");
 }
 
-static void our_face_is_ours(void **state)
-{
-	(void)state;
-	struct media m;
-	start();
-	media_init(&m, 84, 2);
-	const char *theirs = "v=0\no=alice 99 7 IN IP4 192.0.2.9\ns=Alice's phone\ni=about\n"
-			     "u=http://x\ne=a@b\np=+49\nc=IN IP4 192.0.2.9\nt=0 0\n"
-			     "m=audio 1 RTP/AVP 0\ni=left channel\na=sendrecv\n";
-	EXPECT_INT(media_write_sdp(&out, &m, 0, str_from(theirs)), OK);
-	EXPECT_Z(buf_view(&out),
-		 "v=0\r\no=- 42 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\n"
-		 "t=0 0\r\nm=audio 1 RTP/AVP 0\r\ni=left channel\r\na=sendrecv\r\n");
-}
-
-static void the_version_moves_with_the_text(void **state)
-{
-	(void)state;
-	struct media m;
-	start();
-	media_init(&m, 2, 2);
-	const char *one = SITE_SDP_RELAY, *two = SITE_SDP_RELAY "a=sendonly\r\n";
-	const char *sequence[] = {one, one, two, two, one};
-	const char *versions[] = {"o=- 1 1 ", "o=- 1 1 ", "o=- 1 2 ", "o=- 1 2 ", "o=- 1 3 "};
-	for (size_t i = 0; i < ARRAY_LEN(sequence); i++) {
-		buf_reset(&out);
-		EXPECT_INT(media_write_sdp(&out, &m, 1, str_from(sequence[i])), OK);
-		EXPECT_TRUE(str_find(buf_view(&out), str_from(versions[i])) < out.len);
-	}
-	/* The other side has a face of its own. */
-	buf_reset(&out);
-	EXPECT_INT(media_write_sdp(&out, &m, 0, str_from(one)), OK);
-	EXPECT_TRUE(str_find(buf_view(&out), STR("o=- 1 1 ")) < out.len);
-}
-
-static void sdp_without_an_origin_has_no_face(void **state)
-{
-	(void)state;
-	struct media m;
-	start();
-	media_init(&m, 2, 2);
-	EXPECT_ERR(media_write_sdp(&out, &m, 0, STR("v=0\r\ns=-\r\n")), ERR_BAD);
-	EXPECT_ERR(media_write_sdp(&out, &m, 0, STR("v=0\r\no=a b\r\n")), ERR_BAD);
-	buf_init(&out, out_mem, 60);
-	EXPECT_ERR(media_write_sdp(&out, &m, 0, STR(SITE_SDP_OUT)), ERR_LIMIT);
-}
-
 static void what_is_in_force_can_be_shown(void **state)
 {
 	(void)state;
@@ -223,9 +176,6 @@ int main(void)
 		cmocka_unit_test(an_offer_names_realms_keys_and_policies),
 		cmocka_unit_test(towards_a_plain_side_no_key_is_offered),
 		cmocka_unit_test(an_answer_keeps_the_offerers_tag_as_from),
-		cmocka_unit_test(our_face_is_ours),
-		cmocka_unit_test(the_version_moves_with_the_text),
-		cmocka_unit_test(sdp_without_an_origin_has_no_face),
 		cmocka_unit_test(what_is_in_force_can_be_shown),
 		cmocka_unit_test(the_cdr_reads_both_legs),
 	};
