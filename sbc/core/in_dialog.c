@@ -443,7 +443,7 @@ void in_dialog_on_request(struct sbc *s, struct call *c, const struct msg *m, co
 		return;
 	}
 	if (dialog_take_cseq(d, m) != OK) {
-		worker_reply(s, m, f, 500, STR_NONE, STR_NONE);
+		answer_now(s, c, m, f, 500, STR_NONE);
 		return;
 	}
 	if (c->state >= CALL_ENDING) {

@@ -91,40 +91,77 @@ static bool read_start(struct str line, struct sip_text *m)
 	return true;
 }
 
+/* The first of each header that every message has, in one walk. */
+struct known {
+	struct str via, length, contact, cseq;
+};
+
+static void read_header(struct str line, struct sip_text *m, struct known *k)
+{
+	size_t colon = str_index(line, ':');
+	if (colon == line.len)
+		return;
+	struct str name = str_trim((struct str){line.p, colon});
+	const struct {
+		const char *name;
+		struct str *to;
+	} rows[] = {{"Via", &k->via},
+		    {"From", &m->from},
+		    {"To", &m->to},
+		    {"Call-ID", &m->call_id},
+		    {"CSeq", &k->cseq},
+		    {"Contact", &k->contact},
+		    {"Content-Length", &k->length}};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (name.len && rows[i].to->p == NULL &&
+		    (name.len == 1 || ((name.p[0] ^ rows[i].name[0]) & ~32) == 0) &&
+		    is_name(name, rows[i].name)) {
+			*rows[i].to = str_trim(str_from_offset(line, colon + 1));
+			return;
+		}
+}
+
+static bool read_via(struct str vias, struct sip_text *m)
+{
+	struct str word;
+	if (!str_cut(&vias, ',', &m->via))
+		return false;
+	m->branch = sip_text_param(m->via, "branch");
+	struct str rest = m->via;
+	rest.len = str_index(rest, ';');
+	if (!str_cut_word(&rest, &word))
+		return false;
+	m->sent_by = str_trim(rest);
+	return true;
+}
+
 bool sip_text_read(struct str bytes, struct sip_text *out)
 {
 	struct sip_text m = {.all = bytes};
+	struct known k = {0};
 	size_t end = str_find(bytes, STR("\r\n\r\n"));
 	if (end == bytes.len)
 		return false;
 	m.head = (struct str){bytes.p, end + 2};
 	m.body = str_from_offset(bytes, end + 4);
-	struct str start;
-	if (!str_cut(&m.head, '\n', &start) || !read_start(str_trim(start), &m))
+	struct str line;
+	if (!str_cut(&m.head, '\n', &line) || !read_start(str_trim(line), &m))
 		return false;
-	struct str length = sip_text_header(&m, "Content-Length", 0);
+	struct str rest = m.head;
+	while (str_cut(&rest, '\n', &line))
+		read_header(line, &m, &k);
 	uint32_t n;
-	if (length.len && (str_to_u32(length, 65535, &n) != OK || n != m.body.len))
+	if (k.length.len && (str_to_u32(k.length, 65535, &n) != OK || n != m.body.len))
 		return false;
-	struct str vias = sip_text_header(&m, "Via", 0);
-	(void)str_cut(&vias, ',', &m.via);
-	m.branch = sip_text_param(m.via, "branch");
-	struct str word = STR_NONE, rest = m.via;
-	rest.len = str_index(rest, ';');
-	if (str_cut_word(&rest, &word))
-		m.sent_by = str_trim(rest);
-	m.from = sip_text_header(&m, "From", 0);
-	m.to = sip_text_header(&m, "To", 0);
+	struct str word;
+	if (!str_cut_word(&k.cseq, &word) || str_to_u32(word, UINT32_MAX, &m.cseq) != OK)
+		return false;
+	m.cseq_method = str_trim(k.cseq);
+	if (!read_via(k.via, &m) || !m.from.len || !m.to.len || !m.call_id.len)
+		return false;
 	m.from_tag = sip_text_param(m.from, "tag");
 	m.to_tag = sip_text_param(m.to, "tag");
-	m.call_id = sip_text_header(&m, "Call-ID", 0);
-	m.contact = sip_text_uri(sip_text_header(&m, "Contact", 0));
-	struct str cseq = sip_text_header(&m, "CSeq", 0);
-	if (!str_cut_word(&cseq, &word) || str_to_u32(word, UINT32_MAX, &m.cseq) != OK)
-		return false;
-	m.cseq_method = str_trim(cseq);
-	if (!m.via.len || !m.from.len || !m.to.len || !m.call_id.len)
-		return false;
+	m.contact = sip_text_uri(k.contact);
 	*out = m;
 	return true;
 }
