@@ -745,6 +745,15 @@ static void set_callee_vanishes(struct world *w)
 	w->want.silent_ok = true;
 }
 
+/* Neither the CANCEL nor the INVITE gets an answer any more (RFC 3261 §9.1). */
+static void set_ringing_vanishes(struct world *w)
+{
+	answer(callee(w), 180, draw(w, 50, 400), false);
+	later(callee(w), UA_AFTER_RINGING, draw(w, 100, 500), UA_VANISH);
+	later(caller(w), UA_AFTER_RINGING, draw(w, 1000, 3000), UA_CANCEL);
+	w->want.silent_ok = true;
+}
+
 static void set_caller_vanishes(struct world *w)
 {
 	w->want.site.timer_c_ms = 60000;
@@ -815,6 +824,7 @@ static const struct scenario scenarios[] = {
 	{"the relay dies during the call", set_relay_dies, expect_200},
 	{"connections close", set_connection_closes, NULL},
 	{"the callee vanishes", set_callee_vanishes, NULL},
+	{"the callee vanishes while it rings", set_ringing_vanishes, NULL},
 	{"the caller vanishes", set_caller_vanishes, NULL},
 	{"a stranger calls", set_stranger, check_stranger},
 	{"new settings during the call", set_reload, expect_200},
