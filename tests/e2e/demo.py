@@ -7,7 +7,7 @@ import os, shutil, signal, socket, ssl, subprocess, sys, time
 
 import lib
 from lib import rtp, ulaw_decode, wait_for
-from sallyport_site import OUTSIDE, PHONE_OUT, STRANGER, Site, ladder, sip_lines
+from sallyport_site import INSIDE, OUTSIDE, PHONE_OUT, STRANGER, Site, ladder, sip_lines
 
 NUMBER = "+4930555123"
 SECONDS = 4  # of talk in the good call
@@ -74,8 +74,8 @@ def show_calls(cdrs):
     rows = [("call", "from", "to", "result", "keying", "cipher suite outside", "inside", "talk", "packets", "lost")]
     for c in cdrs:
         media = c.get("media", [])
-        out = [m for m in media if m.get("leg") == "ingress"] or [{}]
-        ins = [m for m in media if m.get("leg") == "egress"] or [{}]
+        sides = ("ingress", "egress") if c.get("ingress_realm") == "outside" else ("egress", "ingress")
+        out, ins = ([m for m in media if m.get("leg") == leg] or [{}] for leg in sides)
         rows.append((c.get("call", ""), c.get("from_number", ""), c.get("to_number", c.get("number_as_dialled", "")),
                      f"{c.get('status', '')} {c.get('cause', '')}", out[0].get("keying", "-"), out[0].get("srtp_suite", "-"),
                      ("RTP" if ins[0] and not ins[0].get("srtp_suite") else ins[0].get("srtp_suite", "-")) if media else "-",
@@ -124,13 +124,24 @@ def main(folder, keep):
     trace = sip_lines(site.sbc.text()[mark:])
     capture.stop()
 
+    # The other way: our offer names the suites, our client checks the phone's certificate.
+    dave = site.outside_phone("+49301", tone=500, called=True)
+    heard_before = inside.heard()
+    inside.dial(f"sip:+49301@{INSIDE}:{site.v['udp_port']}")
+    inside.wait_event("CALL_ESTABLISHED")
+    wait_for("media the other way", lambda: dave.heard() and inside.heard() != heard_before and
+             min(os.path.getsize(dave.heard()), os.path.getsize(inside.heard())) > SECONDS * 8000, 20)
+    inside.hangup()
+    inside.wait_event("CALL_CLOSED")
+    cdrs = site.wait_cdrs(2)
+
     plain = site.outside_phone("carol", srtp=False)
     plain.dial(site.dial_uri(NUMBER))
     refusal = plain.wait_event("CALL_CLOSED").get("param", "")
     answer = stranger_call(site)
-    cdrs = site.wait_cdrs(2)
+    cdrs = site.wait_cdrs(3)
     turned_away = site.sbc.wait_text(rf"event=(refused realm=\S+ source={STRANGER}\S* method=INVITE .*)", 5).group(1)
-    alice.stop(), plain.stop(), inside.stop()
+    alice.stop(), dave.stop(), plain.stop(), inside.stop()
 
     say("\nThe calls, from the CDRs:\n")
     show_calls(cdrs)
@@ -141,9 +152,12 @@ def main(folder, keep):
     say("\n".join("  " + l for l in ladder(trace, ("phone outside (TLS)", "sallyport", "phone inside (UDP)"),
                                           lambda m: m.get("realm") == "outside").splitlines()))
     say("\nWhat was heard:\n")
-    heard_in, heard_out = lib.measure_wav(inside.heard()), lib.measure_wav(alice.heard())
+    heard_in, heard_out = lib.measure_wav(heard_before), lib.measure_wav(alice.heard())
+    back_in, back_out = lib.measure_wav(inside.heard()), lib.measure_wav(dave.heard())
     check(abs(heard_in[0] - 440) < 440 * 0.02, f"inside heard  {heard_in[0]:.1f} Hz at level {heard_in[1]:.2f}, {heard_in[2]:.1%} of it pure tone (sent: 440 Hz)")
     check(abs(heard_out[0] - 600) < 600 * 0.02, f"outside heard {heard_out[0]:.1f} Hz at level {heard_out[1]:.2f}, {heard_out[2]:.1%} of it pure tone (sent: 600 Hz)")
+    check(abs(back_in[0] - 500) < 500 * 0.02 and abs(back_out[0] - 600) < 600 * 0.02,
+          f"the call from inside to outside: {back_in[0]:.1f} Hz inside (sent: 500), {back_out[0]:.1f} Hz outside (sent: 600)")
     say("\nWhat was checked:\n")
     check(cdrs[0].get("status") == 200, "the good call was answered and ended by the caller")
     if capture.p:

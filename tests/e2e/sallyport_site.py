@@ -74,7 +74,8 @@ class Site:
         span = values.pop("media_ports", 200)
         self.v = dict(
             outside=OUTSIDE, inside=INSIDE, phone_out=PHONE_OUT, phone_in=PHONE_IN, edge_pem=edge[0], edge_key=edge[1], ca=self.ca.cert,
-            tls_port=lib.free_port(OUTSIDE), udp_port=lib.free_port(INSIDE), phone_out_port=lib.free_port(PHONE_OUT),
+            tls_port=lib.free_port(OUTSIDE), udp_port=lib.free_port(INSIDE), phone_out_port=lib.free_port(PHONE_OUT, span=2) + 1,  # baresip: TLS on the port after
+            
             phone_in_port=lib.free_port(PHONE_IN), http_port=lib.free_port("127.0.0.1"),
             ng=os.path.join(folder, "rtp.sock"), cdr=os.path.join(folder, "cdr.jsonl"), control=os.path.join(folder, "sbc.sock"),
             log_sip="on")
@@ -132,10 +133,12 @@ class Site:
             text = r.read().decode()
         return sum(float(m.group(1)) for m in re.finditer(rf"^{re.escape(name)}(?:\{{[^}}]*\}})? ([0-9.e+-]+)$", text, re.M))
 
-    def outside_phone(self, name, srtp=True, tone=440):
+    def outside_phone(self, name, srtp=True, tone=440, called=False):
+        """called: at the address that the trunk's peer names (its TLS port), answering by itself; user `name` is its number."""
         enc = ";mediaenc=srtp-mand" if srtp else ""
         return lib.Phone(self.dir, name, PHONE_OUT, "<sip:" + name + "@{address}:{port};transport=tls>;regint=0" + enc +
-                         ";audio_codecs=PCMU/8000/1", tone=tone, certificate=self.phone_cert, authority=self.ca.cert)
+                         (";answermode=auto" if called else "") + ";audio_codecs=PCMU/8000/1", tone=tone,
+                         certificate=self.phone_cert, authority=self.ca.cert, sip_port=self.v["phone_out_port"] - 1 if called else None)
 
     def inside_phone(self, name, number, tone=600):
         return lib.Phone(self.dir, name, PHONE_IN, "<sip:" + number + "@{address}:{port}>;regint=0;answermode=auto"
