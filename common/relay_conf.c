@@ -37,9 +37,8 @@ static const struct conf_setting media_settings[] = {
 	 .type = CONF_BOOL,
 	 CONF_AT(struct relay_conf_media, anchor),
 	 .def = "on",
-	 .help = "off: media of this realm does not pass through the relay. Nothing is then "
-		 "hidden, "
-		 "re-keyed or measured."},
+	 .help = "off: media of this realm does not pass through the relay. Its addresses, keys "
+		 "and RTCP are then seen by the other side, and nothing is measured."},
 };
 
 const struct conf_section relay_conf_media_section = {

@@ -5,6 +5,7 @@
 #include "common/check.h"
 #include "classify.h"
 #include "rtcp.h"
+#include "rtcp_hide.h"
 #include "rtp.h"
 #include "stream.h"
 
@@ -153,6 +154,21 @@ static void crypt_all(struct forward *f, struct work *w, enum srtp_direction d)
 	w->n = kept;
 }
 
+static enum pkt_fate check_rtcp(const struct forward *f, struct pkt *p)
+{
+	const struct rtcp_hide h = {f->hide, p->stream->main->party};
+	/* Protecting it will need its tail; a packet without one is refused there. */
+	const size_t cap = p->cap > p->len + SRTP_TAIL_MAX ? p->cap - SRTP_TAIL_MAX : p->len;
+	size_t len = p->len;
+	if (rtcp_check(p->data, len) != OK)
+		return FATE_MALFORMED;
+	switch ((int)rtcp_hide(p->data, &len, cap, &h)) {
+	case OK: p->len = (uint32_t)len; return FATE_SENT;
+	case ERR_LIMIT: return FATE_NO_ROOM;
+	default: return FATE_MALFORMED;
+	}
+}
+
 /* Plain bytes now. Padding is looked at here too: in SRTP it was encrypted until now. From here on RTCP
  * carries no names of the side that it came from. */
 static enum pkt_fate check_shape(const struct forward *f, struct pkt *p, struct rtp *out)
@@ -161,10 +177,7 @@ static enum pkt_fate check_shape(const struct forward *f, struct pkt *p, struct 
 	if (p->kind == PKT_RAW)
 		return FATE_SENT;
 	if (p->kind == PKT_RTCP)
-		return rtcp_check(p->data, p->len) == OK &&
-				       rtcp_hide(p->data, p->len, &f->hide) == OK
-			       ? FATE_SENT
-			       : FATE_MALFORMED;
+		return check_rtcp(f, p);
 	return rtp_decode(p->data, p->len, out) == OK &&
 			       rtp_payload_len(out, p->data, p->len, &payload_len) == OK
 		       ? FATE_SENT
@@ -225,6 +238,8 @@ static enum pkt_fate accept_one(const struct forward *f, struct pkt *p, uint64_t
 		return FATE_DIRECTION;
 	if (!stream_take_rate(s, now_us))
 		return FATE_RATE;
+	if (p->kind == PKT_RTCP && p->len == 0)
+		return FATE_HIDDEN;
 	if (!p->out || p->out->main->security == STREAM_CLOSED || !latch_has_target(&p->out->latch))
 		return FATE_NO_PEER;
 	if (!is_open(p->out, SRTP_TX))

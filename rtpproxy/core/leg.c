@@ -93,6 +93,7 @@ static void connect_side(const struct leg *l, struct leg_media *m, const struct 
 		stream_set_unproven(s, l->unproven);
 	}
 	struct stream *rtp = &m->streams[LEG_RTP];
+	stream_set_party(rtp, l->number);
 	stream_set_mux(rtp, m->mux.agreed);
 	stream_set_flow(rtp,
 			(rtp->flow & STREAM_BLOCKED) | (leg_may_send(m, other) ? 0u : STREAM_HOLD));

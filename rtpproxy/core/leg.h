@@ -78,6 +78,7 @@ struct leg {
 	char tag[LIMIT_TAG + 1];
 	char alias[LIMIT_TAG + 1]; /* an earlier to-tag of a serial fork */
 	char label[LIMIT_LABEL + 1];
+	uint64_t number;   /* of the party: random, for its names in RTCP */
 	uint8_t interface; /* index in the relay's configuration */
 	uint8_t tos;
 	struct addr local; /* where its sockets are bound; port 0 */

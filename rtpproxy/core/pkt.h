@@ -59,7 +59,8 @@ enum pkt_kind {
 	X(UNPROVEN, "unproven", "enough was sent to an address that has not answered")             \
 	X(REUSE, "reuse", "sending it would use a key stream twice")                               \
 	X(KEY_END, "key_end", "the key has protected as many packets as it may")                   \
-	X(NO_ROOM, "no_room", "the tag does not fit behind the packet")                            \
+	X(HIDDEN, "hidden", "RTCP of which nothing may be shown to the other side")                \
+	X(NO_ROOM, "no_room", "the tag, or a name in RTCP, does not fit behind the packet")        \
 	X(ENGINE, "engine", "the crypto library refused")
 
 enum pkt_fate {

@@ -362,8 +362,10 @@ static void init_legs(struct work *w, const struct call *c, struct dialogue *d,
 	uint8_t family = family_of(sdp);
 	uint8_t to_family = f->family != ADDR_NONE ? f->family : family;
 	const struct leg *known = call_find_leg(c, n->from_tag);
-	leg_init(&d->legs[0]);
-	leg_init(&d->legs[1]);
+	for (unsigned s = 0; s < 2; s++) {
+		leg_init(&d->legs[s]);
+		rng_bytes(&w->r->rng, &d->legs[s].number, sizeof(d->legs[s].number));
+	}
 	set_interface(
 		w->r, &d->legs[0],
 		known ? known->interface : find_interface(w->r->config, f->direction[0], family));

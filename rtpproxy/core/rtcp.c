@@ -2,7 +2,7 @@
 
 #include "common/rd.h"
 
-enum { WORD = 4, BLOCK_LEN = 24, SR_LEN = 28, RR_LEN = 8, ITEM_PRIV = 8 };
+enum { WORD = 4, BLOCK_LEN = 24, SR_LEN = 28, RR_LEN = 8 };
 
 /* Padding stands at the end of the last part only and counts itself (RFC 3550 §6.4.1). */
 static bool padding_is_good(const uint8_t *part, size_t len, size_t left_after)
@@ -11,11 +11,6 @@ static bool padding_is_good(const uint8_t *part, size_t len, size_t left_after)
 		return true;
 	const size_t pad = part[len - 1];
 	return left_after == 0 && pad >= WORD && pad % WORD == 0 && pad <= len - WORD;
-}
-
-static size_t padding_of(const uint8_t *part, size_t len)
-{
-	return part[0] & 0x20 ? part[len - 1] : 0;
 }
 
 static size_t part_min(uint8_t type, uint8_t count)
@@ -45,82 +40,6 @@ enum err rtcp_check(const uint8_t *p, size_t len)
 			return ERR_BAD;
 		if (parts == RTCP_PARTS_MAX)
 			return ERR_LIMIT;
-		p += n;
-		len -= n;
-	}
-	return OK;
-}
-
-static void hide_text(uint8_t *p, size_t n, const struct siphash_key *key)
-{
-	const uint64_t name = siphash(key, p, n);
-	for (size_t i = 0; i < n; i += 8) {
-		const uint64_t mixed[2] = {name, i};
-		uint64_t letters = siphash(key, mixed, sizeof(mixed));
-		for (size_t k = i; k < n && k < i + 8; k++, letters >>= 8)
-			p[k] = (uint8_t)('a' + (letters & 0xff) % 26);
-	}
-}
-
-/* One chunk: SSRC, items, a zero byte and more up to a whole word. Returns its length; 0: malformed. */
-static size_t hide_chunk(uint8_t *p, size_t len, const struct siphash_key *key)
-{
-	size_t at = WORD;
-	for (;;) {
-		if (at >= len)
-			return 0;
-		const uint8_t type = p[at];
-		if (type == 0)
-			break;
-		if (len - at < 2 || len - at - 2 < p[at + 1])
-			return 0;
-		hide_text(p + at + 2, p[at + 1], key);
-		/* The first byte of a private item is the length of its prefix. */
-		if (type == ITEM_PRIV && p[at + 1] > 0)
-			p[at + 2] = 0;
-		at += 2 + (size_t)p[at + 1];
-	}
-	at = (at / WORD + 1) * WORD;
-	return at <= len ? at : 0;
-}
-
-static enum err hide_chunks(uint8_t *p, size_t len, unsigned count, const struct siphash_key *key)
-{
-	size_t at = WORD;
-	for (unsigned i = 0; i < count; i++) {
-		const size_t n = hide_chunk(p + at, len - at, key);
-		if (n == 0)
-			return ERR_BAD;
-		at += n;
-	}
-	return OK;
-}
-
-/* BYE: sources, then perhaps a length and a text. */
-static enum err hide_reason(uint8_t *p, size_t len, unsigned count, const struct siphash_key *key)
-{
-	const size_t at = WORD + (size_t)WORD * count;
-	if (at > len || (at < len && p[at] > len - at - 1))
-		return ERR_BAD;
-	if (at < len)
-		hide_text(p + at + 1, p[at], key);
-	return OK;
-}
-
-enum err rtcp_hide(uint8_t *p, size_t len, const struct siphash_key *key)
-{
-	while (len >= WORD) {
-		const size_t n = part_len(p);
-		const unsigned count = p[0] & 0x1f;
-		enum err e = OK;
-		if (NEVER(n > len))
-			return ERR_BAD;
-		if (p[1] == RTCP_SDES)
-			e = hide_chunks(p, n, count, key);
-		else if (p[1] == RTCP_BYE)
-			e = hide_reason(p, n - padding_of(p, n), count, key);
-		if (e != OK)
-			return e;
 		p += n;
 		len -= n;
 	}

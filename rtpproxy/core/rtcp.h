@@ -1,6 +1,6 @@
 /*
  * Compound RTCP (RFC 3550 §6): walk with bounds, and the fields of SR and RR that quality needs.
- * Everything else passes by as bytes. Reduced-size RTCP (RFC 5506) is accepted.
+ * Reduced-size RTCP (RFC 5506) is accepted. What may cross to the other side: rtcp_hide.
  */
 #ifndef SALLYPORT_RTCP_H
 #define SALLYPORT_RTCP_H
@@ -11,7 +11,6 @@
 
 #include "common/check.h"
 #include "common/err.h"
-#include "common/siphash.h"
 
 enum {
 	RTCP_HEADER_LEN = 8,
@@ -54,12 +53,6 @@ struct rtcp_walk {
 /* The whole of a plain compound: versions, lengths, padding only at the end, report blocks inside.
  * ERR_BAD; ERR_LIMIT: more than RTCP_PARTS_MAX. */
 enum err rtcp_check(const uint8_t *p, size_t len) MUST_USE;
-/*
- * Replaces the texts of source descriptions and the reason of a goodbye, which name users and inside addresses, by
- * letters made of them and of a secret key: same length, the same for the same text, so that a CNAME still joins
- * streams. Only for bytes that rtcp_check passed. ERR_BAD: their items reach past their part; some may be replaced then.
- */
-enum err rtcp_hide(uint8_t *p, size_t len, const struct siphash_key *key) MUST_USE;
 /* Only for bytes that rtcp_check passed. */
 void rtcp_walk_init(struct rtcp_walk *w, const uint8_t *p, size_t len);
 /* False when there is no further part. */

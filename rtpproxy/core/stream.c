@@ -77,6 +77,12 @@ void stream_take_keys(struct stream *s, struct stream *from)
 	from->security = STREAM_CLOSED;
 }
 
+void stream_set_party(struct stream *s, uint64_t party)
+{
+	CHECK(s->kind == PKT_RTP);
+	s->party = party;
+}
+
 void stream_set_flow(struct stream *s, unsigned flags)
 {
 	CHECK((flags & ~(unsigned)(STREAM_BLOCKED | STREAM_HOLD)) == 0);

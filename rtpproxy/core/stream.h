@@ -61,8 +61,10 @@ struct stream {
 	struct srtp_key srtp[SRTP_DIRECTION_COUNT]; /* of an RTP endpoint */
 	struct stream_stats stats;
 	struct quality quality; /* of an RTP endpoint */
-	id_t64 id;              /* the owner's name for it; not used here */
-	void *user;             /* the owner's; not used here: io finds its socket by it */
+	uint64_t
+		party; /* of an RTP endpoint: who sends here, for its names in RTCP (rtcp_hide.h) */
+	id_t64 id;     /* the owner's name for it; not used here */
+	void *user;    /* the owner's; not used here: io finds its socket by it */
 };
 
 /* Closed, no address, no peer. `kind` is PKT_RTP or PKT_RTCP; `rtp` is the RTP endpoint beside an
@@ -90,6 +92,8 @@ enum err stream_set_key(struct stream *s, enum srtp_direction d, enum sdes_suite
 /* On RTP endpoints, s without keys: the keys, security and quality of `from`, which is to be released. When a party gets
  * new ports but keeps its keys, this is the way: setting them anew would start the same key streams again. */
 void stream_take_keys(struct stream *s, struct stream *from);
+/* On an RTP endpoint, for both. The same number for all media of one party, and random. */
+void stream_set_party(struct stream *s, uint64_t party);
 /* STREAM_BLOCKED | STREAM_HOLD: replaces what was set. */
 void stream_set_flow(struct stream *s, unsigned flags);
 /* Where packets of this kind that arrive here leave again; NULL: nowhere. One way: call it on both. */

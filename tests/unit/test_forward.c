@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "rtpproxy/core/rtcp.h"
 #include "rtpproxy/core/stream.h"
 #include "tests/support/check.h"
 #include "tests/support/media.h"
@@ -583,23 +584,65 @@ static void test_round_trip_is_measured(void **state)
 	end_call();
 }
 
-/* design, promise 3: no inside name on the outside, on any path. */
-static void test_names_in_rtcp_stay_inside(void **state)
+/* Design, promise 3: nothing that names the inside is outside, on any path, from either side. */
+static void test_names_in_rtcp_do_not_cross(void **state)
 {
 	(void)state;
-	static const char name[] = "pbx@10.0.0.7";
-	make_call(STREAM_PLAIN, STREAM_PLAIN, SDES_AES_CM_128_HMAC_SHA1_80);
-	struct pkt *p = send_from(0, IN, PKT_RTCP, 1);
-	uint8_t *sdes = p->data + p->len;
-	sdes[0] = 0x81, sdes[1] = 202, sdes[2] = 0, sdes[3] = 5;
-	memset(sdes + 4, 0, 20);
-	sdes[8] = 1, sdes[9] = sizeof(name) - 1;
-	memcpy(sdes + 10, name, sizeof(name) - 1);
-	p->len += 24;
-	EXPECT_INT(forward_one(p), FATE_SENT);
-	for (size_t i = 0; i + 4 <= p->len; i++)
-		EXPECT_TRUE(memcmp(p->data + i, "10.0", 4) != 0);
-	EXPECT_INT(sdes[9], sizeof(name) - 1);
+	static const char tail[] =
+		"81ca0007 0000abcd 01 0c 70627840 31302e30 2e302e37" /* pbx@10.0.0.7 */
+		"06 05 73697070 31 000000"
+		"80cc0004 0000abcd 6e616d65 31302e30 2e302e37"
+		"81cb0004 0000abcd 0b 676f6e65 2031302e 302e30";
+	CHECK_TABLE(row, calls)
+	{
+		make_call(row->out, row->in, SDES_AES_CM_128_HMAC_SHA1_80);
+		for (unsigned who = 0; who < PARTIES; who++) {
+			struct party *p = &call.party[who], *to = &call.party[1 - who];
+			struct media_pkt *m = &call.pkt[0];
+			size_t len = plain_packet(PKT_RTCP, 1, m->bytes);
+			const size_t report = len;
+			len += media_hex(tail, m->bytes + len, 128);
+			media_pkt_set(m, PKT_RTCP, len);
+			if (is_secure(who))
+				assert_int_equal(run_key(&p->tx, &m->pkt), FATE_SENT);
+			m->pkt.stream = &p->rtcp;
+			m->pkt.from = p->at[1];
+			EXPECT_INT(forward_one(&m->pkt), FATE_SENT);
+			if (is_secure(1 - who))
+				EXPECT_INT(run_key(&to->rx, &m->pkt), FATE_SENT);
+			/* The report, a description of 28 bytes, a goodbye of 8. */
+			EXPECT_INT(m->pkt.len, report + 28 + 8);
+			EXPECT_ERR(rtcp_check(m->bytes, m->pkt.len), OK);
+			for (size_t i = 0; i + 4 <= m->pkt.len; i++)
+				EXPECT_TRUE(memcmp(m->bytes + i, "10.0", 4) != 0 &&
+					    memcmp(m->bytes + i, "sipp", 4) != 0);
+		}
+		end_call();
+	}
+}
+
+static void test_rtcp_of_which_nothing_may_cross(void **state)
+{
+	(void)state;
+	make_call(STREAM_PLAIN, STREAM_SRTP, SDES_AES_CM_128_HMAC_SHA1_80);
+	struct pkt *p = send_from(0, OUT, PKT_RTCP, 1);
+	p->len = (uint32_t)media_hex("80cc0002 0000abcd 6e616d65", p->data, 128);
+	EXPECT_INT(forward_one(p), FATE_HIDDEN);
+	/* It is the party's all the same. */
+	EXPECT_U64(call.party[OUT].rtcp.stats.rx_packets, 1);
+	EXPECT_U64(call.party[OUT].rtcp.stats.dropped[FATE_HIDDEN], 1);
+	p = send_from(0, OUT, PKT_RTCP, 2);
+	p->len = (uint32_t)media_hex("81ca0002 0000abcd 01096162", p->data, 128);
+	EXPECT_INT(forward_one(p), FATE_MALFORMED);
+	EXPECT_U64(call.party[OUT].rtcp.stats.rx_packets, 1);
+	/* A short name becomes longer: there must be room for that and for the tag. */
+	for (int more = 0; more < 2; more++) {
+		p = send_from(0, OUT, PKT_RTCP, 3);
+		p->len = (uint32_t)media_hex("80c90001 0000abcd 81ca0002 0000abcd 01016100",
+					     p->data, 128);
+		p->cap = 8 + 28 + SRTP_TAIL_MAX - 1u + (uint32_t)more;
+		EXPECT_INT(forward_one(p), more ? FATE_SENT : FATE_NO_ROOM);
+	}
 	end_call();
 }
 
@@ -650,7 +693,8 @@ int main(void)
 		cmocka_unit_test(test_no_key_stream_twice),
 		cmocka_unit_test(test_order_and_batches),
 		cmocka_unit_test(test_round_trip_is_measured),
-		cmocka_unit_test(test_names_in_rtcp_stay_inside),
+		cmocka_unit_test(test_names_in_rtcp_do_not_cross),
+		cmocka_unit_test(test_rtcp_of_which_nothing_may_cross),
 		cmocka_unit_test(test_raw_passes_as_it_is),
 		cmocka_unit_test(test_every_fate_has_words),
 	};

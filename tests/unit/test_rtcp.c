@@ -83,80 +83,6 @@ static void test_every_prefix_is_bad_or_shorter(void **state)
 		EXPECT_ERR(rtcp_check(bytes, n), n == first ? OK : ERR_BAD);
 }
 
-/* Hex in and out; in the wanted text ".." is any letter. The row is refused where want is NULL. */
-static const struct {
-	const char *name;
-	const char *hex, *want;
-} hidden[] = {
-	{"a report has no names", RR, RR},
-	{"a CNAME", "81ca0003 00000001 01026162 00000000", "81ca0003 00000001 0102.... 00000000"},
-	{"name, tool and note", "81ca0005 00000001 02016103 00060262 63070164 00000000",
-	 "81ca0005 00000001 0201..03 000602.. ..0701.. 00000000"},
-	{"a private item has no prefix any more", "81ca0003 00000001 08030161 62000000",
-	 "81ca0003 00000001 080300.. ..000000"},
-	{"two chunks", "82ca0004 00000001 01016100 00000002 01016200",
-	 "82ca0004 00000001 0101..00 00000002 0101..00"},
-	{"behind a report", RR "81ca0002 00000001 01016100", RR "81ca0002 00000001 0101..00"},
-	{"a goodbye's reason", "81cb0002 00000001 02616200", "81cb0002 00000001 02....00"},
-	{"a goodbye without reason", "81cb0001 00000001", "81cb0001 00000001"},
-	{"a goodbye's padding is no reason", "a1cb0002 00000001 00000004",
-	 "a1cb0002 00000001 00000004"},
-	{"an item that reaches past its part", "81ca0002 00000001 01056162", NULL},
-	{"a chunk without end", "81ca0002 00000001 01026162", NULL},
-	{"an item of which only the type is left", "81ca0003 00000001 01056162 63646501", NULL},
-	{"fewer chunks than said", "82ca0002 00000001 01016100", NULL},
-	{"a goodbye of more sources than there are", "82cb0001 00000001", NULL},
-	{"a reason that reaches past its part", "81cb0002 00000001 04616200", NULL},
-};
-
-static void expect_hidden(const uint8_t *got, size_t len, const char *want)
-{
-	for (size_t i = 0; i < len; want++) {
-		if (*want == ' ')
-			continue;
-		uint8_t byte;
-		if (want[0] == '.') {
-			EXPECT_TRUE(got[i] >= 'a' && got[i] <= 'z');
-		} else {
-			const char two[3] = {want[0], want[1], 0};
-			media_hex(two, &byte, 1);
-			EXPECT_INT(got[i], byte);
-		}
-		want++;
-		i++;
-	}
-}
-
-static void test_names_are_hidden(void **state)
-{
-	(void)state;
-	const struct siphash_key key = {{1, 2}};
-	CHECK_TABLE(row, hidden)
-	{
-		uint8_t bytes[128];
-		const size_t len = media_hex(row->hex, bytes, sizeof(bytes));
-		EXPECT_ERR(rtcp_check(bytes, len), OK);
-		EXPECT_ERR(rtcp_hide(bytes, len, &key), row->want ? OK : ERR_BAD);
-		if (row->want)
-			expect_hidden(bytes, len, row->want);
-	}
-}
-
-static void test_same_name_stays_the_same(void **state)
-{
-	(void)state;
-	uint8_t a[64], b[64], c[64];
-	const char *text = "81ca0005 00000001 010c6176 40 31302e302e302e37 000000";
-	const size_t len = media_hex(text, a, sizeof(a));
-	media_hex(text, b, sizeof(b));
-	media_hex(text, c, sizeof(c));
-	EXPECT_ERR(rtcp_hide(a, len, &(struct siphash_key){{1, 2}}), OK);
-	EXPECT_ERR(rtcp_hide(b, len, &(struct siphash_key){{1, 2}}), OK);
-	EXPECT_ERR(rtcp_hide(c, len, &(struct siphash_key){{1, 3}}), OK);
-	EXPECT_BYTES(a, b, len);
-	EXPECT_TRUE(memcmp(a, c, len) != 0);
-}
-
 static void test_too_many_parts(void **state)
 {
 	(void)state;
@@ -198,8 +124,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_compound),
 		cmocka_unit_test(test_every_prefix_is_bad_or_shorter),
-		cmocka_unit_test(test_names_are_hidden),
-		cmocka_unit_test(test_same_name_stays_the_same),
 		cmocka_unit_test(test_too_many_parts),
 		cmocka_unit_test(test_fields),
 	};
