@@ -120,6 +120,11 @@ bench-build: $(benches:%=$(B)/rel/tests/bench/%)
 sim: $(B)/rel/tests/sim/world $(B)/asan/tests/sim/world
 
 # test: all layers. test-quick: without real daemons.
+test:
+	@tests/deps.sh need
+	@$(MAKE) --no-print-directory all asan unit replay sim
+	@tests/run.sh unit fuzz sim e2e
+test-quick: without real daemons.
 test: all asan unit replay sim
 	@tests/run.sh unit fuzz sim e2e
 test-quick: unit replay sim
