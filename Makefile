@@ -124,9 +124,6 @@ test:
 	@tests/deps.sh need
 	@$(MAKE) --no-print-directory all asan unit replay sim
 	@tests/run.sh unit fuzz sim e2e
-test-quick: without real daemons.
-test: all asan unit replay sim
-	@tests/run.sh unit fuzz sim e2e
 test-quick: unit replay sim
 	@tests/run.sh unit fuzz sim
 # One unit test: make t-table
