@@ -209,11 +209,6 @@ static bool take_level(struct control *c, struct str v)
 	return log_level_find(v, &c->log_level);
 }
 
-static bool take_coalesce(struct control *c, struct str v)
-{
-	return str_to_u32(v, 10000, &c->coalesce_us) == OK;
-}
-
 static bool take_pidfile(struct control *c, struct str v)
 {
 	return str_copy(v, c->pidfile, sizeof(c->pidfile)) == OK;
@@ -262,8 +257,6 @@ static const struct option_row rows[] = {
 	{"max-packet-rate", 0, true, take_rate,
 	 "packets a second of one audio stream (1000; 0: any)"},
 	{"srtp-engine", 0, true, take_engine, "openssl (default) or libsrtp2"},
-	{"coalesce", 0, true, take_coalesce,
-	 "microseconds to wait after a small batch of packets (0): less CPU, more delay"},
 	{"log-level", 'L', true, take_level, "error, warn, info, debug, or 0 to 7"},
 	{"pidfile", 'p', true, take_pidfile, "where to write the process id"},
 	{"config", 0, true, take_config, "the common configuration file (sallyport.yaml)"},

@@ -22,7 +22,6 @@ struct control {
 	bool foreground;
 	bool show_help, show_version;
 	enum log_level log_level;
-	uint32_t coalesce_us;
 	char pidfile[256];
 	char config_path[256];
 	char relay_name[64];

@@ -110,8 +110,7 @@ static bool start_workers(struct daemon *d)
 				      .published = d->published,
 				      .list = &d->list,
 				      .log_level = d->control.log_level,
-				      .log_sink = to_stderr,
-				      .coalesce_us = d->control.coalesce_us};
+				      .log_sink = to_stderr};
 	for (unsigned w = 0; w < d->control.relay.workers; w++) {
 		enum err e = loop_init(&d->loops[w], w, &p);
 		if (e == ERR_BAD) {

@@ -123,15 +123,6 @@ static void tick(struct loop *l, uint64_t now_us)
 	atomic_store_explicit(&l->send_errors, l->io->stats.send_errors, memory_order_relaxed);
 }
 
-/* The wake-up is dearer than the packet: at low rates a short sleep lets several come together. */
-static void coalesce(const struct loop *l, size_t count)
-{
-	if (l->coalesce_us > 0 && count > 0 && count < IO_BATCH / 2) {
-		struct timespec t = {0, (long)l->coalesce_us * 1000};
-		nanosleep(&t, NULL);
-	}
-}
-
 static void *run(void *arg)
 {
 	struct loop *l = arg;
@@ -155,7 +146,6 @@ static void *run(void *arg)
 			tick_us = turn.now_us;
 			tick(l, turn.now_us);
 		}
-		coalesce(l, turn.count);
 	}
 	return NULL;
 }
@@ -173,7 +163,7 @@ enum err loop_init(struct loop *l, unsigned index, const struct loop_params *p)
 					   .published = p->published,
 					   .seed = seed};
 	const struct relay_now now = {clock_us(CLOCK_MONOTONIC), clock_us(CLOCK_REALTIME)};
-	*l = (struct loop){.index = index, .list = p->list, .coalesce_us = p->coalesce_us};
+	*l = (struct loop){.index = index, .list = p->list};
 	log_init(&l->log, p->log_sink, NULL);
 	l->log.level = p->log_level;
 	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed)) {

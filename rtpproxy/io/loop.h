@@ -30,7 +30,6 @@ struct loop {
 	struct queue queue;
 	struct loop_list *list;
 	struct log log;
-	uint32_t coalesce_us;
 	_Atomic uint64_t reply_errors;
 	_Atomic uint64_t wakeups, send_errors;
 	char reply[LIMIT_DATAGRAM];
@@ -42,7 +41,6 @@ struct loop_params {
 	struct loop_list *list;
 	enum log_level log_level;
 	log_sink_fn log_sink;
-	uint32_t coalesce_us; /* wait so long after a small batch, so that the next is larger */
 };
 
 /* Everything but the thread. Errors of relay_init, ERR_IO. On failure nothing is left. */
