@@ -235,13 +235,14 @@ static bool write_rack(struct sbc *s, const struct call *c, const struct msg *m)
 
 /*
  * A body that goes on as it is. Never where a session description may stand: without its type, or wrapped in a multipart, one
- * would cross with the addresses of its side.
+ * would cross with the addresses of its side. Nor a message within the message (sipfrag): it has Via and Contact.
  */
 static bool has_own_body(uint8_t method, const struct msg *m)
 {
 	return m->body.len > 0 && m->content_type.len > 0 && call_sdp_of(m).len == 0 &&
 	       !refreshes_target(method) && method != METHOD_PRACK &&
-	       !str_has_iprefix(m->content_type, STR("multipart/"));
+	       !str_has_iprefix(m->content_type, STR("multipart/")) &&
+	       !str_has_iprefix(m->content_type, STR("message/"));
 }
 
 /* Sends the request of x on; `sdp`: its session description as the other side is to see it. */

@@ -262,6 +262,38 @@ static void write_set(struct buf *b, const struct header_edit *e, const struct r
 	end_line(b, line_at, value_at, good);
 }
 
+/* "Q.850;cause=16" of each reason: the text behind it names hosts and products (RFC 3326 has it for people alone). */
+static void write_reasons(struct buf *b, struct str list)
+{
+	struct str item;
+	size_t at = b->len;
+	while (hdr_list_cut(&list, &item)) {
+		struct hdr_reason r;
+		if (hdr_reason_parse(item, &r) != OK || r.cause == 0)
+			continue;
+		if (b->len > at)
+			buf_lit(b, ", ");
+		buf_str(b, r.protocol);
+		buf_lit(b, ";cause=");
+		buf_u64(b, r.cause);
+		/* The one text that phones look for (RFC 3326 §3.1), in our own words. */
+		if (r.cause == 200 && str_ieq(r.protocol, STR("SIP")))
+			buf_lit(b, ";text=\"Call completed elsewhere\"");
+	}
+}
+
+/* Byte for byte, but for what has a place for free text beside its meaning. */
+static void write_value(struct buf *b, enum hdr id, struct str value)
+{
+	uint32_t seconds;
+	if (id == HDR_REASON)
+		write_reasons(b, value);
+	else if (id != HDR_RETRY_AFTER)
+		hdr_write_unfolded(b, value);
+	else if (hdr_delta_parse(value, &seconds, NULL) == OK)
+		buf_u64(b, seconds);
+}
+
 static void write_carried(struct buf *b, const struct msg *m, const struct side *from,
 			  const struct side *to, bool body)
 {
@@ -273,8 +305,9 @@ static void write_carried(struct buf *b, const struct msg *m, const struct side 
 		size_t line_at = b->len;
 		write_name(b, name);
 		size_t value_at = b->len;
-		hdr_write_unfolded(b, msg_value_at(m, i));
-		end_line(b, line_at, value_at, true);
+		struct str value = msg_value_at(m, i);
+		write_value(b, hdr_find(name), value);
+		end_line(b, line_at, value_at, b->len > value_at || value.len == 0);
 	}
 }
 

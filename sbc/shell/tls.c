@@ -16,13 +16,7 @@
 /* P-256 must stay: a TLS 1.2 client's list also says which ECDSA keys it takes. */
 #define GROUPS "X25519:P-256:P-384"
 
-enum {
-	PATH_TEXT_MAX = 4096,
-	VERIFY_DEPTH = 8,
-	CERT_LIST_MAX = 64 * 1024,
-	SESSION_SECONDS = 3600,
-	CLIENT_CA_NAMES_MAX = 8
-};
+enum { PATH_TEXT_MAX = 4096, VERIFY_DEPTH = 8, CERT_LIST_MAX = 64 * 1024, SESSION_SECONDS = 3600 };
 
 struct identity {
 	X509 *leaf;
@@ -262,30 +256,22 @@ static bool is_asked_for(const struct settings *s, size_t trunk)
 	return trunk < s->policy.trunk_count && s->policy.trunks[trunk].certificate_name.len > 0;
 }
 
-/* The anchors for clients on this listener, and their names as a hint for the client. */
+/*
+ * The anchors for clients on this listener. Their names are not sent as a hint (RFC 8446 §4.2.4 leaves that free):
+ * whoever begins a handshake would read which authorities the inside has, before it has proven anything.
+ */
 static enum err add_client_anchors(SSL_CTX *ctx, const struct settings *s, const struct listener *l,
 				   struct buf *why)
 {
-	STACK_OF(X509_NAME) *names = sk_X509_NAME_new_null();
 	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
 	for (size_t i = 0; i < l->client_anchor_count; i++) {
 		char z[PATH_TEXT_MAX];
 		struct str path = s->anchors[l->client_anchors[i]].path;
-		if (str_copy(path, z, sizeof(z)) != OK || X509_STORE_load_file(store, z) != 1) {
-			sk_X509_NAME_pop_free(names, X509_NAME_free);
+		if (str_copy(path, z, sizeof(z)) != OK || X509_STORE_load_file(store, z) != 1)
 			return complain(why, "cannot read trust anchor", path);
-		}
-		/* A file of a hundred roots would only make the hello long. */
-		STACK_OF(X509_NAME) *more = SSL_load_client_CA_file(z);
-		if (more && names && sk_X509_NAME_num(more) <= CLIENT_CA_NAMES_MAX)
-			while (sk_X509_NAME_num(more) > 0)
-				sk_X509_NAME_push(names, sk_X509_NAME_shift(more));
-		sk_X509_NAME_pop_free(more, X509_NAME_free);
 	}
 	if (l->client_anchor_count == 0 && SSL_CTX_set_default_verify_paths(ctx) != 1)
 		ERR_clear_error(); /* a system without anchors: then nothing leads to one */
-	if (names)
-		SSL_CTX_set_client_CA_list(ctx, names);
 	return OK;
 }
 

@@ -738,6 +738,8 @@ static void client_certificates(void **state)
 		unsigned before = f->handshakes[row->want], messages = f->messages;
 		peer_open(&p, LISTEN_TLS_REQUIRED, row->cert);
 		AWAIT(peer_shake(&p) != 0 && f->handshakes[row->want] > before);
+		/* Which authorities we believe is nobody's business. */
+		EXPECT_TRUE(sk_X509_NAME_num(SSL_get0_peer_CA_list(p.ssl)) <= 0);
 		if (row->want == TLS_RESULT_OK) {
 			assert_true(SSL_write(p.ssl, message().p, (int)message().len) > 0);
 			AWAIT(f->messages > messages);

@@ -14,7 +14,7 @@ static struct msg m;
 	"User-Agent: Inside 1.0\r\n"                                                               \
 	"Authorization: Digest username=\"a\"\r\n"                                                 \
 	"s: Hello\r\n  there\r\n"                                                                  \
-	"Reason: SIP;cause=200\r\n"                                                                \
+	"Reason: Q.850;cause=16;text=\"by pbx1 at 10.0.0.1\"\r\n"                                  \
 	"P-Asserted-Identity: <sip:a@inside>\r\n"                                                  \
 	"X-Own : 1\r\n"                                                                            \
 	"Content-Disposition: session\r\n"                                                         \
@@ -34,6 +34,7 @@ static const struct str carry_all[] = {{"Via", 3},
 				       {"Content-Length", 14},
 				       {"Subject", 7},
 				       {"Reason", 6},
+				       {"Retry-After", 11},
 				       {"P-Asserted-Identity", 19},
 				       {"X-Own", 5}};
 static const struct header_edit remove_pai[] = {{.header = {"P-Asserted-Identity", 19},
@@ -123,9 +124,9 @@ static void test_carry(void **state)
 		const char *want;
 	} rows[] = {
 		{"no rules anywhere: the default list", NONE, NONE, TRUST_NONE, false, STR("1"),
-		 "Subject: Hello there\r\nReason: SIP;cause=200\r\n"},
+		 "Subject: Hello there\r\nReason: Q.850;cause=16\r\n"},
 		{"headers of the body go with it", NONE, NONE, TRUST_NONE, true, STR("1"),
-		 "Subject: Hello there\r\nReason: SIP;cause=200\r\nContent-Disposition: "
+		 "Subject: Hello there\r\nReason: Q.850;cause=16\r\nContent-Disposition: "
 		 "session\r\n"},
 		{"one side's list decides alone", SOME, NONE, TRUST_NONE, false, STR("1"),
 		 "Subject: Hello there\r\nP-Asserted-Identity: <sip:a@inside>\r\nX-Own: 1\r\n"},
@@ -136,7 +137,7 @@ static void test_carry(void **state)
 		{"an empty list carries nothing", ALL, NOTHING, TRUST_NONE, false, STR("1"), ""},
 		{"what belongs to one leg never crosses, named or not", ALL, ALL, TRUST_NONE, false,
 		 STR("1"),
-		 "Subject: Hello there\r\nReason: SIP;cause=200\r\nP-Asserted-Identity: "
+		 "Subject: Hello there\r\nReason: Q.850;cause=16\r\nP-Asserted-Identity: "
 		 "<sip:a@inside>\r\nX-Own: 1\r\n"},
 		{"removed on arrival from a realm of little trust", REMOVE_IN, NONE, TRUST_MEDIUM,
 		 false, STR("1"), "Subject: Hello there\r\nX-Own: 1\r\n"},
@@ -146,16 +147,16 @@ static void test_carry(void **state)
 		 TRUST_NONE, false, STR("1"),
 		 "Subject: Hello there\r\nP-Asserted-Identity: <sip:a@inside>\r\nX-Own: 1\r\n"},
 		{"set takes the place of what came", NONE, SET_OUT, TRUST_NONE, false, STR("+4930"),
-		 "Reason: SIP;cause=200\r\nX-Own: 1\r\nP-Asserted-Identity: "
+		 "Reason: Q.850;cause=16\r\nX-Own: 1\r\nP-Asserted-Identity: "
 		 "<sip:+4930@sbc1.example.net>\r\nUser-Agent: Sallyport\r\n"},
 		{"a number cannot break out of its place", NONE, SET_OUT, TRUST_NONE, false,
 		 STR("1>\r\nX: y\"@h;<"),
-		 "Reason: SIP;cause=200\r\nX-Own: 1\r\n"
+		 "Reason: Q.850;cause=16\r\nX-Own: 1\r\n"
 		 "P-Asserted-Identity: "
 		 "<sip:1%3E%0D%0AX%3A%20y%22%40h;%3C@sbc1.example.net>\r\nUser-Agent: "
 		 "Sallyport\r\n"},
 		{"an empty variable only removes", NONE, SET_OUT, TRUST_NONE, false, STR(""),
-		 "Reason: SIP;cause=200\r\nX-Own: 1\r\nUser-Agent: Sallyport\r\n"},
+		 "Reason: Q.850;cause=16\r\nX-Own: 1\r\nUser-Agent: Sallyport\r\n"},
 		{"the last edit of a name counts", NONE, TWICE_OUT, TRUST_NONE, false, STR("1"),
 		 "x-new: 2\r\n"},
 		{"what is set on arrival passes the lists like any other", SET_IN, NONE, TRUST_NONE,
@@ -212,11 +213,54 @@ static void test_unclean_values(void **state)
 	EXPECT_ERR(msg_index(&m,
 			     STR("INVITE sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nFrom: "
 				 "<sip:a@h>\r\nTo: <sip:b@h>\r\n"
-				 "Call-ID: 1\r\nCSeq: 1 INVITE\r\nSubject: \"\\\x01\"\r\nReason: "
+				 "Call-ID: 1\r\nCSeq: 1 INVITE\r\nSubject: \"\\\x01\"\r\nPriority: "
 				 "ok\r\n\r\n"),
 			     0),
 		   OK);
-	EXPECT_Z(carry(NONE, NONE, TRUST_NONE, false, STR("1"), mem), "Reason: ok\r\n");
+	EXPECT_Z(carry(NONE, NONE, TRUST_NONE, false, STR("1"), mem), "Priority: ok\r\n");
+}
+
+/* Texts beside the meaning stay where they came from, whoever named the header. */
+static void test_texts(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name, *in, *want;
+	} rows[] = {
+		{"a cause", "Reason: Q.850;cause=16\r\n", "Reason: Q.850;cause=16\r\n"},
+		{"its text", "Reason: Q.850 ;cause=16 ;text=\"10.0.0.1, pbx\"\r\n",
+		 "Reason: Q.850;cause=16\r\n"},
+		{"a parameter of its own", "Reason: SIP;cause=486;X-host=pbx\r\n",
+		 "Reason: SIP;cause=486\r\n"},
+		{"two of them", "Reason: SIP;cause=487;text=\"a\", Q.850;text=\"b\";cause=31\r\n",
+		 "Reason: SIP;cause=487, Q.850;cause=31\r\n"},
+		{"without a cause", "Reason: pbx1.inside\r\n", ""},
+		{"one of two without a cause", "Reason: pbx1, SIP;cause=486\r\n",
+		 "Reason: SIP;cause=486\r\n"},
+		{"the one text that phones look for is ours",
+		 "Reason: SIP;cause=200;text=\"by pbx1\"\r\n",
+		 "Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n"},
+		{"a time to wait", "Retry-After: 30\r\n", "Retry-After: 30\r\n"},
+		{"its comment and its duration", "Retry-After: 30 (pbx1);duration=60\r\n",
+		 "Retry-After: 30\r\n"},
+		{"no time to wait", "Retry-After: soon\r\n", ""},
+	};
+	CHECK_TABLE(row, rows)
+	{
+		for (int named = 0; named < 2; named++) {
+			char mem[1024], text[1024];
+			struct buf b;
+			buf_init(&b, text, sizeof(text));
+			buf_lit(&b, "BYE sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nFrom: "
+				    "<sip:a@h>\r\nTo: <sip:b@h>\r\nCall-ID: 1\r\nCSeq: 1 "
+				    "BYE\r\n");
+			buf_z(&b, row->in);
+			buf_lit(&b, "\r\n");
+			EXPECT_ERR(msg_index(&m, buf_view(&b), 0), OK);
+			EXPECT_Z(carry(named ? ALL : NONE, NONE, TRUST_NONE, false, STR("1"), mem),
+				 row->want);
+		}
+	}
 }
 
 static void test_without_message(void **state)
@@ -273,7 +317,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_carry),          cmocka_unit_test(test_spellings),
 		cmocka_unit_test(test_unclean_values), cmocka_unit_test(test_without_message),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_names),          cmocka_unit_test(test_texts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
