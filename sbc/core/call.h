@@ -91,7 +91,8 @@ struct call {
 	uint8_t state;   /* enum call_state */
 	uint8_t exchange_count;
 	uint8_t relay_asks; /* questions about media that the relay has not answered yet */
-	uint8_t winner;     /* serial of the fork that answered */
+	uint32_t rseq;  /* of the winner's last reliable 18x: its PRACK may come after the 200 */
+	uint8_t winner; /* serial of the fork that answered */
 	bool delete_asked;
 	struct leg leg[2];
 	struct offer offer;
@@ -172,6 +173,8 @@ struct call_ending {
 	uint16_t
 		sip_cause; /* 0, or the Reason of the BYEs that we send of our own accord (RFC 3326) */
 	struct str reason, rule, cause;
+	const struct msg
+		*answer; /* the callee's refusal: of its headers those cross that the rules name */
 	bool by_timeout;
 	struct str reason_lines[2]; /* Reason header lines for the BYE or CANCEL to that side */
 	bool told[2];               /* this side has said BYE itself, or has its final answer */

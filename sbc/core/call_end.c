@@ -432,7 +432,7 @@ void call_refuse(struct sbc *s, struct call *c, uint16_t status, struct str reas
 		buf_reset(&s->lines);
 		buf_str(&s->lines, lines);
 	}
-	if (call_carry(s, c, 0, NULL, false) != OK)
+	if (call_carry(s, c, 0, why->answer, false) != OK)
 		buf_reset(&s->lines);
 	struct build_response r = {.status = status,
 				   .reason = reason,

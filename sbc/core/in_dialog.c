@@ -229,7 +229,8 @@ static bool write_rack(struct sbc *s, const struct call *c, const struct msg *m)
 
 	if (hdr_rack_parse(msg_value(m, HDR_RACK), &rack) != OK)
 		return false;
-	buf_printf(&s->lines, "RAck: %u %u INVITE\r\n", rack.rseq, c->setup ? c->setup->cseq : 0);
+	buf_printf(&s->lines, "RAck: %u %u INVITE\r\n", rack.rseq,
+		   c->setup ? c->setup->cseq : c->leg[1].invite.cseq);
 	return true;
 }
 
@@ -419,8 +420,9 @@ static bool prack_matches(const struct call *c, const struct pair *p, const stru
 	if (hdr_rack_parse(msg_value(m, HDR_RACK), &rack) != OK)
 		return false;
 	*status = 481;
-	return p->side == 0 && c->setup && p->fork && rack.method == METHOD_INVITE &&
-	       rack.cseq == c->leg[0].invite.cseq && rack.rseq == p->fork->rseq;
+	uint32_t rseq = p->fork ? p->fork->rseq : c->rseq;
+	return p->side == 0 && rack.method == METHOD_INVITE && rseq && rack.rseq == rseq &&
+	       !c->leg[0].invite.ours && rack.cseq == c->leg[0].invite.cseq;
 }
 
 void in_dialog_on_request(struct sbc *s, struct call *c, const struct msg *m, const struct flow *f,

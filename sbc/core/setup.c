@@ -203,6 +203,7 @@ static bool send_invite(struct sbc *s, struct call *c, const struct candidate *t
 		(struct flow){.listener = listener, .transport = to->transport, .remote = to->addr};
 	l->trunk = u->target.trunk;
 	l->peer = u->target.peer;
+	l->seen = ID_NONE;
 	*out_fatal = true;
 	if (msg_index(&s->held, u->invite, 0) != OK || start_dialog(s, c, &s->held) != OK)
 		return false;
@@ -327,6 +328,8 @@ static bool offer_media(struct sbc *s, struct call *c, bool *out_failed)
 		if (set->listeners[i].realm == out) {
 			c->leg[1].flow = (struct flow){.listener = (uint16_t)i,
 						       .transport = set->listeners[i].transport};
+			c->leg[1].trunk = u->target.trunk;
+			c->leg[1].peer = u->target.peer;
 			break;
 		}
 	u->stage = SETUP_OFFERING;
@@ -359,8 +362,12 @@ static void give_up(struct sbc *s, struct call *c)
 		status = 502;
 	} else {
 		status = call_map_status(a->status);
+		why.answer = c->setup->refusal;
+		why.q850 = why.answer ? call_q850(why.answer) : 0;
 	}
-	call_refuse(s, c, status, STR_NONE, STR_NONE, &why);
+	/* RFC 3261 §21.4.15; nothing else is ever required of a callee. */
+	call_refuse(s, c, status, STR_NONE,
+		    status == 420 ? STR("Unsupported: 100rel\r\n") : STR_NONE, &why);
 }
 
 static void relay_failed(struct sbc *s, struct call *c)
@@ -544,8 +551,12 @@ void setup_on_response(struct sbc *s, struct call *c, const struct msg *m, const
 		setup_on_ringing(s, c, m, f);
 	else if (m->status < 300)
 		setup_on_answer(s, c, m, f);
-	else
+	else {
+		u->refusal = m;
 		setup_failed(s, c, m->status, 0);
+		if (c->setup)
+			c->setup->refusal = NULL;
+	}
 }
 
 void setup_on_alarm(struct sbc *s, struct setup *u)

@@ -53,13 +53,14 @@ struct setup {
 	uint8_t candidate_count, candidate_next;
 	uint8_t stage, tries;
 	bool sips, has_offer;
-	bool rel100;      /* the caller can PRACK */
-	bool heard;       /* the peer has said something */
-	bool tag_given;   /* a fork has the To tag that the call began with */
-	uint8_t serial;   /* of the latest fork */
-	struct str offer; /* SDP for B, from the relay */
-	id_t64 ask;       /* what we wait for */
-	id_t64 txn;       /* the INVITE to B */
+	bool rel100;               /* the caller can PRACK */
+	const struct msg *refusal; /* the answer that is being judged; NULL: none */
+	bool heard;                /* the peer has said something */
+	bool tag_given;            /* a fork has the To tag that the call began with */
+	uint8_t serial;            /* of the latest fork */
+	struct str offer;          /* SDP for B, from the relay */
+	id_t64 ask;                /* what we wait for */
+	id_t64 txn;                /* the INVITE to B */
 	uint32_t cseq;
 	struct list forks;
 	uint8_t fork_count;

@@ -286,6 +286,7 @@ static void take_winner(struct sbc *s, struct call *c, struct fork *f)
 	}
 	c->offer = f->offer;
 	c->winner = f->serial;
+	c->rseq = f->rseq;
 }
 
 static void note_answer(struct sbc *s, struct call *c)

@@ -1234,6 +1234,50 @@ static void a_reliable_183_and_its_prack_cross(void **state)
 	finish();
 }
 
+static void a_prack_that_comes_after_the_200_crosses(void **state)
+{
+	(void)state;
+	start();
+	struct rec_send invite = call_out(RELIABLE, SITE_SDP_OUT);
+	site_answer(&t, &invite, 180, "b1", "Require: 100rel\r\nRSeq: 44\r\n", NULL);
+	struct rec_send ringing = *site_sent(&t, 0);
+	site_answer(&t, &invite, 200, "b1", NULL, SITE_SDP_IN);
+	site_relay(&t, SITE_SDP_RELAY);
+	site_in_dialog(&t, &t.outside, &ringing, "PRACK", 8, "RAck: 44 7 INVITE\r\n", NULL);
+	EXPECT_SENT(0, "PRACK sip:bob@10.0.0.21");
+	EXPECT_TRUE(site_has(site_sent(&t, 0), "RAck: 44 "));
+	site_answer(&t, site_sent(&t, 0), 200, NULL, NULL, NULL);
+	EXPECT_SENT(0, "SIP/2.0 200 OK");
+	finish();
+}
+
+static void what_the_callee_says_of_its_refusal_crosses_by_rule(void **state)
+{
+	(void)state;
+	start();
+	struct rec_send invite = call_out(NULL, SITE_SDP_OUT);
+	site_answer(&t, &invite, 486, "b1", "Reason: Q.850;cause=17\r\nX-Inside: 10.0.0.21\r\n",
+		    NULL);
+	EXPECT_SENT(0, "SIP/2.0 486 Busy Here");
+	EXPECT_TRUE(site_has(site_sent(&t, 0), "Reason: Q.850;cause=17\r\n"));
+	EXPECT_TRUE(!site_has(site_sent(&t, 0), "X-Inside"));
+	site_relay(&t, NULL);
+	EXPECT_TRUE(cdr_has("\"q850\":17,\"ended_by\":\"callee\""));
+	finish();
+}
+
+static void a_callee_without_100rel_is_said_to_be_so(void **state)
+{
+	(void)state;
+	start();
+	struct rec_send invite = call_out("Require: 100rel\r\n", SITE_SDP_OUT);
+	EXPECT_TRUE(site_has(&invite, "Require: 100rel\r\n"));
+	site_answer(&t, &invite, 420, "b1", "Unsupported: 100rel\r\n", NULL);
+	EXPECT_SENT(0, "SIP/2.0 420");
+	EXPECT_TRUE(site_has(site_sent(&t, 0), "Unsupported: 100rel\r\n"));
+	finish();
+}
+
 static void a_caller_without_100rel_makes_us_offer_none(void **state)
 {
 	(void)state;
@@ -1435,6 +1479,9 @@ int main(void)
 		cmocka_unit_test(an_answer_only_in_the_183_is_in_our_200),
 		cmocka_unit_test(each_fork_has_a_tag_of_its_own_and_the_answer_picks_its_own),
 		cmocka_unit_test(a_reliable_183_and_its_prack_cross),
+		cmocka_unit_test(a_prack_that_comes_after_the_200_crosses),
+		cmocka_unit_test(what_the_callee_says_of_its_refusal_crosses_by_rule),
+		cmocka_unit_test(a_callee_without_100rel_is_said_to_be_so),
 		cmocka_unit_test(a_caller_without_100rel_makes_us_offer_none),
 		cmocka_unit_test(an_update_in_the_early_dialog_after_prack),
 		cmocka_unit_test(without_anchoring_sdp_passes_with_our_origin),
