@@ -115,11 +115,21 @@ static bool contains_word(struct str hay, struct str word)
 	return false;
 }
 
-static void check_secrets(struct boundary *b, struct str bytes, const struct sip_text *m)
+/* Headers and bodies alike: SDP has room for all of it too. What a phone wrote itself may come back to it. */
+static void check_marks(struct boundary *b, bool trusted, struct str bytes)
 {
-	if (contains(bytes, STR("10.77.")) || contains_word(bytes, STR("canary")))
-		faults_add(b->faults, "the trusted side shows outside in %.*s",
+	static const struct {
+		struct str net, mark; /* of those on the other side */
+		const char *text;
+	} other[2] = {{{"10.77.", 6}, {"canary", 6}, "the trusted side shows outside"},
+		      {{"198.51.100.", 11}, {"beacon", 6}, "the untrusted side shows inside"}};
+	if (contains(bytes, other[trusted].net) || contains_word(bytes, other[trusted].mark))
+		faults_add(b->faults, "%s in %.*s", other[trusted].text,
 			   STR_ARG(((struct str){bytes.p, str_index(bytes, '\r')})));
+}
+
+static void check_tokens(struct boundary *b, struct str bytes, const struct sip_text *m)
+{
 	for (unsigned i = 0; i < b->token_count; i++)
 		if (contains(bytes, b->tokens[i]))
 			faults_add(b->faults, "%.*s of the trusted side shows outside in a %.*s",
@@ -137,10 +147,11 @@ void boundary_out(struct boundary *b, bool trusted, struct str bytes)
 	}
 	if (!m.request)
 		check_response(b, &m);
+	check_marks(b, trusted, bytes);
 	if (trusted)
 		learn(b, &m);
 	else
-		check_secrets(b, bytes, &m);
+		check_tokens(b, bytes, &m);
 }
 
 void boundary_check(const struct boundary *b, bool silent_ok)

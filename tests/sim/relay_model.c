@@ -49,17 +49,16 @@ static struct relay_session *new_session(struct relay_model *r, const struct dic
 	return NULL;
 }
 
-/* The SDP for the other side: our address and ports, nothing of the sender but codecs. */
+/* The SDP for the other side: our address and ports, and all that a relay passes which does not know what it is. */
 static void write_sdp(const struct relay_session *s, int side, struct str sdp, struct str protocol,
 		      struct buf *b)
 {
-	static const char *const carried[] = {"a=rtpmap:",  "a=fmtp:",    "a=ptime:",  "a=sendrecv",
-					      "a=sendonly", "a=recvonly", "a=inactive"};
+	static const char *const ours[] = {"v=", "o=", "c=", "t="};
 	struct str line;
 	unsigned media = 0;
 	buf_printf(b, "v=0\r\no=- %u %u IN IP4 ", 1000 + s->number, s->versions);
 	addr_write_ip(b, &s->addr[side]);
-	buf_lit(b, "\r\ns=-\r\nc=IN IP4 ");
+	buf_lit(b, "\r\nc=IN IP4 ");
 	addr_write_ip(b, &s->addr[side]);
 	buf_lit(b, "\r\nt=0 0\r\n");
 	while (str_cut(&sdp, '\n', &line)) {
@@ -76,9 +75,11 @@ static void write_sdp(const struct relay_session *s, int side, struct str sdp, s
 				   STR_ARG(protocol.len ? protocol : proto), STR_ARG(line));
 			continue;
 		}
-		for (size_t i = 0; i < ARRAY_LEN(carried); i++)
-			if (str_has_prefix(line, str_from(carried[i])))
-				buf_printf(b, "%.*s\r\n", STR_ARG(line));
+		bool is_ours = line.len == 0;
+		for (size_t i = 0; i < ARRAY_LEN(ours); i++)
+			is_ours |= str_has_prefix(line, str_from(ours[i]));
+		if (!is_ours)
+			buf_printf(b, "%.*s\r\n", STR_ARG(line));
 	}
 }
 

@@ -45,18 +45,25 @@ static void write_contact(struct ua *u, struct buf *b)
 	buf_lit(b, ">\r\n");
 }
 
+/* With all that a phone might say of itself: none of it may reach the other side. */
 static void write_sdp(struct ua *u, struct buf *b, uint32_t version, unsigned fork)
 {
 	struct addr a = own_addr(u);
 	buf_printf(b, "v=0\r\no=%s 77%u %u IN IP4 ", u->p.mark, fork, version);
 	addr_write_ip(b, &a);
-	buf_printf(b, "\r\ns=%s session\r\nc=IN IP4 ", u->p.mark);
+	buf_printf(b, "\r\ns=%s session\r\ni=%s\r\ne=%s@inside.example\r\nc=IN IP4 ", u->p.mark,
+		   u->p.mark, u->p.mark);
 	addr_write_ip(b, &a);
 	buf_printf(b,
-		   "\r\nt=0 0\r\nm=audio %u RTP/AVP 8 0 101\r\n"
+		   "\r\nt=0 0\r\na=tool:%s 1.2.3\r\nm=audio %u RTP/AVP 8 0 101\r\ni=%s\r\n"
 		   "a=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n"
-		   "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=sendrecv\r\n",
-		   20000 + 2 * fork);
+		   "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n"
+		   "a=label:%s\r\na=ssrc:77 cname:sip:%s@",
+		   u->p.mark, 20000 + 2 * fork, u->p.mark, u->p.mark, u->p.mark);
+	addr_write_ip(b, &a);
+	buf_printf(b, "\r\na=X-%s:", u->p.mark);
+	addr_write_ip(b, &a);
+	buf_lit(b, "\r\na=sendrecv\r\n");
 }
 
 static void write_body(struct ua *u, struct buf *b, bool sdp, uint32_t version, unsigned fork)
@@ -94,6 +101,8 @@ struct str ua_write_request(struct ua *u, const struct ua_dialog *d, const struc
 		write_contact(u, &b);
 	buf_printf(&b, "User-Agent: Phone-%s/1.2.3\r\nX-%s: %s\r\n", u->p.mark, u->p.mark,
 		   u->p.mark);
+	if (str_eq(r->method, STR("BYE")) || str_eq(r->method, STR("CANCEL")))
+		buf_printf(&b, "Reason: Q.850;cause=16;text=\"%s\"\r\n", u->p.mark);
 	if (r->extra)
 		buf_z(&b, r->extra);
 	write_body(u, &b, r->sdp, d->version, 0);
@@ -139,7 +148,10 @@ struct str ua_write_response(struct ua *u, const struct sip_text *m, const struc
 		buf_printf(&b, "Require: 100rel\r\nRSeq: %u\r\n", r->rseq);
 	buf_printf(&b, "Server: Phone-%s/1.2.3\r\n", u->p.mark);
 	if (r->status >= 300)
-		buf_printf(&b, "Warning: 399 %s \"%s is not here\"\r\n", u->p.mark, u->p.mark);
+		buf_printf(&b,
+			   "Warning: 399 %s \"%s is not here\"\r\nRetry-After: 5 (%s)\r\n"
+			   "Reason: SIP;cause=%u;text=\"%s\"\r\n",
+			   u->p.mark, u->p.mark, u->p.mark, r->status, u->p.mark);
 	write_body(u, &b, r->sdp, r->version, r->fork);
 	CHECK(!b.overflow);
 	return keep(u, buf_view(&b));

@@ -76,9 +76,9 @@ static void make_phones(struct world *w)
 	struct addr in = with_port(a->sbc_inside, v->site.inside);
 	const struct ua_params params[UA_COUNT] = {
 		[UA_CARRIER] = {"carrier", UA_CARRIER, a->carrier, v->site.outside, out,
-				a->relay_outside, "phone", "900"},
+				a->relay_outside, "beacon", "900"},
 		[UA_CARRIER2] = {"carrier2", UA_CARRIER2, a->carrier2, v->site.outside, out,
-				 a->relay_outside, "mobile", "901"},
+				 a->relay_outside, "beacon", "901"},
 		[UA_PBX] = {"pbx", UA_PBX, a->pbx[0], v->site.inside, in, a->relay_inside, "canary",
 			    "200"},
 		[UA_PBX2] = {"pbx2", UA_PBX2, a->pbx[1], v->site.inside, in, a->relay_inside,
