@@ -1317,11 +1317,17 @@ static void without_anchoring_sdp_passes_with_our_origin(void **state)
 	site_init(&t);
 	t.realms[0].anchor_media = t.realms[1].anchor_media = false;
 	site_start(&t);
-	site_invite(&t, SITE_CARRIER, "1", NULL, SITE_SDP_OUT);
+	site_invite(&t, SITE_CARRIER, "1", NULL,
+		    SITE_SDP_OUT "a=tool:phone\r\na=ssrc:1 cname:carol\r\na=ptime:20\r\n");
 	struct rec_send invite = *site_sent(&t, 0);
 	EXPECT_TRUE(site_is(&invite, "INVITE "));
 	EXPECT_TRUE(site_has(&invite, "c=IN IP4 198.51.100.7\r\n"));
 	EXPECT_TRUE(!site_has(&invite, "carol") && !site_has(&invite, "s=call"));
+	EXPECT_TRUE(!site_has(&invite, "tool") && site_has(&invite, "a=ptime:20"));
+	/* The origin is ours to the last word. */
+	const char *o = strstr(invite.bytes, "o=");
+	EXPECT_TRUE(o && !str_has_char((struct str){o, strcspn(o, "\r")}, '@') &&
+		    !strstr(o, "IN IP4 198.51.100.7\r\ns="));
 	site_answer(&t, &invite, 200, "b1", NULL, SITE_SDP_IN);
 	EXPECT_SENT(1, "ACK ");
 	EXPECT_SENT(0, "SIP/2.0 200 OK");
