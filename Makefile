@@ -157,6 +157,8 @@ install: all
 	install -m 755 $(B)/sallyport $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(B)/sallyport-sbc $(B)/sallyport-rtpproxy $(DESTDIR)$(PREFIX)/sbin/
 	install -m 644 systemd/*.service $(DESTDIR)/lib/systemd/system/
+	install -D -m 644 systemd/sallyport.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/sallyport.conf
+	install -D -m 644 systemd/sallyport.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/sallyport.conf
 	install -m 640 etc/sallyport.yaml $(DESTDIR)/etc/sallyport/sallyport.yaml.example
 clean:
 	rm -rf $(B)
