@@ -285,7 +285,7 @@ class Phone:
     MODULES = "/usr/lib/baresip/modules"
 
     def __init__(self, folder, name, address, account, tone=None, certificate=None, authority=None, rtp_ports=None,
-                 transports="udp,tcp,tls", sip_port=None, extra=""):
+                 transports="udp,tcp,tls", sip_port=None, extra="", options=()):
         self.dir = os.path.join(folder, name)
         os.makedirs(self.dir, exist_ok=True)
         self.name, self.address = name, address
@@ -315,7 +315,7 @@ class Phone:
         with open(os.path.join(self.dir, "accounts"), "w") as f:
             f.write(account.format(address=address, port=self.sip_port) + "\n")
         open(os.path.join(self.dir, "contacts"), "w").close()
-        self.process = Process(name, ["baresip", "-f", self.dir], self.dir)
+        self.process = Process(name, ["baresip", "-f", self.dir, *options], self.dir)
         self.sock = wait_for(f"{name}'s control socket", self._connect)
         self.data, self.events, self.answers = b"", [], {}
         self.token = 0

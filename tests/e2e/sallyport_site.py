@@ -133,16 +133,16 @@ class Site:
             text = r.read().decode()
         return sum(float(m.group(1)) for m in re.finditer(rf"^{re.escape(name)}(?:\{{[^}}]*\}})? ([0-9.e+-]+)$", text, re.M))
 
-    def outside_phone(self, name, srtp=True, tone=440, called=False):
+    def outside_phone(self, name, srtp=True, tone=440, called=False, options=()):
         """called: at the address that the trunk's peer names (its TLS port), answering by itself; user `name` is its number."""
         enc = ";mediaenc=srtp-mand" if srtp else ""
         return lib.Phone(self.dir, name, PHONE_OUT, "<sip:" + name + "@{address}:{port};transport=tls>;regint=0" + enc +
                          (";answermode=auto" if called else "") + ";audio_codecs=PCMU/8000/1", tone=tone,
-                         certificate=self.phone_cert, authority=self.ca.cert, sip_port=self.v["phone_out_port"] - 1 if called else None)
+                         certificate=self.phone_cert, authority=self.ca.cert, sip_port=self.v["phone_out_port"] - 1 if called else None, options=options)
 
-    def inside_phone(self, name, number, tone=600):
+    def inside_phone(self, name, number, tone=600, options=()):
         return lib.Phone(self.dir, name, PHONE_IN, "<sip:" + number + "@{address}:{port}>;regint=0;answermode=auto"
-                         ";audio_codecs=PCMU/8000/1", tone=tone, transports="udp,tcp", sip_port=self.v["phone_in_port"])
+                         ";audio_codecs=PCMU/8000/1", tone=tone, transports="udp,tcp", sip_port=self.v["phone_in_port"], options=options)
 
     def dial_uri(self, number):
         return f"sip:{number}@{OUTSIDE}:{self.v['tls_port']}"
