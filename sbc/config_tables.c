@@ -653,7 +653,8 @@ static const struct conf_setting header_rules_settings[] = {
 	 CONF_AT(struct raw_header_rules, carry),
 	 .max = 64,
 	 .check = check_header,
-	 .help = "Headers that cross, byte for byte. Everything not named stays behind."},
+	 .help = "Headers that cross, byte for byte; Reason and Retry-After without their "
+		 "texts. Everything not named stays behind."},
 	{.name = "inbound",
 	 .type = CONF_LIST_OF,
 	 .item = CONF_SECTION,
