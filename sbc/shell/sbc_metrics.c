@@ -353,24 +353,41 @@ static void count_refused(struct sbc_metrics *m, const struct notice *n)
 	m->refused++;
 }
 
-static void count_invite(struct sbc_metrics *m, struct str trunk, const char *direction)
+enum direction { IN, OUT };
+static const char *const directions[] = {"in", "out"};
+
+static void count_invite(struct sbc_metrics *m, const struct notice *n, enum direction d)
 {
-	struct str v[] = {trunk, str_from(direction)};
-	++*stats_get(&m->stats, M_INVITES, v);
+	struct sbc_metrics_slot *s = slot_of(m, n, (struct numbers){M_INVITES, n->trunk, d, 0});
+	if (!s->cell) {
+		struct str v[] = {trunk_name(n->settings, n->trunk), str_from(directions[d])};
+		s->cell = stats_get(&m->stats, M_INVITES, v);
+	}
+	++*s->cell;
 }
 
-static void count_final(struct sbc_metrics *m, struct str trunk, const char *direction,
+static void count_final(struct sbc_metrics *m, const struct notice *n, enum direction d,
 			unsigned status)
 {
-	char mem[8];
-	struct str v[] = {trunk, str_from(direction), status_text(mem, status)};
-	++*stats_get(&m->stats, M_INVITES_FINAL, v);
+	struct sbc_metrics_slot *s =
+		slot_of(m, n, (struct numbers){M_INVITES_FINAL, n->trunk, d, status});
+	if (!s->cell) {
+		char mem[8];
+		struct str v[] = {trunk_name(n->settings, n->trunk), str_from(directions[d]),
+				  status_text(mem, status)};
+		s->cell = stats_get(&m->stats, M_INVITES_FINAL, v);
+	}
+	++*s->cell;
 }
 
-static void observe(struct sbc_metrics *m, enum family family, struct str trunk, uint64_t ms)
+static void observe(struct sbc_metrics *m, const struct notice *n, enum family family, uint64_t ms)
 {
-	struct str v[] = {trunk, STR("in")};
-	stats_observe(&m->stats, family, stats_get(&m->stats, family, v), ms);
+	struct sbc_metrics_slot *s = slot_of(m, n, (struct numbers){family, n->trunk, IN, 0});
+	if (!s->cell) {
+		struct str v[] = {trunk_name(n->settings, n->trunk), STR("in")};
+		s->cell = stats_get(&m->stats, family, v);
+	}
+	stats_observe(&m->stats, family, s->cell, ms);
 }
 
 static uint64_t first_of(uint64_t a, uint64_t b)
@@ -378,36 +395,55 @@ static uint64_t first_of(uint64_t a, uint64_t b)
 	return a && (!b || a < b) ? a : b;
 }
 
+/* Those of noc.md §1, and what a rule refused. */
+static const char *const outcomes[] = {"other",      "answered",     "busy",       "no_answer",
+				       "rejected",   "wrong_number", "cancelled",  "refused",
+				       "congestion", "timeout",      "redirected", "policy"};
+
+static unsigned outcome_index(struct str s)
+{
+	/* "policy:RULE" is one outcome: the rules are labels of refused_total. */
+	s.len = str_index(s, ':');
+	for (unsigned i = 1; i < ARRAY_LEN(outcomes); i++)
+		if (str_eq(s, str_from(outcomes[i])))
+			return i;
+	return 0;
+}
+
+static void count_attempts(struct sbc_metrics *m, const struct cdr *c)
+{
+	for (size_t i = 0; i < c->attempt_count; i++) {
+		const struct cdr_attempt *a = &c->attempts[i];
+		struct str v[] = {a->trunk, cdr_outcome(a->status, c->ring != 0, a->cause.len > 0)};
+		++*stats_get(&m->stats, M_ATTEMPTS_ENDED, v);
+	}
+}
+
 static void count_ended(struct sbc_metrics *m, const struct notice *n)
 {
 	const struct cdr *c = n->cdr;
-	struct str trunk = trunk_name(n->settings, n->trunk);
 	if (!c)
 		return;
-	if (c->ingress_trunk.len > 0)
-		trunk = c->ingress_trunk;
-	/* "policy:RULE" is one outcome: the rules are labels of refused_total. */
-	struct str outcome = c->cause;
-	outcome.len = str_index(outcome, ':');
-	struct str v[] = {trunk, STR("in"), outcome.len > 0 ? outcome : STR("none"),
-			  c->answer ? STR("yes") : STR("no")};
-	++*stats_get(&m->stats, M_CALLS_ENDED, v);
-	count_final(m, trunk, "in", c->status);
+	unsigned outcome = outcome_index(c->cause);
+	struct sbc_metrics_slot *s =
+		slot_of(m, n, (struct numbers){M_CALLS_ENDED, n->trunk, outcome, c->answer != 0});
+	if (!s->cell) {
+		struct str v[] = {trunk_name(n->settings, n->trunk), STR("in"),
+				  str_from(outcomes[outcome]), c->answer ? STR("yes") : STR("no")};
+		s->cell = stats_get(&m->stats, M_CALLS_ENDED, v);
+	}
+	++*s->cell;
+	count_final(m, n, IN, c->status);
 	uint64_t heard = first_of(first_of(c->ring, c->early_media), c->answer);
 	if (!heard)
 		heard = c->end;
 	if (heard >= c->start)
-		observe(m, M_PDD, trunk, heard - c->start);
+		observe(m, n, M_PDD, heard - c->start);
 	if (c->answer >= c->start && c->answer)
-		observe(m, M_SETUP, trunk, c->answer - c->start);
+		observe(m, n, M_SETUP, c->answer - c->start);
 	if (c->answer)
-		observe(m, M_DURATION, trunk, c->duration_ms);
-	for (size_t i = 0; i < c->attempt_count; i++) {
-		const struct cdr_attempt *a = &c->attempts[i];
-		struct str result = cdr_outcome(a->status, c->ring != 0, a->cause.len > 0);
-		struct str w[] = {a->trunk, result};
-		++*stats_get(&m->stats, M_ATTEMPTS_ENDED, w);
-	}
+		observe(m, n, M_DURATION, c->duration_ms);
+	count_attempts(m, c);
 }
 
 static void count_started(struct sbc_metrics *m, const struct notice *n)
@@ -420,7 +456,7 @@ static void count_started(struct sbc_metrics *m, const struct notice *n)
 	}
 	m->in_second++;
 	m->invites++;
-	count_invite(m, trunk_name(n->settings, n->trunk), "in");
+	count_invite(m, n, IN);
 }
 
 uint32_t sbc_metrics_cps(const struct sbc_metrics *m, uint64_t now_ms)
@@ -527,11 +563,11 @@ void sbc_metrics_notice(struct sbc_metrics *m, const struct notice *n)
 		log_call(m->log, n, "call_started");
 		break;
 	case NOTICE_CALL_ATTEMPT:
-		count_invite(m, trunk_name(n->settings, n->trunk), "out");
+		count_invite(m, n, OUT);
 		log_call(m->log, n, "call_attempt");
 		break;
 	case NOTICE_ATTEMPT_ENDED:
-		count_final(m, trunk_name(n->settings, n->trunk), "out", n->status);
+		count_final(m, n, OUT, n->status);
 		log_call(m->log, n, "attempt_ended");
 		break;
 	case NOTICE_CALL_ANSWERED: log_call(m->log, n, "call_answered"); break;
@@ -597,7 +633,6 @@ static void set(struct sbc_metrics *m, enum family family, const struct str *lab
 static void zero_calls(struct sbc_metrics *m, const struct settings *s)
 {
 	static const char *const states[] = {"setup", "confirmed"};
-	static const char *const directions[] = {"in", "out"};
 	for (size_t i = 0; i < s->trunk_count; i++)
 		for (size_t d = 0; d < 2; d++)
 			for (size_t k = 0; k < 2; k++) {
