@@ -236,6 +236,14 @@ void flow_close(struct flow_table *t, id_t64 id)
 		flow_conn_drain(c, FLOW_END_US);
 }
 
+bool flow_find(const struct flow_table *t, id_t64 id, struct flow *out)
+{
+	const struct flow_conn *c = pool_find(&t->conns, id);
+	if (c)
+		*out = c->flow;
+	return c != NULL;
+}
+
 /* ---- accepting ---- */
 
 /* No descriptor is left: take one connection all the same and close it, so that the peer does not

@@ -123,6 +123,8 @@ void flow_apply(struct flow_table *t, const struct tls_set *tls, const struct li
 /* ports.send for TCP and TLS, ports.close. */
 void flow_send(struct flow_table *t, const struct dest *d, struct str bytes, id_t64 tag);
 void flow_close(struct flow_table *t, id_t64 id);
+/* The connection of that id as events name it; false: it has gone. */
+bool flow_find(const struct flow_table *t, id_t64 id, struct flow *out);
 
 /* The loop calls these: first thing in a turn; to send what is queued; last thing in a turn. */
 void flow_handshakes(struct flow_table *t);

@@ -11,8 +11,12 @@ enum { FLUSH_ROUNDS = 8, STOP_LOOK_MS = 50 };
 static void port_send(void *ctx, const struct dest *d, struct str bytes, id_t64 tag)
 {
 	struct loop *l = ctx;
-	if (l->turn.trace)
-		l->turn.trace(l->turn.trace_ctx, true, &d->flow, bytes);
+	if (l->turn.trace) {
+		/* Of a connection that is there its own address, not the one that Via names. */
+		struct flow flow = d->flow;
+		(void)flow_find(&l->flows, d->flow.id, &flow);
+		l->turn.trace(l->turn.trace_ctx, true, &flow, bytes);
+	}
 	if (d->flow.transport != TRANSPORT_UDP)
 		flow_send(&l->flows, d, bytes, tag);
 	else if (d->flow.listener < l->settings.now->listener_count &&

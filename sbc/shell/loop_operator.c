@@ -12,6 +12,10 @@ enum { REPLY_BYTES = 256 * 1024, LINES_BYTES = 32 * 1024 };
 static struct sbc_facts facts_of(struct loop *l)
 {
 	turn_begin(&l->turn);
+	l->turn.stats.udp_overflow = 0;
+	for (size_t i = 0; i < l->settings.now->listener_count; i++)
+		if (l->udps[i].turn)
+			l->turn.stats.udp_overflow += udp_overflow(&l->udps[i]);
 	return (struct sbc_facts){.settings = l->settings.now,
 				  .sbc = l->sbc,
 				  .flows = &l->flows,

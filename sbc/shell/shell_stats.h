@@ -11,6 +11,8 @@
 	X(udp_sent, "udp_sent_total", "UDP datagrams sent")                                        \
 	X(udp_truncated, "udp_truncated_total",                                                    \
 	  "UDP datagrams dropped because they were larger than the message limit")                 \
+	X(udp_overflow, "udp_overflow_total",                                                      \
+	  "UDP datagrams that the kernel dropped because the socket's buffer was full")            \
 	X(udp_keepalives, "udp_keepalives_total", "UDP datagrams of CRLF or NUL alone, dropped")   \
 	X(udp_unsent, "udp_unsent_total", "UDP datagrams that the kernel did not take")            \
 	X(stream_keepalives, "stream_keepalives_total",                                            \

@@ -1,6 +1,7 @@
 #include "udp.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
@@ -71,8 +72,11 @@ enum err udp_open(struct udp *u, struct turn *turn, struct dgram_in *in, uint16_
 		goto out;
 	if (local->family == ADDR_IP6)
 		(void)setsockopt(u->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-	(void)setsockopt(u->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	(void)setsockopt(u->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	/* Beyond net.core.rmem_max only with CAP_NET_ADMIN. */
+	if (setsockopt(u->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0)
+		(void)setsockopt(u->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (setsockopt(u->fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) != 0)
+		(void)setsockopt(u->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	/* No SO_REUSEADDR: a second process on the same port would steal half of the messages. */
 	if (bind(u->fd, (struct sockaddr *)&sa, len) != 0)
 		goto out;
@@ -119,6 +123,14 @@ void udp_send(struct udp *u, const struct addr *to, struct str bytes, id_t64 tag
 	}
 	if (e)
 		on_failed(u, tag, EMSGSIZE);
+}
+
+uint64_t udp_overflow(const struct udp *u)
+{
+	uint32_t info[SK_MEMINFO_VARS] = {0};
+	socklen_t len = sizeof(info);
+	return getsockopt(u->fd, SOL_SOCKET, SO_MEMINFO, info, &len) == 0 ? info[SK_MEMINFO_DROPS]
+									  : 0;
 }
 
 void udp_flush(struct udp *u)

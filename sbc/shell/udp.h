@@ -25,5 +25,7 @@ void udp_close(struct udp *u);
 /* Queues; goes out with udp_flush. A failure is posted as EVENT_SEND_FAILED with `tag`. */
 void udp_send(struct udp *u, const struct addr *to, struct str bytes, id_t64 tag);
 void udp_flush(struct udp *u);
+/* Datagrams that the kernel dropped because we did not read them in time. */
+uint64_t udp_overflow(const struct udp *u);
 
 #endif
