@@ -156,6 +156,7 @@ static void answer_here(struct ctl *c, const struct ask_peer *peer, const struct
 	}
 	if (r != REFUSAL_NONE) {
 		proxy->errors++;
+		c->refused[r]++;
 		d = ng_error(&c->arena, r);
 	}
 	reply_dict(c, peer, ng, d);

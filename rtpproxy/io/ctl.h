@@ -62,7 +62,8 @@ struct ctl {
 	size_t socket_count;
 	struct ctl_proxy proxies[CTL_PROXIES_MAX];
 	size_t proxy_count;
-	uint64_t dropped; /* no cookie, or the worker's queue was full */
+	uint64_t refused[REFUSAL_COUNT]; /* here; the workers count what they refuse */
+	uint64_t dropped;                /* no cookie, or the worker's queue was full */
 	uint64_t started_s;
 	char datagram[LIMIT_DATAGRAM + 1], reply[LIMIT_DATAGRAM];
 };

@@ -56,7 +56,8 @@ static void write_own(struct buf *b, const struct ctl *c)
 	head(b, "sallyport_relay_refusals_total", COUNTER, "NG commands refused, by reason");
 	for (unsigned r = REFUSAL_NONE + 1; r < REFUSAL_COUNT; r++) {
 		labelled(b, "sallyport_relay_refusals_total", "reason",
-			 refusal_label((enum refusal)r), sum(c, RELAY_REFUSALS + r));
+			 refusal_label((enum refusal)r),
+			 sum(c, RELAY_REFUSALS + r) + c->refused[r]);
 	}
 	uint64_t wakeups = 0, send_errors = 0, reply_errors = 0;
 	for (unsigned w = 0; w < c->loop_count; w++) {

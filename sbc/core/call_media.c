@@ -8,6 +8,36 @@ struct str call_sdp_of(const struct msg *m)
 	return m->body.len && msg_body_is(m, STR("application/sdp")) ? m->body : STR_NONE;
 }
 
+static struct verdict refuse_sdp(struct str why)
+{
+	return (struct verdict){.outcome = VERDICT_REJECT,
+				.stage = VERDICT_STAGE_MEDIA,
+				.status = 488,
+				.reason = STR("Not Acceptable Here"),
+				.warn_code = 399,
+				.warn_text = why,
+				.rule = STR("sdp")};
+}
+
+struct verdict call_judge_relay(const struct event *e)
+{
+	/* The reasons of the field (ng-protocol §2), ours and rtpengine's, name the SDP where it is to blame; two do
+	 * although it is not: those are between us and the relay. */
+	static const char *const ours[] = {"No SDP body in message", "Error rewriting SDP"};
+	struct str why = e->relay.error;
+	bool blames = e->relay.result == RELAY_RESULT_ERROR &&
+		      (str_find(why, STR("SDP")) < why.len || str_has_prefix(why, STR("SRTP key")));
+
+	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
+		blames = blames && !str_eq(why, str_from(ours[i]));
+	if (blames)
+		return refuse_sdp(STR("The session description cannot be used"));
+	return (struct verdict){.outcome = VERDICT_REJECT,
+				.stage = VERDICT_STAGE_MEDIA,
+				.status = 503,
+				.rule = STR("relay")};
+}
+
 struct verdict call_check_sdp(struct sbc *s, const struct call *c, unsigned from, struct str text,
 			      struct call_sdp *out)
 {
@@ -16,13 +46,7 @@ struct verdict call_check_sdp(struct sbc *s, const struct call *c, unsigned from
 
 	*out = (struct call_sdp){.mean = OFFER_NEW, .from = from, .text = text};
 	if (sdp_parse(text, &s->arena, &out->parsed) != OK)
-		return (struct verdict){.outcome = VERDICT_REJECT,
-					.stage = VERDICT_STAGE_MEDIA,
-					.status = 488,
-					.reason = STR("Not Acceptable Here"),
-					.warn_code = 399,
-					.warn_text = STR("The session description cannot be read"),
-					.rule = STR("sdp")};
+		return refuse_sdp(STR("The session description cannot be read"));
 	uint16_t at = realm < p->realm_count ? p->realms[realm].media_policy : POLICY_NO_INDEX;
 	if (at >= p->media_count)
 		return (struct verdict){.outcome = VERDICT_ALLOW};

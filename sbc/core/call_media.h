@@ -30,6 +30,12 @@ id_t64 call_ask_media(struct sbc *s, struct call *c, const struct call_sdp *sdp)
 /* SDP for `to` as we send it, in s->text; empty: it cannot be used. */
 struct str call_face(struct sbc *s, struct call *c, unsigned to, struct str sdp);
 
+/*
+ * What it means that the relay gave no SDP: 488 where it says that it cannot follow the description, whoever's that is;
+ * else 503, it could not do it. `rule`: "sdp" or "relay".
+ */
+struct verdict call_judge_relay(const struct event *e);
+
 /* These two are in force now: `by` has offered. The answer may be empty: it comes with an ACK. */
 void call_agree(struct sbc *s, struct call *c, unsigned by, struct str offer, struct str answer);
 /* An offer that the relay has taken was refused: the relay hears again what is in force (RFC 3261 §14.1). */

@@ -514,6 +514,21 @@ static void pass_answer(struct sbc *s, struct call *c, struct exchange *x, const
 	exchange_free(s, x);
 }
 
+/* The relay cannot follow an SDP, or cannot be had: who asked is told which. */
+static void refuse_media(struct sbc *s, struct call *c, struct exchange *x, const struct event *e,
+			 const struct msg *m)
+{
+	struct verdict v = call_judge_relay(e);
+
+	buf_reset(&s->lines);
+	if (v.status == 488) {
+		worker_refused(s, c->settings, &c->leg[x->from].flow, m, c->leg[x->from].trunk, &v);
+		if (refuse_write_headers(&s->lines, &v, m, &worker_abilities) != OK)
+			buf_reset(&s->lines);
+	}
+	exchange_refuse(s, c, x, v.status == 488 ? 488 : 500, buf_view(&s->lines));
+}
+
 /* What the other side agreed to cannot stand: the one who asked is told, and the call ends. */
 static void break_off(struct sbc *s, struct call *c, struct exchange *x, uint16_t status,
 		      struct str rule)
@@ -777,14 +792,16 @@ void in_dialog_on_ack(struct sbc *s, struct call *c, const struct msg *m, const 
 
 /* ---- the relay's word */
 
-static void on_exchange_media(struct sbc *s, struct call *c, struct exchange *x, struct str sdp)
+static void on_exchange_media(struct sbc *s, struct call *c, struct exchange *x,
+			      const struct event *e, struct str sdp)
 {
 	struct pair p;
 	struct str held = x->held;
 
 	x->held = STR_NONE;
 	x->ask = ID_NONE;
-	bool ok = sdp.len && pair_of_exchange(c, x, &p) && msg_index(&s->held, held, 0) == OK;
+	bool known = msg_index(&s->held, held, 0) == OK;
+	bool ok = sdp.len && pair_of_exchange(c, x, &p) && known;
 	bool offering = x->stage == EXCHANGE_OFFERING;
 	struct str face = ok ? call_face(s, c, offering ? 1 - x->from : x->from, sdp) : STR_NONE;
 	if (face.len && offering) {
@@ -792,10 +809,13 @@ static void on_exchange_media(struct sbc *s, struct call *c, struct exchange *x,
 	} else if (face.len) {
 		media_note(&c->media, x->from, face);
 		pass_answer(s, c, x, &s->held, face);
+	} else if (offering && known && sdp.len == 0) {
+		refuse_media(s, c, x, e, &s->held);
 	} else if (offering) {
 		exchange_refuse(s, c, x, 500, STR_NONE);
 	} else {
-		break_off(s, c, x, 500, STR("relay"));
+		struct verdict v = call_judge_relay(e);
+		break_off(s, c, x, v.status == 488 ? 488 : 500, v.rule);
 	}
 	block_str_free(&s->blocks, &held);
 }
@@ -820,7 +840,7 @@ bool in_dialog_on_relay(struct sbc *s, struct call *c, id_t64 ask, const struct 
 	list_each (n, &c->exchanges) {
 		struct exchange *x = LIST_OBJECT(n, struct exchange, node);
 		if (x->ask == ask) {
-			on_exchange_media(s, c, x, sdp);
+			on_exchange_media(s, c, x, e, sdp);
 			return true;
 		}
 	}

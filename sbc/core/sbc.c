@@ -372,19 +372,30 @@ static void on_request(struct sbc *s, struct msg *m, const struct flow *f,
 	}
 }
 
+enum { KEEP_ALIVE_MAX = 4 }; /* octets: a longer run of nothing is noise, and is counted */
+
 static bool is_keep_alive(struct str bytes)
 {
+	if (bytes.len > KEEP_ALIVE_MAX)
+		return false;
 	for (size_t i = 0; i < bytes.len; i++)
 		if (bytes.p[i] != '\r' && bytes.p[i] != '\n' && bytes.p[i] != 0)
 			return false;
 	return true;
 }
 
+/* Not even a first line: a datagram that is no message at all. */
+static bool is_shapeless(const struct msg *m)
+{
+	return m->fault == MSG_FAULT_NOT_SIP || m->fault == MSG_FAULT_EMPTY ||
+	       (m->fault == MSG_FAULT_UNFINISHED && !m->is_request && m->status == 0);
+}
+
 static void on_fault(struct sbc *s, const struct msg *m, const struct flow *f, enum err e)
 {
 	struct verdict v = refuse_fault(m);
 
-	if (m->fault == MSG_FAULT_NOT_SIP) {
+	if (is_shapeless(m)) {
 		worker_dropped(s, f, NOTICE_DROP_NOT_SIP);
 		if (f->id != ID_NONE)
 			s->ports.close(s->ports.ctx, f->id);
@@ -402,6 +413,21 @@ static void on_fault(struct sbc *s, const struct msg *m, const struct flow *f, e
 		return;
 	}
 	worker_dropped(s, f, e == ERR_LIMIT ? NOTICE_DROP_TOO_BIG : NOTICE_DROP_MALFORMED);
+}
+
+/*
+ * Longer than the configuration allows, not than we could read. A stream is cut by the shell, which hands over the header
+ * section of what it will not wait for: only that way does one come with a body too short.
+ */
+static bool is_too_long(const struct sbc *s, const struct msg *m, struct str bytes,
+			const struct flow *f)
+{
+	uint32_t most = s->settings->limits.message_bytes;
+
+	if (is_shapeless(m))
+		return false;
+	return (most != 0 && bytes.len > most) ||
+	       (f->transport != TRANSPORT_UDP && m->fault == MSG_FAULT_BODY_SHORT);
 }
 
 static void on_message(struct sbc *s, const struct event *e)
@@ -425,6 +451,10 @@ static void on_message(struct sbc *s, const struct event *e)
 			worker_reply(s, m, f, v.status, v.reason, STR_NONE);
 		worker_refused(s, s->settings, f, m, SETTINGS_NO_INDEX, &v);
 		return;
+	}
+	if (is_too_long(s, m, e->message.bytes, f)) {
+		m->fault = MSG_FAULT_TOO_LONG;
+		err = ERR_LIMIT;
 	}
 	if (err != OK) {
 		on_fault(s, m, f, err);

@@ -510,7 +510,11 @@ static void on_offer(struct sbc *s, struct call *c, const struct event *e)
 
 	u->offer = block_str(&s->blocks, sdp);
 	if (u->offer.len == 0) {
-		relay_failed(s, c);
+		struct verdict v = call_judge_relay(e);
+		if (v.status == 488 && msg_index(&s->held, u->invite, 0) == OK)
+			call_refuse_by(s, c, &s->held, &v);
+		else
+			relay_failed(s, c);
 		return;
 	}
 	resolve(s, c);

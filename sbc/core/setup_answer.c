@@ -438,8 +438,12 @@ bool setup_on_answer_media(struct sbc *s, struct call *c, const struct event *e)
 		keep_face(s, c, NULL, sdp);
 		finish(s, c, k, &s->held, sdp);
 	} else {
+		struct verdict v = call_judge_relay(e);
 		struct call_ending why = {.by = CDR_US, .cause = STR("relay")};
-		call_refuse(s, c, 500, STR_NONE, STR_NONE, &why);
+		if (v.status == 488)
+			call_refuse_by(s, c, &s->held, &v);
+		else
+			call_refuse(s, c, 500, STR_NONE, STR_NONE, &why);
 	}
 	block_str_free(&s->blocks, &held);
 	return true;

@@ -70,6 +70,7 @@ struct flow_report {
 	struct str why;                /* HANDSHAKE that failed: a sentence */
 	const struct tls_facts *facts; /* HANDSHAKE that came up */
 	enum flow_end end;             /* END */
+	bool unseen;                   /* END by LIMIT: nothing of the message went to the core */
 };
 typedef void (*flow_report_fn)(void *ctx, const struct flow_report *r);
 

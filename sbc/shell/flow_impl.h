@@ -58,6 +58,7 @@ struct flow_conn {
 	uint64_t trust;
 	struct str name; /* what the peer must prove; memory of its own */
 	enum flow_end end;
+	bool unseen; /* what was too long never went to the core */
 };
 
 /* A new connection in `state` that owns `conn`; NULL: full, and conn is closed. */

@@ -124,7 +124,7 @@ void flow_conn_kill(struct flow_conn *c, enum flow_end end)
 		struct event e = {.type = EVENT_FLOW_CLOSED, .closed = {.flow = c->flow.id}};
 		turn_post(turn, &e);
 	}
-	struct flow_report r = {.type = FLOW_REPORT_END, .end = why};
+	struct flow_report r = {.type = FLOW_REPORT_END, .end = why, .unseen = c->unseen};
 	report(c, &r);
 	/* The memory stays until the end of the turn: a caller up the stack may look at the state,
 	 * and the core may be reading a message that lies in `in`. */
@@ -165,7 +165,8 @@ static bool take_frame(struct flow_conn *c, const struct frame_out *f)
 	case FRAME_BAD:
 	case FRAME_LIMIT:
 		/* The core may answer what it can read of it; then the stream is of no more use. */
-		if (f->message.len > 0)
+		c->unseen = f->message.len == 0;
+		if (!c->unseen)
 			turn_message(turn, &c->flow, c->facts, f->message);
 		flow_conn_drain(c, f->kind == FRAME_BAD ? FLOW_END_FRAMING : FLOW_END_LIMIT);
 		break;
@@ -203,8 +204,10 @@ static void take_bytes(struct flow_conn *c, const char *fresh, size_t n)
 		return;
 	if (!in_scratch)
 		bytes_take(&c->in, store, done);
-	else if (done < n && bytes_add(&c->in, store, fresh + done, n - done, limit) != OK)
+	else if (done < n && bytes_add(&c->in, store, fresh + done, n - done, limit) != OK) {
+		c->unseen = true;
 		flow_conn_kill(c, FLOW_END_LIMIT);
+	}
 	if (c->state != FLOW_OPEN || bytes_len(&c->in) == 0 || c->message_ms)
 		return;
 	c->message_ms = c->table->turn->now_ms;

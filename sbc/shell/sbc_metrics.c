@@ -581,6 +581,20 @@ void sbc_metrics_notice(struct sbc_metrics *m, const struct notice *n)
 	}
 }
 
+/* What the framing of a stream threw away: the core has not seen it. */
+static void count_unframed(struct sbc_metrics *m, const struct flow_report *r, struct str realm)
+{
+	enum notice_drop why;
+	if (r->end == FLOW_END_NOT_SIP)
+		why = NOTICE_DROP_NOT_SIP;
+	else if (r->end == FLOW_END_LIMIT && r->unseen)
+		why = NOTICE_DROP_TOO_BIG;
+	else
+		return;
+	struct str v[] = {realm, str_from(transports[r->flow->transport]), str_from(drops[why])};
+	++*stats_get(&m->stats, M_DROPPED, v);
+}
+
 void sbc_metrics_flow(struct sbc_metrics *m, const struct flow_report *r, const struct settings *s,
 		      uint64_t wall_ms)
 {
@@ -595,6 +609,8 @@ void sbc_metrics_flow(struct sbc_metrics *m, const struct flow_report *r, const 
 		struct str v[] = {realm, str_from(tls_result_label(r->tls))};
 		++*stats_get(&m->stats, M_HANDSHAKES, v);
 	}
+	if (r->type == FLOW_REPORT_END)
+		count_unframed(m, r, realm);
 	log_start(l, failed ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, events[r->type], STR_NONE, wall_ms);
 	log_str(l, "realm", realm);
 	log_z(l, "transport", transports[r->flow->transport]);

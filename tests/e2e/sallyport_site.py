@@ -76,7 +76,7 @@ class Site:
             outside=OUTSIDE, inside=INSIDE, phone_out=PHONE_OUT, phone_in=PHONE_IN, edge_pem=edge[0], edge_key=edge[1], ca=self.ca.cert,
             tls_port=lib.free_port(OUTSIDE), udp_port=lib.free_port(INSIDE), phone_out_port=lib.free_port(PHONE_OUT, span=2) + 1,  # baresip: TLS on the port after
             
-            phone_in_port=lib.free_port(PHONE_IN), http_port=lib.free_port("127.0.0.1"),
+            phone_in_port=lib.free_port(PHONE_IN), http_port=lib.free_port("127.0.0.1"), relay_http=lib.free_port("127.0.0.1"),
             ng=os.path.join(folder, "rtp.sock"), cdr=os.path.join(folder, "cdr.jsonl"), control=os.path.join(folder, "sbc.sock"),
             log_sip="on")
         self.v.update(values)
@@ -85,9 +85,19 @@ class Site:
                 self.v[side] = lib.free_port(address, span=span, even=True)
         self.v.setdefault("media_out_end", self.v["media_out"] + span - 1)
         self.v.setdefault("media_in_end", self.v["media_in"] + span - 1)
-        self.config = os.path.join(folder, "sallyport.yaml")
+        self.config, self.template = os.path.join(folder, "sallyport.yaml"), config
+        self.write()
+
+    def write(self, **values):
+        """The configuration from its template, with other values from now on."""
+        self.v.update(values)
         with open(self.config, "w") as f:
-            f.write(config.format(**self.v))
+            f.write(self.template.format(**self.v))
+
+    def start_relay(self):
+        argv = [lib.binary("sallyport-rtpproxy", self.asan), "--foreground", "--config=" + self.config, f"--listen-http=127.0.0.1:{self.v['relay_http']}"]
+        self.relay = lib.Process("rtpproxy", argv, self.dir)
+        self.relay.wait_text(r"\bready\b")
 
     def start(self, relay=True):
         check = self.command("check", "-c", self.config, control=False)
@@ -95,8 +105,7 @@ class Site:
             raise RuntimeError("sallyport check: " + check.stdout + check.stderr)
         self.relay = None
         if relay:
-            self.relay = lib.Process("rtpproxy", [lib.binary("sallyport-rtpproxy", self.asan), "--foreground", "--config=" + self.config], self.dir)
-            self.relay.wait_text(r"\bready\b")
+            self.start_relay()
         self.sbc = lib.Process("sbc", [lib.binary("sallyport-sbc", self.asan), "--foreground", "-c", self.config], self.dir)
         self.sbc.wait_text(r"\bready\b")
         return self
@@ -127,11 +136,25 @@ class Site:
     def metrics_url(self):
         return f"http://127.0.0.1:{self.v['http_port']}/metrics"
 
-    def metric(self, name):
-        """The sum over all label sets of one metric; 0 when absent."""
-        with urllib.request.urlopen(self.metrics_url(), timeout=5) as r:
-            text = r.read().decode()
-        return sum(float(m.group(1)) for m in re.finditer(rf"^{re.escape(name)}(?:\{{[^}}]*\}})? ([0-9.e+-]+)$", text, re.M))
+    def metric(self, name, **labels):
+        """The sum over all label sets of one metric that have these labels; 0 when absent."""
+        return metric_of(read_page(self.metrics_url()), name, labels)
+
+    def relay_page(self):
+        return read_page(f"http://127.0.0.1:{self.v['relay_http']}/metrics")
+
+    def relay_metric(self, name, **labels):
+        return metric_of(self.relay_page(), name, labels)
+
+    def wait_empty(self, seconds=10):
+        """No call, no transaction, no session of the relay is left."""
+        def look():
+            s = self.status()
+            return s["calls"] == 0 and s["transactions"] == 0 and self.calls() == []
+        lib.wait_for("empty tables", look, seconds, 0.2)
+        if self.relay and self.relay.p.poll() is None:
+            lib.wait_for("an empty relay", lambda: self.relay_metric("sallyport_relay_calls") + self.relay_metric("sallyport_relay_calls_dying") == 0, seconds, 0.2)
+        return True
 
     def outside_phone(self, name, srtp=True, tone=440, called=False, options=()):
         """called: at the address that the trunk's peer names (its TLS port), answering by itself; user `name` is its number."""
@@ -146,6 +169,21 @@ class Site:
 
     def dial_uri(self, number):
         return f"sip:{number}@{OUTSIDE}:{self.v['tls_port']}"
+
+
+def read_page(url):
+    with urllib.request.urlopen(url, timeout=5) as r:
+        return r.read().decode()
+
+
+def metric_of(text, name, labels):
+    """Of a page of metrics: the sum over the label sets that have these labels."""
+    total = 0.0
+    for m in re.finditer(rf"^{re.escape(name)}(?:\{{([^}}]*)\}})? ([0-9.e+-]+)$", text, re.M):
+        have = dict(re.findall(r'(\w+)="([^"]*)"', m[1] or ""))
+        if all(have.get(k) == v for k, v in labels.items()):
+            total += float(m[2])
+    return total
 
 
 def sip_lines(text):
