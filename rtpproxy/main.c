@@ -81,8 +81,9 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 /* A call takes four descriptors. */
 static void raise_descriptors(void)
 {
-	struct rlimit r;
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+	/* Four sockets a call: root may raise the hard limit too, others take all of theirs. */
+	struct rlimit r = {LIMIT_DESCRIPTORS, LIMIT_DESCRIPTORS};
+	if (setrlimit(RLIMIT_NOFILE, &r) != 0 && getrlimit(RLIMIT_NOFILE, &r) == 0) {
 		r.rlim_cur = r.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &r);
 	}

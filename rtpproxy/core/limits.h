@@ -27,6 +27,8 @@ enum {
 	LIMIT_WORKERS = 32,
 	/* Calls of one worker, unless --max-sessions says less. */
 	LIMIT_CALLS = 50000,
+	/* Descriptors asked of the kernel: LIMIT_CALLS of four sockets each, and some. */
+	LIMIT_DESCRIPTORS = 262144,
 	/* Ports that the kernel may refuse (another program has them) before an offer fails. */
 	LIMIT_OPEN_TRIES = 16,
 	/* `list` names at most so many calls, whatever `limit` says: the reply must fit a datagram.
