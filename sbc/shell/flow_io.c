@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { READ_SIZE = 65536, READS_A_TURN = 4, HEADER_BYTES_MAX = 32 * 1024 };
+#include "sbc/core/msg.h"
+
+enum { READ_SIZE = 65536, READS_A_TURN = 4 };
 
 static void set_watch(struct flow_conn *c, unsigned what)
 {
@@ -181,8 +183,9 @@ static bool take_frame(struct flow_conn *c, const struct frame_out *f)
 static size_t take_frames(struct flow_conn *c, struct str all)
 {
 	size_t message_bytes = c->table->limits.message_bytes;
-	struct frame_limits limits = {
-		message_bytes < HEADER_BYTES_MAX ? message_bytes : HEADER_BYTES_MAX, message_bytes};
+	struct frame_limits limits = {message_bytes < MSG_HEADER_BYTES_MAX ? message_bytes
+									   : MSG_HEADER_BYTES_MAX,
+				      message_bytes};
 	size_t done = 0;
 	struct frame_out f;
 	do {
@@ -208,7 +211,11 @@ static void take_bytes(struct flow_conn *c, const char *fresh, size_t n)
 		c->unseen = true;
 		flow_conn_kill(c, FLOW_END_LIMIT);
 	}
-	if (c->state != FLOW_OPEN || bytes_len(&c->in) == 0 || c->message_ms)
+	if (c->state != FLOW_OPEN)
+		return;
+	if (bytes_len(&c->in) == 0)
+		c->message_ms = 0;
+	if (bytes_len(&c->in) == 0 || c->message_ms)
 		return;
 	c->message_ms = c->table->turn->now_ms;
 	turn_timer_set(c->table->turn, &c->timer, deadline(c));
