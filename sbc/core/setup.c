@@ -580,6 +580,14 @@ void setup_on_alarm(struct sbc *s, struct setup *u)
 
 /* ---- the beginning */
 
+/* The last eighth is for the calls that are there. */
+static bool is_short_of_transactions(const struct sbc *s)
+{
+	const struct pool *p = &s->txns.pool;
+
+	return p->used >= p->limit - p->limit / 8;
+}
+
 void setup_refuse_at_once(struct sbc *s, const struct msg *m, const struct flow *f,
 			  const struct tls_facts *tls, uint16_t trunk, const struct verdict *v)
 {
@@ -593,7 +601,8 @@ void setup_refuse_at_once(struct sbc *s, const struct msg *m, const struct flow 
 		buf_lit(&s->lines, "Retry-After: 10\r\n");
 	worker_refused(s, s->settings, f, m, trunk, v);
 	if (v->outcome == VERDICT_REJECT) {
-		if (asker_serve(s, &a, s->settings, m, f, ID_NONE) != OK) {
+		if (is_short_of_transactions(s) ||
+		    asker_serve(s, &a, s->settings, m, f, ID_NONE) != OK) {
 			/* Overload: the INVITE may come again, and no one remembers that it came. */
 			worker_reply(s, m, f, v->status, v->reason, buf_view(&s->lines));
 			return;
@@ -705,14 +714,6 @@ static struct verdict find_targets(struct sbc *s, struct call *c, const struct f
 		break;
 	}
 	return v;
-}
-
-/* The last eighth is for the calls that are there. */
-static bool is_short_of_transactions(const struct sbc *s)
-{
-	const struct pool *p = &s->txns.pool;
-
-	return p->used >= p->limit - p->limit / 8;
 }
 
 void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,

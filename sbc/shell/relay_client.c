@@ -156,13 +156,33 @@ static enum err relay_open(struct relay *r)
 
 static bool move_on(struct request *q);
 
-/* The socket says that nobody is there. With another relay at hand there is no need to wait. */
+static void post_result(struct relay_client *c, id_t64 id, enum relay_result result,
+			struct str error)
+{
+	struct event e = {
+		.type = EVENT_RELAY_REPLY,
+		.relay = {.id = id, .result = result, .relay = SETTINGS_NO_INDEX, .error = error}};
+	turn_post(c->turn, &e);
+}
+
+/*
+ * The socket says that nobody is there. With another relay at hand there is no need to wait. Without one, whoever
+ * finds it out waits a little, for a relay that is being started again; who comes after that need not, and asks each once.
+ * What belongs to a session of that relay is for nobody else and waits as ever.
+ */
 static void on_refused(struct relay *r, struct request *q)
 {
+	bool at_once = !r->is_up && q->tries == 1 && !q->is_pinned;
 	set_up(r, false);
 	relay_close(r); /* a relay that was started anew has a new socket behind the same name */
-	if (!q->is_probe)
-		(void)move_on(q);
+	if (q->is_probe)
+		return;
+	if (at_once)
+		q->tries = RELAY_TRIES;
+	if (move_on(q) || !at_once)
+		return;
+	post_result(r->client, q->asked, RELAY_RESULT_TIMEOUT, STR("no relay is there"));
+	request_free(q);
 }
 
 static void on_unsent(void *ctx, id_t64 tag, int error)
@@ -273,15 +293,6 @@ static struct request *request_new(struct relay_client *c, struct str bencode)
 		return q;
 	request_free(q);
 	return NULL;
-}
-
-static void post_result(struct relay_client *c, id_t64 id, enum relay_result result,
-			struct str error)
-{
-	struct event e = {
-		.type = EVENT_RELAY_REPLY,
-		.relay = {.id = id, .result = result, .relay = SETTINGS_NO_INDEX, .error = error}};
-	turn_post(c->turn, &e);
 }
 
 void relay_client_ask(struct relay_client *c, const struct relay_query *query, id_t64 id)

@@ -94,8 +94,8 @@ class Site:
         with open(self.config, "w") as f:
             f.write(self.template.format(**self.v))
 
-    def start_relay(self):
-        argv = [lib.binary("sallyport-rtpproxy", self.asan), "--foreground", "--config=" + self.config, f"--listen-http=127.0.0.1:{self.v['relay_http']}"]
+    def start_relay(self, *options):
+        argv = [lib.binary("sallyport-rtpproxy", self.asan), "--foreground", "--config=" + self.config, f"--listen-http=127.0.0.1:{self.v['relay_http']}", *options]
         self.relay = lib.Process("rtpproxy", argv, self.dir)
         self.relay.wait_text(r"\bready\b")
 
