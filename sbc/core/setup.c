@@ -705,8 +705,8 @@ static struct verdict find_targets(struct sbc *s, struct call *c, const struct f
 	case HUNT_OK: break;
 	case HUNT_INSECURE: /* RFC 5630 §4 */
 		v = verdict_of(VERDICT_STAGE_ROUTE, 480, STR_NONE, p.route->name);
-		v.warn_code = 381;
-		v.warn_text = STR("SIPS Required");
+		v.warn_code = 380;
+		v.warn_text = STR("SIPS Not Allowed");
 		break;
 	case HUNT_DOWN:
 	case HUNT_RESULT_COUNT:

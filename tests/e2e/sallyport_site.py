@@ -138,7 +138,10 @@ class Site:
 
     def metric(self, name, **labels):
         """The sum over all label sets of one metric that have these labels; 0 when absent."""
-        return metric_of(read_page(self.metrics_url()), name, labels)
+        return metric_of(self.page(), name, labels)
+
+    def page(self):
+        return read_page(self.metrics_url())
 
     def relay_page(self):
         return read_page(f"http://127.0.0.1:{self.v['relay_http']}/metrics")
