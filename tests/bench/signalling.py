@@ -2,7 +2,7 @@
 """Signalling beside a peer: CPU per 13-message call and memory per held call, ours and Debian's Kamailio (topoh) in one run.
 
 The generators are tests/bench/load (see bench.py there); server on core 0, generator on core 1, loopback only.
-Environment: SECS (8 a run), RATES ("1000"), HOLD (5000 calls held), PEERS (1; 0: ours alone), SEARCH=1 also finds each maximum.
+Environment: SECS (8 a run), RATES ("1000"), HOLD (4500 calls held; the relay needs four descriptors each), PEERS (1; 0: ours alone), SEARCH=1 also finds each maximum.
 """
 import json, os, shutil, subprocess, sys
 
@@ -13,7 +13,7 @@ from sallyport_site import Site
 LOAD = os.path.join(lib.ROOT, "tests", "bench", "load")
 RUN = os.path.join(lib.ROOT, "build", "bench")
 SECS, RATES = float(os.environ.get("SECS", 8)), os.environ.get("RATES", "1000").split()
-HOLD, PEERS, SEARCH = int(os.environ.get("HOLD", 5000)), os.environ.get("PEERS", "1") == "1", os.environ.get("SEARCH") == "1"
+HOLD, PEERS, SEARCH = int(os.environ.get("HOLD", 4500)), os.environ.get("PEERS", "1") == "1", os.environ.get("SEARCH") == "1"
 
 CONFIG = """\
 version: 1
