@@ -135,7 +135,7 @@ def both_hear(caller, callee, invite, ok):
 
 def families(tap, folder):
     site = Site(os.path.join(folder, "mixed"), MIXED, asan=True, out_port=lib.free_port(OUTSIDE), udp_port=lib.free_port("::1"), four_port=lib.free_port("127.0.0.1"),
-                six_port=lib.free_port("::1"), media_in=lib.free_port("::1", span=200, even=True))
+                six_port=lib.free_port("::1"), media_in=lib.free_port("::1", span=1000, even=True), media_ports=1000)  # ports rest for 5 s
     site.start()
     v = site.v
     here, there = ("127.0.0.1", v["four_port"]), ("[::1]", v["six_port"])
