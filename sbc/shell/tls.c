@@ -288,13 +288,14 @@ static enum err make_server(struct tls_set *set, const struct settings *s, size_
 	*out = (struct server){new_ctx(TLS_server_method()), l->realm, l->certificate, set};
 	if (!out->ctx)
 		return ERR_NOMEM;
-	/* Tickets are sealed with a key of this context alone: what one listener or generation
-	 * proved is not worth anything at another. */
-	uint32_t session_context[2] = {(uint32_t)i, s->generation};
-	SSL_CTX_set_num_tickets(out->ctx, 1);
+	/* Who shows a certificate shows it each time: a ticket would carry it past its end, past a
+	 * change of anchors, and without the chain that it came with. Other tickets are sealed with a
+	 * key of this context alone: they are worth nothing at another listener or generation. */
+	bool asks = l->client_certificate != CLIENT_CERT_OFF;
+	SSL_CTX_set_num_tickets(out->ctx, asks ? 0 : 1);
+	if (asks)
+		SSL_CTX_set_options(out->ctx, SSL_OP_NO_TICKET);
 	SSL_CTX_set_timeout(out->ctx, SESSION_SECONDS);
-	SSL_CTX_set_session_id_context(out->ctx, (const unsigned char *)session_context,
-				       sizeof(session_context));
 	SSL_CTX_set_client_hello_cb(out->ctx, on_client_hello, out);
 	SSL_CTX_set_verify(out->ctx, verify_mode(l->client_certificate), NULL);
 	if (l->client_certificate == CLIENT_CERT_OFF)

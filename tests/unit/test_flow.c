@@ -877,6 +877,27 @@ static void a_trunks_name_under_another_anchor(void **state)
 	unlink(other);
 }
 
+/* The chain that the peer sends along counts there too. */
+static void a_trunks_name_through_an_intermediate(void **state)
+{
+	(void)state;
+	struct cert between, leaf;
+	struct tls_peer p;
+	cert_init(&between, &(struct cert_params){.cn = "Between", .issuer = &ca, .is_ca = 1});
+	cert_init(&leaf, &(struct cert_params){.san = "URI:sip:client.test", .issuer = &between});
+	f->rules[0].certificate_name = STR("client.test");
+	start();
+	peer_open(&p, LISTEN_TLS_REQUIRED, &leaf);
+	assert_int_equal(SSL_add1_chain_cert(p.ssl, between.x509), 1);
+	peer_up(&p);
+	assert_true(SSL_write(p.ssl, message().p, (int)message().len) > 0);
+	AWAIT(f->messages == 1);
+	EXPECT_Z(str_from(f->peer_name), "client.test");
+	peer_close(&p);
+	cert_release(&between);
+	cert_release(&leaf);
+}
+
 static void more_handshakes_than_a_turn_takes(void **state)
 {
 	(void)state;
@@ -954,6 +975,7 @@ int main(void)
 		T(the_pool_keeps_names_apart),
 		T(our_client_certificate_is_shown),
 		T(a_trunks_name_under_another_anchor),
+		T(a_trunks_name_through_an_intermediate),
 		T(more_handshakes_than_a_turn_takes),
 		T(new_contexts_leave_connections_alone),
 	};

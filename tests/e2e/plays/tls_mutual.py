@@ -86,28 +86,25 @@ def play(tap, folder):
     tap.ok(reach(v["required"], sip.tls_context(ca, carrier, **twelve)) == 200, "TLS 1.2 with the trunk's certificate")
     tap.ok(reach(v["required"], sip.tls_context(ca, None, **twelve)) == 0, "TLS 1.2 with none")
 
-    # A session that is resumed keeps the identity; it is worth nothing at a listener that asks for more.
-    for maximum in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-        context = sip.tls_context(ca, carrier, maximum=maximum)
-        first = sip.Stream(sip.HOST, v["required"], context)
+    # Resumption: where nobody is asked for a certificate; and such a session opens no door elsewhere.
+    def resume(port, context, other):
+        first = sip.Stream(sip.HOST, port, context)
         first.ask(sip.options(transport="TLS"))
         session = first.s.session
         first.close()
-        raw = sip.socket.create_connection((sip.HOST, v["required"]), 5)
-        again = sip.Stream.__new__(sip.Stream)
-        again.s, again.data = context.wrap_socket(raw, session=session), b""
-        tap.ok(again.s.session_reused and again.ask(sip.options(transport="TLS")) == 200, f"{maximum.name}: a resumed session has the identity still")
-        nobody = sip.tls_context(ca, None, maximum=maximum)
-        first = sip.Stream(sip.HOST, v["off"], nobody)
-        first.ask(sip.options(transport="TLS"))
-        session = first.s.session
         try:
-            raw = sip.socket.create_connection((sip.HOST, v["required"]), 5)
-            again.s, again.data = nobody.wrap_socket(raw, session=session), b""
-            status = again.ask(sip.options(transport="TLS"))
+            raw = sip.socket.create_connection((sip.HOST, other), 5)
+            again = sip.Stream.__new__(sip.Stream)
+            again.s, again.data = context.wrap_socket(raw, session=session), b""
+            return again.s.session_reused, again.ask(sip.options(transport="TLS"))
         except (ssl.SSLError, OSError):
-            status = 0
-        tap.ok(status == 0, f"{maximum.name}: a session of a listener without certificates does not open one that requires them")
+            return False, 0
+
+    for maximum in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        known, nobody = sip.tls_context(ca, carrier, maximum=maximum), sip.tls_context(ca, None, maximum=maximum)
+        tap.ok(resume(v["off"], nobody, v["off"]) == (True, 403), f"{maximum.name}: a session is resumed where no certificate is asked for")
+        tap.ok(resume(v["required"], known, v["required"]) == (False, 200), f"{maximum.name}: who shows a certificate shows it each time")
+        tap.ok(resume(v["off"], nobody, v["required"]) == (False, 0), f"{maximum.name}: a session of a listener without certificates opens none that requires them")
 
     # SNI.
     plain = sip.tls_context(ca)
