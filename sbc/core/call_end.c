@@ -458,6 +458,21 @@ void call_refuse_by(struct sbc *s, struct call *c, const struct msg *m, const st
 		    (struct str){s->lines.p, s->lines.len}, &why);
 }
 
+void call_end_all(struct sbc *s)
+{
+	uint32_t cursor = 0;
+	id_t64 id;
+	struct call *c;
+
+	while ((c = pool_next(&s->calls, &cursor, &id)) != NULL) {
+		struct call_ending why = {.by = CDR_US, .cause = STR("shutdown"), .sip_cause = 503};
+		if (c->setup)
+			call_refuse(s, c, 503, STR_NONE, STR("Retry-After: 60\r\n"), &why);
+		else
+			call_end(s, c, &why);
+	}
+}
+
 uint16_t call_q850(const struct msg *m)
 {
 	struct hdr_reason reason;

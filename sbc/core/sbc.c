@@ -569,6 +569,10 @@ void sbc_step(struct sbc *s, const struct event *e)
 	case EVENT_TICK: on_tick(s); break;
 	case EVENT_SETTINGS: on_settings(s, e->settings); break;
 	case EVENT_DRAIN: s->draining = true; break;
+	case EVENT_STOP:
+		s->draining = true;
+		call_end_all(s);
+		break;
 	case EVENT_COUNT: break;
 	}
 }
@@ -598,6 +602,26 @@ void sbc_count(const struct sbc *s, struct sbc_counts *out)
 		.relay_sessions = s->counts.relay_sessions,
 		.calls_total = s->counts.total,
 	};
+}
+
+/* Pings end by themselves, and nobody waits for their answers. */
+static bool waits_for_answer(void *ctx, id_t64 owner)
+{
+	(void)ctx;
+	return owner_kind(owner) != OWNER_PEER;
+}
+
+bool sbc_is_quiet(const struct sbc *s)
+{
+	CHECK(s);
+	uint32_t cursor = 0;
+	id_t64 id;
+	const struct call *c;
+
+	while ((c = pool_next(&s->calls, &cursor, &id)) != NULL)
+		if (c->state != CALL_OVER || c->leg[0].bye_wanted || c->leg[1].bye_wanted)
+			return false;
+	return !txn_any_open(&s->txns, waits_for_answer, NULL);
 }
 
 void sbc_each_call(const struct sbc *s, void (*fn)(void *ctx, const struct sbc_call_view *v),
@@ -632,7 +656,7 @@ bool sbc_uses_settings(const struct sbc *s, const struct settings *settings)
 	if (s->settings == settings || s->peers.settings == settings ||
 	    txn_uses_settings(&s->txns, settings))
 		return true;
-	for (size_t i = 0; i < WORKER_GENERATIONS; i++)
+	for (size_t i = 0; i < SBC_GENERATIONS_MAX; i++)
 		if (s->generations[i].calls && s->generations[i].settings == settings)
 			return true;
 	return false;

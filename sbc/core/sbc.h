@@ -12,6 +12,9 @@
 
 struct sbc;
 
+/* Configurations that calls may be using, the newest among them; who gives more gets new calls refused. */
+enum { SBC_GENERATIONS_MAX = 17 };
+
 struct sbc_params {
 	const struct settings
 		*settings; /* outlives the sbc or an EVENT_SETTINGS and all calls begun under it */
@@ -47,6 +50,8 @@ void sbc_step(struct sbc *sbc, const struct event *e);
 /* When the next EVENT_TICK is due; UINT64_MAX: nothing waits. */
 uint64_t sbc_next_ms(const struct sbc *sbc);
 void sbc_count(const struct sbc *sbc, struct sbc_counts *out);
+/* No call is left, and no request of ours waits for its answer: the time to leave. Looks at everything. */
+bool sbc_is_quiet(const struct sbc *sbc);
 /* Calls fn for each live call. fn may not call into the sbc. */
 void sbc_each_call(const struct sbc *sbc, void (*fn)(void *ctx, const struct sbc_call_view *v),
 		   void *ctx);

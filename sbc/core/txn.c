@@ -707,3 +707,17 @@ bool txn_uses_settings(const struct txn_table *t, const struct settings *s)
 			return true;
 	}
 }
+
+bool txn_any_open(const struct txn_table *t, bool (*counts)(void *ctx, id_t64 owner), void *ctx)
+{
+	uint32_t cursor = 0;
+	id_t64 id;
+	for (;;) {
+		const struct txn *x = pool_next(&t->pool, &cursor, &id);
+		if (!x)
+			return false;
+		if (x->is_client && x->machine.client.state <= TXN_CLIENT_PROCEEDING &&
+		    counts(ctx, x->owner))
+			return true;
+	}
+}

@@ -173,5 +173,7 @@ size_t txn_tick(struct txn_table *t, uint64_t now_ms, struct txn_effect *out, si
 uint64_t txn_next_ms(const struct txn_table *t);
 /* Does any transaction still point into these settings? */
 bool txn_uses_settings(const struct txn_table *t, const struct settings *s);
+/* Does a request of ours, of an owner that `counts`, still wait for its final answer? */
+bool txn_any_open(const struct txn_table *t, bool (*counts)(void *ctx, id_t64 owner), void *ctx);
 
 #endif

@@ -311,7 +311,7 @@ bool worker_hold_settings(struct sbc *s, const struct settings *settings)
 {
 	struct generation *empty = NULL;
 
-	for (size_t i = 0; i < WORKER_GENERATIONS; i++) {
+	for (size_t i = 0; i < SBC_GENERATIONS_MAX; i++) {
 		struct generation *g = &s->generations[i];
 		if (g->calls && g->settings == settings) {
 			g->calls++;
@@ -328,7 +328,7 @@ bool worker_hold_settings(struct sbc *s, const struct settings *settings)
 
 void worker_let_settings(struct sbc *s, const struct settings *settings)
 {
-	for (size_t i = 0; i < WORKER_GENERATIONS; i++) {
+	for (size_t i = 0; i < SBC_GENERATIONS_MAX; i++) {
 		struct generation *g = &s->generations[i];
 		if (g->calls && g->settings == settings) {
 			g->calls--;

@@ -57,8 +57,7 @@ enum {
 	WORKER_OUT = MSG_BYTES_MAX, /* one message that we write */
 	WORKER_LINES = 32 * 1024,   /* ready header lines */
 	WORKER_BASE = MSG_HEADER_BYTES_MAX + 4096,
-	WORKER_ARENA = 1024 * 1024,
-	WORKER_GENERATIONS = 16
+	WORKER_ARENA = 1024 * 1024
 };
 
 /* How many calls still hold a generation of the configuration. */
@@ -90,7 +89,7 @@ struct sbc {
 	struct block_pool blocks;
 	struct wheel wheel;
 	struct peers peers;
-	struct generation generations[WORKER_GENERATIONS];
+	struct generation generations[SBC_GENERATIONS_MAX];
 	struct worker_counts counts;
 	struct arena arena; /* of this turn */
 	struct buf out, lines, base, text;

@@ -161,11 +161,9 @@ static uint64_t wait_ms(struct loop *l)
 
 static bool is_over(struct loop *l)
 {
-	struct sbc_counts c;
 	if (l->stop_ms == 0)
 		return false;
-	sbc_count(l->sbc, &c);
-	return c.calls == 0 || clock_mono_ms() >= l->stop_ms;
+	return sbc_is_quiet(l->sbc) || clock_mono_ms() >= l->stop_ms;
 }
 
 void loop_run(struct loop *l)

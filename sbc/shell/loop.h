@@ -8,11 +8,13 @@
 #include "common/buf.h"
 #include "common/check.h"
 #include "common/err.h"
+#include "sbc/core/sbc.h"
 #include "sbc/core/settings.h"
 
 enum {
-	LOOP_GENERATIONS_MAX = 16, /* configurations that calls may still be using */
-	LOOP_DRAIN_MS = 3000,      /* after the first signal to stop */
+	LOOP_GENERATIONS_MAX =
+		SBC_GENERATIONS_MAX - 1, /* older configurations that calls may still be using */
+	LOOP_DRAIN_MS = 3000, /* at most so long calls may take to end after a signal to stop */
 	LOOP_CDR_BYTES = 64 * 1024
 };
 

@@ -7,7 +7,7 @@
 #include "sbc/shell/reload.h"
 #include "sbc/shell/status.h"
 
-enum { REPLY_BYTES = 256 * 1024, LINES_BYTES = 32 * 1024 };
+enum { REPLY_BYTES = 256 * 1024, LINES_BYTES = 32 * 1024, LINES_LOGGED = 6 };
 
 static struct sbc_facts facts_of(struct loop *l)
 {
@@ -107,14 +107,43 @@ static bool reload(struct loop *l, struct buf *errors, struct buf *warnings)
 	return true;
 }
 
-static void log_reload(struct loop *l, bool good, const struct buf *errors)
+static void log_one(struct loop *l, const char *event, struct str why)
 {
-	log_start(&l->words.log, good ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
-		  good ? "reloaded" : "reload_refused", STR_NONE, l->turn.wall_ms);
+	bool good = why.len == 0;
+	log_start(&l->words.log, good ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, event, STR_NONE,
+		  l->turn.wall_ms);
 	log_u64(&l->words.log, "generation", l->settings.now->generation);
 	if (!good)
-		log_str(&l->words.log, "why", str_trim(buf_view(errors)));
+		log_str(&l->words.log, "why", why);
 	log_end(&l->words.log);
+}
+
+/* A line for each mistake, as far as the log has patience; `sallyport reload` prints them all. */
+static void log_reload(struct loop *l, bool good, const struct buf *errors)
+{
+	struct str rest = buf_view(errors), line;
+	unsigned told = 0, more = 0;
+	if (good) {
+		log_one(l, "reloaded", STR_NONE);
+		return;
+	}
+	while (str_cut(&rest, '\n', &line)) {
+		if (line.len == 0)
+			continue;
+		if (told < LINES_LOGGED)
+			log_one(l, "reload_refused", line);
+		told++;
+	}
+	if (told == 0)
+		log_one(l, "reload_refused", STR("it could not be read"));
+	more = told > LINES_LOGGED ? told - LINES_LOGGED : 0;
+	if (more > 0) {
+		char mem[64];
+		struct buf b;
+		buf_init(&b, mem, sizeof(mem));
+		buf_printf(&b, "%u mistakes more: sallyport check says all", more);
+		log_one(l, "reload_refused", buf_view(&b));
+	}
 }
 
 static bool reload_and_log(struct loop *l, struct buf *errors, struct buf *warnings)
@@ -187,7 +216,7 @@ struct str loop_on_command(void *ctx, struct str command)
 void loop_on_signal(void *ctx, unsigned signal)
 {
 	struct loop *l = ctx;
-	struct event e = {.type = EVENT_DRAIN};
+	struct event e = {.type = EVENT_STOP};
 	turn_begin(&l->turn);
 	if (signal == SIGHUP) {
 		char mem[2][4096];

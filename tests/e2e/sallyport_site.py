@@ -66,7 +66,7 @@ class Site:
     """Files in `folder`; start() awaits the ready lines of both daemons; stop() ends both."""
 
     def __init__(self, folder, config=CONFIG, asan=False, **values):
-        self.dir, self.asan = folder, asan
+        self.dir, self.asan, self.relay = folder, asan, None
         os.makedirs(folder, exist_ok=True)
         self.ca = lib.Authority(os.path.join(folder, "ca"), "Sallyport throw-away CA")
         edge = self.ca.issue("sbc.demo.example", f"DNS:sbc.demo.example,IP:{OUTSIDE},IP:{INSIDE}")
@@ -103,7 +103,6 @@ class Site:
         check = self.command("check", "-c", self.config, control=False)
         if check.returncode:
             raise RuntimeError("sallyport check: " + check.stdout + check.stderr)
-        self.relay = None
         if relay:
             self.start_relay()
         self.sbc = lib.Process("sbc", [lib.binary("sallyport-sbc", self.asan), "--foreground", "-c", self.config], self.dir)

@@ -89,6 +89,7 @@ static void step(void *ctx, const struct event *e)
 	case EVENT_TICK:
 	case EVENT_SETTINGS:
 	case EVENT_DRAIN:
+	case EVENT_STOP:
 	case EVENT_COUNT: fail();
 	}
 }

@@ -745,6 +745,51 @@ static void while_draining_new_calls_are_503_and_old_ones_go_on(void **state)
 	finish();
 }
 
+static void stopping_ends_all_calls_in_order(void **state)
+{
+	(void)state;
+	struct rec_send ok, invite;
+	start();
+	set_up(&ok, &invite);
+	site_invite(&t, SITE_CARRIER, "2", NULL, SITE_SDP_OUT);
+	site_relay(&t, SITE_SDP_RELAY);
+	struct rec_send ringing = *site_sent(&t, 0);
+	site_answer(&t, &ringing, 180, "b2", NULL, NULL);
+	ports_rec_clear(&t.rec);
+	EXPECT_TRUE(!sbc_is_quiet(t.sbc));
+	site_event(&t, &(struct event){.type = EVENT_STOP});
+	unsigned byes = 0, refused = 0, cancels = 0;
+	struct rec_send bye[2], cancel = {0};
+	for (size_t i = 0; i < site_sent_count(&t); i++) {
+		const struct rec_send *m = site_sent(&t, i);
+		if (site_is(m, "BYE ") && byes < 2) {
+			EXPECT_TRUE(site_has(m, "Reason: SIP;cause=503"));
+			bye[byes++] = *m;
+		}
+		refused += site_is(m, "SIP/2.0 503") && site_has(m, "Retry-After: ");
+		if (site_is(m, "CANCEL ")) {
+			cancels++;
+			cancel = *m;
+		}
+	}
+	EXPECT_INT(byes, 2);
+	EXPECT_INT(refused, 1);
+	EXPECT_INT(cancels, 1);
+	site_invite(&t, SITE_CARRIER, "3", NULL, SITE_SDP_OUT);
+	EXPECT_SENT(0, "SIP/2.0 503");
+	EXPECT_TRUE(!sbc_is_quiet(t.sbc)); /* the answers to these are waited for */
+	for (size_t i = 0; i < byes; i++)
+		site_answer(&t, &bye[i], 200, NULL, NULL, NULL);
+	site_answer(&t, &cancel, 200, "x", NULL, NULL);
+	site_answer(&t, &ringing, 487, "b2", NULL, NULL);
+	for (size_t i = 0; i < t.rec.relay_count; i++)
+		site_relay_to(&t, t.rec.relays[i].id, NULL);
+	EXPECT_TRUE(sbc_is_quiet(t.sbc));
+	EXPECT_TRUE(cdr_has("shutdown"));
+	expect_empty(3);
+	finish();
+}
+
 static void a_repeated_invite_repeats_the_last_answer_and_makes_nothing(void **state)
 {
 	(void)state;
@@ -1460,6 +1505,7 @@ int main(void)
 		cmocka_unit_test(a_route_may_reject),
 		cmocka_unit_test(at_the_limit_new_calls_are_503),
 		cmocka_unit_test(while_draining_new_calls_are_503_and_old_ones_go_on),
+		cmocka_unit_test(stopping_ends_all_calls_in_order),
 		cmocka_unit_test(a_repeated_invite_repeats_the_last_answer_and_makes_nothing),
 		cmocka_unit_test(sips_goes_over_tls_or_not_at_all),
 		cmocka_unit_test(a_reinvite_crosses_with_its_sdp_through_the_relay),
