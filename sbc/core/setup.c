@@ -24,6 +24,8 @@ void setup_free(struct sbc *s, struct setup **setup)
 
 /* ---- towards the callee */
 
+enum { DISPLAY_MAX = 255 };
+
 /* `"Bob" <sip:number@host>`: the number and the name cross, where they come from does not (design promise 3). */
 static struct str write_from(struct buf *b, const struct call *c, const struct msg *invite,
 			     const struct addr *host, bool sips)
@@ -33,7 +35,7 @@ static struct str write_from(struct buf *b, const struct call *c, const struct m
 
 	if (name_addr_parse(invite->from, &from) == OK) {
 		struct str display = from.display;
-		if (display.len) {
+		if (display.len && display.len <= DISPLAY_MAX) {
 			hdr_write_unfolded(b, display);
 			buf_char(b, ' ');
 		}
@@ -647,21 +649,26 @@ static void set_texts(struct sbc *s, struct call *c, const struct msg *m,
 	(void)e;
 }
 
-/* Opens the caller's side. False: an answer has been given, nothing is left. */
-static bool open_caller(struct sbc *s, struct call *c, const struct msg *m, const struct flow *f)
+/* Opens the caller's side. ERR_BAD: no dialog can be made of this INVITE; else a limit of ours. Nothing is left then. */
+static enum err open_caller(struct sbc *s, struct call *c, const struct msg *m,
+			    const struct flow *f)
 {
 	struct setup *u = c->setup;
 	struct leg *l = &c->leg[0];
 	char tag[HIDE_BRANCH_LEN];
 
 	l->flow = *f;
-	if (asker_serve(s, &u->asker, c->settings, m, f, c->id) != OK)
-		return false;
-	if (leg_dialog_new(&s->blocks, &l->dialog, dialog_text_for(m) + 64) != OK ||
-	    dialog_start_uas(&l->dialog, m, worker_token(s, HIDE_TAG, c->id, tag),
-			     f->transport == TRANSPORT_TLS) != OK) {
+	enum err e = asker_serve(s, &u->asker, c->settings, m, f, c->id);
+	if (e != OK)
+		return e;
+	e = leg_dialog_new(&s->blocks, &l->dialog, dialog_text_for(m) + 64);
+	/* There is room for all that a dialog may keep: what does not fit is too long. */
+	if (e == OK && dialog_start_uas(&l->dialog, m, worker_token(s, HIDE_TAG, c->id, tag),
+					f->transport == TRANSPORT_TLS) != OK)
+		e = ERR_BAD;
+	if (e != OK) {
 		txn_abandon(&s->txns, u->asker.txn);
-		return false;
+		return e == ERR_LIMIT ? ERR_BAD : e;
 	}
 	l->invite = (struct leg_invite){.txn = u->asker.txn, .cseq = m->cseq, .open = true};
 	u->invite = block_str(&s->blocks, m->bytes);
@@ -669,10 +676,10 @@ static bool open_caller(struct sbc *s, struct call *c, const struct msg *m, cons
 	u->body_at = m->body.len ? (uint32_t)(m->body.p - m->bytes.p) : 0;
 	if (u->invite.len == 0) {
 		txn_abandon(&s->txns, u->asker.txn);
-		return false;
+		return ERR_NOMEM;
 	}
 	asker_answer(s, &u->asker, 100, STR_NONE, STR_NONE);
-	return true;
+	return OK;
 }
 
 static struct verdict verdict_of(enum verdict_stage stage, uint16_t status, struct str reason,
@@ -731,6 +738,13 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 		setup_refuse_at_once(s, m, f, tls, trunk, &v);
 		return;
 	}
+	/* A number that is cut, or none at all, would go another way than the one that was dialled. */
+	if (number.overflow) {
+		struct verdict v =
+			verdict_of(VERDICT_STAGE_PARSE, 414, STR_NONE, STR("request_uri_long"));
+		setup_refuse_at_once(s, m, f, tls, trunk, &v);
+		return;
+	}
 	struct call *c =
 		s->draining || is_short_of_transactions(s) ? NULL : call_new(s, s->settings);
 	struct setup *u = c ? pool_new(&s->setups, &setup_id) : NULL;
@@ -741,13 +755,18 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 		list_init(&u->forks);
 		timer_init(&u->alarm.timer);
 	}
-	if (!u || !open_caller(s, c, m, f)) {
+	enum err e = u ? open_caller(s, c, m, f) : ERR_FULL;
+	if (e != OK) {
 		if (c) {
 			s->counts.total--;
 			call_free(s, &c);
 		}
 		struct verdict v = verdict_of(VERDICT_STAGE_LIMIT, 503, STR_NONE,
 					      s->draining ? STR("draining") : STR("calls"));
+		if (e == ERR_BAD)
+			v = verdict_of(VERDICT_STAGE_PARSE, 400,
+				       STR("Contact or Record-Route cannot be kept"),
+				       STR("dialog"));
 		setup_refuse_at_once(s, m, f, tls, trunk, &v);
 		return;
 	}

@@ -216,7 +216,7 @@ class Party:
         self.s.close()
         for s, _ in self.streams:
             s.close()
-        self.media.s.close()
+        self.media.close()
 
 
 class Call:
@@ -315,18 +315,29 @@ def media_of(sdp):
 
 
 class Media:
-    """An RTP socket: sends numbered PCMU packets and counts those that come."""
+    """A pair of RTP and RTCP sockets: sends numbered PCMU packets and counts those that come."""
 
     def __init__(self, address):
-        self.s = socket.socket(family_of(address), socket.SOCK_DGRAM)
         while True:
+            self.s, self.rtcp = (socket.socket(family_of(address), socket.SOCK_DGRAM) for _ in range(2))
             self.s.bind((address, 0))
             self.port = self.s.getsockname()[1]
-            if self.port % 2 == 0:
-                break
-            self.s.close()
-            self.s = socket.socket(family_of(address), socket.SOCK_DGRAM)
+            try:
+                if self.port % 2 == 0:
+                    self.rtcp.bind((address, self.port + 1))
+                    break
+            except OSError:
+                pass
+            self.close()
         self.sequence, self.ssrc = 1, os.urandom(4)
+
+    def close(self):
+        self.s.close(), self.rtcp.close()
+
+    def report(self):
+        """A sender report with a name."""
+        sr = struct.pack("!BBH", 0x80, 200, 6) + self.ssrc + struct.pack("!IIIII", 1, 2, 3, 4, 5)
+        return sr + struct.pack("!BBH", 0x81, 202, 3) + self.ssrc + b"\x01\x03abc\0\0\0"
 
     def packet(self, payload=b"\x55" * 160):
         self.sequence += 1

@@ -197,6 +197,11 @@ BROKEN = [  # name, message, status or 0 for silence
     ("3,000 comments in one another", good(headers=("Subject: x", "User-Agent: " + "(" * 3000 + ")" * 3000)), 200),
     ("a header folded 2,000 times", good(headers=("Subject: x" + "\r\n x" * 2000,)), 200),
     ("an escaped header in the Request-URI", good("INVITE", uri=f"sip:{NUMBER}@sbc.test?Route=%3Csip:evil%3E"), 400),
+    ("a number of 300 digits", good("INVITE", uri="sip:" + "4" * 300 + "@sbc.test"), 414),
+    ("a number of 300 escapes", good("INVITE", uri="sip:" + "%41" * 300 + "@sbc.test"), 414),
+    ("a NUL in the number", good("INVITE", uri="sip:+49%00@sbc.test"), 400),
+    ("40 Record-Routes", good("INVITE", uri=f"sip:{NUMBER}@sbc.test", headers=("Record-Route: <sip:192.0.2.1;lr>",) * 40), 400),
+    ("a Contact of 6,000 octets", change(b"Contact: <sip:alice", b"Contact: <sip:" + b"a" * 6000, method="INVITE"), 400),
     ("an answer to nothing", b"SIP/2.0 200 OK\r\n" + good().split(b"\r\n", 1)[1], 0),
     ("an answer with status 4294967301", b"SIP/2.0 4294967301 OK\r\n" + good().split(b"\r\n", 1)[1], 0),
     ("an ACK for nothing", good("ACK"), 0),
@@ -502,7 +507,33 @@ def attack(tap, st, label, port, ear, secure):
     tap.ok(not wrong, f"{label}: {sum(len(r[2]) for r in rows)} foreign and broken packets of {len(rows)} kinds: dropped, counted by reason, none crosses",
            "\n".join(wrong))
     tap.ok(port.say(ear, 20), f"{label}: and twenty packets of the call come through, not one lost")
-    strange.s.close(), elsewhere.s.close()
+    strange.close(), elsewhere.close()
+
+
+def attack_rtcp(tap, st, label, port, ear):
+    """The same for RTCP in the clear: a report crosses, nothing else does."""
+    media, to = port.media, (port.to[0], port.to[1] + 1)
+
+    def crosses(data):
+        media.rtcp.sendto(data, to)
+        return bool(select.select([ear.media.rtcp], [], [], 4)[0]) and ear.media.rtcp.recv(65536)
+
+    tap.ok(crosses(media.report()), f"{label}: a report crosses")
+    report = media.report()
+    strange = Media("127.0.0.1")
+    rows = [("another port", strange.rtcp, report), ("one octet", media.rtcp, b"\x80"), ("half a report", media.rtcp, report[:20]),
+            ("a length beyond the packet", media.rtcp, report[:2] + b"\xff\xff" + report[4:]), ("31 blocks that are not there", media.rtcp, b"\x9f" + report[1:28]),
+            ("an item that does not end", media.rtcp, report[:28] + b"\x81\xca\0\3" + media.ssrc + b"\x01\xffabcdef"),
+            ("version 1", media.rtcp, b"\x40" + report[1:]), ("RTP", media.rtcp, media.packet()), ("noise", media.rtcp, RANDOM.randbytes(1400)),
+            ("a jumbo", media.rtcp, report + RANDOM.randbytes(60000)), ("padding alone", media.rtcp, b"\xa0\xc8\0\6" + bytes(23) + b"\xff")]
+    before = st.site.relay_metric("sallyport_relay_packets_total") - st.site.relay_metric("sallyport_relay_packets_total", fate="sent")
+    for _, s, data in rows:
+        s.sendto(data, to)
+    lib.wait_for("drops", lambda: st.site.relay_metric("sallyport_relay_packets_total") - st.site.relay_metric("sallyport_relay_packets_total", fate="sent") >=
+                 before + len(rows), 4, 0.05)
+    got = crosses(report)
+    tap.ok(got and len(got) <= len(report) + 40 and not select.select([ear.media.rtcp], [], [], 0)[0], f"{label}: {len(rows)} broken and foreign packets do not")
+    strange.close()
 
 
 def media(tap, st):
@@ -511,6 +542,7 @@ def media(tap, st):
     hears(st.caller, out.to, st.callee), hears(st.callee, media_of(invite.body), st.caller)
     st.callee.media.drain()
     attack(tap, st, "RTP", out, st.callee, False)
+    attack_rtcp(tap, st, "RTCP", out, st.callee)
     inside = Port(st.callee.media, media_of(invite.body))
     st.caller.media.drain()
     attack(tap, st, "RTP from inside", inside, st.caller, False)
