@@ -181,7 +181,7 @@ struct call_ending {
 };
 /* Ends whatever is left of the call on both sides. A second call does nothing. */
 void call_end(struct sbc *s, struct call *c, const struct call_ending *why);
-/* Ends all calls: 503 for who waits for an answer, BYE for who talks. */
+/* Ends all calls: 503 for who waits for an answer, BYE for who talks. Those that are ending have their CDR now. */
 void call_end_all(struct sbc *s);
 /* A's INVITE gets this final answer, and the call ends with it. `lines`: ready header lines. */
 void call_refuse(struct sbc *s, struct call *c, uint16_t status, struct str reason,

@@ -384,6 +384,14 @@ static void linger(struct sbc *s, struct call *c)
 	list_add_tail(&s->lingering, &c->lingering);
 }
 
+static void close_books(struct sbc *s, struct call *c, const struct dict *deleted)
+{
+	publish_record(s, c, deleted);
+	c->state = CALL_OVER;
+	s->live--;
+	linger(s, c);
+}
+
 void call_end_step(struct sbc *s, struct call *c, const struct dict *deleted)
 {
 	if (c->state != CALL_ENDING || c->relay_asks > 0)
@@ -403,10 +411,7 @@ void call_end_step(struct sbc *s, struct call *c, const struct dict *deleted)
 		c->media.open = false;
 		s->counts.relay_sessions--;
 	}
-	publish_record(s, c, deleted);
-	c->state = CALL_OVER;
-	s->live--;
-	linger(s, c);
+	close_books(s, c, deleted);
 }
 
 void call_after_ack(struct sbc *s, struct call *c, unsigned side)
@@ -466,10 +471,13 @@ void call_end_all(struct sbc *s)
 
 	while ((c = pool_next(&s->calls, &cursor, &id)) != NULL) {
 		struct call_ending why = {.by = CDR_US, .cause = STR("shutdown"), .sip_cause = 503};
-		if (c->setup)
+		if (c->state == CALL_ENDING) { /* the relay may have no time left to answer */
+			close_books(s, c, NULL);
+		} else if (c->setup) {
 			call_refuse(s, c, 503, STR_NONE, STR("Retry-After: 60\r\n"), &why);
-		else
+		} else {
 			call_end(s, c, &why);
+		}
 	}
 }
 

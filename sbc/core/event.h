@@ -62,7 +62,7 @@ enum event_type {
 	EVENT_TICK,        /* time has come (sbc_next_ms) */
 	EVENT_SETTINGS,    /* a new generation of the configuration applies to new work */
 	EVENT_DRAIN,       /* no new calls from now on */
-	EVENT_STOP,        /* neither, and those that are there end now, in order */
+	EVENT_STOP, /* neither, and those that are there end now, in order; again: CDRs now */
 	EVENT_COUNT
 };
 

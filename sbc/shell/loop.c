@@ -178,8 +178,10 @@ void loop_run(struct loop *l)
 		run_timers(l);
 		end_turn(l);
 	}
-	/* What was said last still goes out. */
+	/* No call without its CDR, whatever it still waits for; and what was said last still goes out. */
+	struct event e = {.type = EVENT_STOP};
 	turn_begin(&l->turn);
+	turn_step(&l->turn, &e);
 	flow_drain(&l->flows);
 	end_turn(l);
 }

@@ -790,6 +790,22 @@ static void stopping_ends_all_calls_in_order(void **state)
 	finish();
 }
 
+static void stopping_twice_writes_the_cdr_without_the_relay(void **state)
+{
+	(void)state;
+	struct rec_send ok, invite;
+	start();
+	set_up(&ok, &invite);
+	site_event(&t, &(struct event){.type = EVENT_STOP});
+	EXPECT_INT(t.rec.notices[NOTICE_CALL_ENDED], 0);
+	site_event(&t, &(struct event){.type = EVENT_STOP});
+	EXPECT_INT(t.rec.notices[NOTICE_CALL_ENDED], 1);
+	EXPECT_TRUE(cdr_has("shutdown"));
+	site_relay_to(&t, t.rec.relays[0].id, NULL); /* too late, and no harm */
+	expect_empty(1);
+	finish();
+}
+
 static void a_repeated_invite_repeats_the_last_answer_and_makes_nothing(void **state)
 {
 	(void)state;
@@ -1506,6 +1522,7 @@ int main(void)
 		cmocka_unit_test(at_the_limit_new_calls_are_503),
 		cmocka_unit_test(while_draining_new_calls_are_503_and_old_ones_go_on),
 		cmocka_unit_test(stopping_ends_all_calls_in_order),
+		cmocka_unit_test(stopping_twice_writes_the_cdr_without_the_relay),
 		cmocka_unit_test(a_repeated_invite_repeats_the_last_answer_and_makes_nothing),
 		cmocka_unit_test(sips_goes_over_tls_or_not_at_all),
 		cmocka_unit_test(a_reinvite_crosses_with_its_sdp_through_the_relay),
