@@ -748,14 +748,14 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 	struct call *c =
 		s->draining || is_short_of_transactions(s) ? NULL : call_new(s, s->settings);
 	struct setup *u = c ? pool_new(&s->setups, &setup_id) : NULL;
-	if (u) {
+	if (c && u) {
 		c->setup = u;
 		u->id = setup_id;
 		u->call = c;
 		list_init(&u->forks);
 		timer_init(&u->alarm.timer);
 	}
-	enum err e = u ? open_caller(s, c, m, f) : ERR_FULL;
+	enum err e = c && u ? open_caller(s, c, m, f) : ERR_FULL;
 	if (e != OK) {
 		if (c) {
 			s->counts.total--;
