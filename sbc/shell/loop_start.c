@@ -195,6 +195,16 @@ static void start_timers(struct loop *l)
 	l->began_ms = l->turn.now_ms;
 }
 
+/* The settings say how many there are. */
+static void close_udps(struct loop *l)
+{
+	for (size_t i = 0; l->udps && i < l->settings.now->listener_count; i++)
+		if (l->udps[i].turn)
+			udp_close(&l->udps[i]);
+	free(l->udps);
+	l->udps = NULL;
+}
+
 enum err loop_new(struct loop **out, const struct loop_params *p, struct buf *why)
 {
 	struct loop *l = calloc(1, sizeof(*l));
@@ -217,6 +227,7 @@ enum err loop_new(struct loop **out, const struct loop_params *p, struct buf *wh
 	if (e) {
 		if (why->len == 0)
 			(void)fail(why, e, "cannot start", STR_NONE);
+		close_udps(l);
 		l->settings.now = NULL; /* they stay the caller's */
 		loop_free(&l);
 		return e;
@@ -245,10 +256,7 @@ void loop_free(struct loop **loop)
 		resolver_release(&l->resolver);
 	if (l->has_flows)
 		flow_table_release(&l->flows);
-	for (size_t i = 0; l->udps && l->settings.now && i < l->settings.now->listener_count; i++)
-		if (l->udps[i].turn)
-			udp_close(&l->udps[i]);
-	free(l->udps);
+	close_udps(l);
 	if (l->has_in)
 		dgram_in_release(&l->in);
 	tls_set_free(&l->settings.old_tls);

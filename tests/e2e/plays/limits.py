@@ -173,25 +173,17 @@ def after_restart(tap, st, up):
 def transactions(tap, st, pair):
     """INVITEs that are refused and never acknowledged fill the table: the calls that are up do not notice."""
     before = st.site.metric("sallyport_responses_total", method="INVITE")
+    flooder = Party("127.0.0.1")
     for i in range(2 * TRANSACTIONS):
-        st.caller.send(sip.request("INVITE", f"sip:none@{OUTSIDE}", via=st.caller.host, transport="UDP", call=f"flood{i}"), st.to)
+        flooder.send(sip.request("INVITE", f"sip:none@{OUTSIDE}", via=flooder.host, transport="UDP", call=f"flood{i}"), st.to)
     lib.wait_for("all to be refused", lambda: st.site.metric("sallyport_responses_total", method="INVITE") >= before + 2 * TRANSACTIONS)
     used = st.site.status()["transactions"]
     tap.ok(used <= TRANSACTIONS, f"{2 * TRANSACTIONS} INVITEs without ACK: at most {TRANSACTIONS} transactions ({used})")
     tap.ok(hear(pair), "the call that is up is heard")
-    flooded, st.caller.queue = st.caller, []
-    drain(flooded)
     m = hang_up(*pair)
     tap.ok(m.status == 200, "and is hung up in the middle of it", m.start)
     st.attempts = int(st.site.metric("sallyport_calls_ended_total"))
     tap.ok(st.all_cdrs(), "one CDR for each that was remembered")
-
-
-def drain(party):
-    """Forgets what is on its way: the refusals are repeated."""
-    while party._read(0):
-        pass
-    party.queue.clear()
 
 
 def connections(tap, st):
