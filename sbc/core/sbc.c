@@ -172,6 +172,11 @@ static void on_report(struct sbc *s, const struct txn_effect *x, unsigned cause)
 	case OWNER_SETUP:
 	case OWNER_ASK:
 	case OWNER_TXN:
+	case OWNER_OWN:
+	case OWNER_TRANSFER:
+	case OWNER_OUTSIDE:
+	case OWNER_BINDING:
+	case OWNER_ENROL:
 	case OWNER_KIND_COUNT: break;
 	}
 }
@@ -220,6 +225,11 @@ static void on_response(struct sbc *s, const struct msg *m, const struct flow *f
 	case OWNER_SETUP:
 	case OWNER_ASK:
 	case OWNER_TXN:
+	case OWNER_OWN:
+	case OWNER_TRANSFER:
+	case OWNER_OUTSIDE:
+	case OWNER_BINDING:
+	case OWNER_ENROL:
 	case OWNER_KIND_COUNT: break;
 	}
 }

@@ -81,10 +81,56 @@ struct ping {
 	uint16_t down_after, up_after;
 };
 
+/* What a REFER of this trunk comes to. */
+enum refer_policy { REFER_REJECT, REFER_LOCAL, REFER_PASS, REFER_POLICY_COUNT };
+/* What a 3xx of this trunk comes to: the caller hears 480; hears it with our Contact; or we go there. */
+enum redirect_policy { REDIRECT_REJECT, REDIRECT_PASS, REDIRECT_FOLLOW, REDIRECT_POLICY_COUNT };
+/* Whether calls to this trunk begin with an offer: as the caller's did; always; never. */
+enum offer_policy { OFFER_POLICY_PASS, OFFER_POLICY_EARLY, OFFER_POLICY_LATE, OFFER_POLICY_COUNT };
+/* Reliable provisionals (RFC 3262) towards this trunk: where it can; asked of it; never. */
+enum reliable_policy { RELIABLE_SUPPORTED, RELIABLE_REQUIRE, RELIABLE_OFF, RELIABLE_POLICY_COUNT };
+
+/* RFC 4028; seconds. */
+struct session_timer_settings {
+	bool on;
+	uint32_t expires_s; /* that we ask for */
+	uint32_t min_s;     /* the least that we take, 90 or more */
+};
+
+/* What we prove who we are with when a trunk asks (401, 407). */
+struct credentials {
+	bool on;
+	struct str user, password;
+	struct str
+		realm; /* the only realm that they are for; empty: the first that asks on this trunk */
+};
+
+/* A registration of ours at the trunk (RFC 3261 §10; RFC 6140 where `gin`). */
+struct register_settings {
+	bool on;
+	bool gin;
+	struct str user;   /* of the address-of-record; its host is the peer's */
+	struct str domain; /* empty: the peer's host */
+	uint32_t expires_s;
+};
+
+struct trunk_habits {
+	enum refer_policy refer;
+	enum redirect_policy redirect;
+	uint8_t redirects; /* at most so many for one call */
+	enum offer_policy initial_offer;
+	enum reliable_policy reliable;
+	struct session_timer_settings session_timer;
+	uint32_t methods; /* bit 1 << METHOD_X: may come from it, and go to it, outside of calls */
+};
+
 struct trunk {
 	struct str name;
 	uint16_t realm;
-	const struct peer *peers; /* sorted by priority */
+	struct trunk_habits habits;
+	struct credentials credentials;
+	struct register_settings enrol; /* `register` */
+	const struct peer *peers;       /* sorted by priority */
 	size_t peer_count;
 	uint16_t certificate; /* presented as client; SETTINGS_NO_INDEX: none */
 	uint16_t verify;      /* trust anchor; SETTINGS_NO_INDEX: the system's */

@@ -32,9 +32,15 @@ enum owner_kind {
 	OWNER_SETUP,
 	OWNER_ASK,
 	OWNER_TXN,
+	OWNER_OWN,      /* struct own: a request of our own in a dialog of a call */
+	OWNER_TRANSFER, /* struct transfer: a REFER that we carry out */
+	OWNER_OUTSIDE,  /* what is relayed outside of calls: single requests, subscriptions */
+	OWNER_BINDING,  /* a REGISTER on its way to the registrar */
+	OWNER_ENROL,    /* a registration of our own at a trunk */
 	OWNER_KIND_COUNT
 };
-enum { OWNER_BITS = 3, WORKER_MAX = 31 };
+enum { OWNER_BITS = 4, WORKER_MAX = 15 };
+_Static_assert(OWNER_KIND_COUNT <= 1 << OWNER_BITS, "a kind fits into an id");
 
 enum owner_kind owner_kind(id_t64 id);
 
