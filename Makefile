@@ -5,6 +5,7 @@
 #   make demo     an encrypted call from a phone outside to a phone inside, and what was seen of it
 #   make run      the demo's processes, kept running, without the scripted calls
 #   make test     everything that checks itself; ends with one line "N passed, N failed"
+#   make conformance  writes docs/conformance.md from the results of the last test
 #   make lint     directions of dependency, purity, format, cppcheck
 #   make bench    figures of every hot path, beside the peers' where they are installed
 #   make fuzz     each fuzz target for FUZZ_SECONDS (default 600)
@@ -124,6 +125,9 @@ test:
 	@tests/deps.sh need
 	@$(MAKE) --no-print-directory all asan unit replay sim
 	@tests/run.sh unit fuzz sim e2e
+# After a test: docs/conformance.md anew.
+conformance:
+	@tests/conformance/report.py
 test-quick: unit replay sim
 	@tests/run.sh unit fuzz sim
 # One unit test: make t-table
@@ -165,6 +169,6 @@ install: all
 clean:
 	rm -rf $(B)
 
-.PHONY: all help asan unit fuzz-build replay bench-build sim test test-quick lint format bench fuzz deps demo run install clean
+.PHONY: all help asan unit fuzz-build replay bench-build sim test test-quick conformance lint format bench fuzz deps demo run install clean
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
