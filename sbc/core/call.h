@@ -95,7 +95,7 @@ struct call {
 	uint8_t winner; /* serial of the fork that answered */
 	bool delete_asked;
 	struct leg leg[2];
-	struct offer offer;
+	struct offer offer[2]; /* of each leg */
 	struct media media;
 	struct setup *setup; /* CALL_SETUP only */
 	struct list exchanges;

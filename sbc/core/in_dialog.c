@@ -18,9 +18,9 @@ static struct dialog *pair_dialog(struct call *c, const struct pair *p, unsigned
 	return fork_dialog(c, p->fork, side);
 }
 
-static struct offer *pair_offer(struct call *c, const struct pair *p)
+static struct offer *pair_offer(struct call *c, const struct pair *p, unsigned side)
 {
-	return p->fork ? &p->fork->offer : &c->offer;
+	return p->fork ? &p->fork->offer[side] : &c->offer[side];
 }
 
 static bool pair_of_message(struct call *c, const struct msg *m, struct pair *out)
@@ -113,7 +113,10 @@ static void restore_target(struct sbc *s, struct exchange *x, struct dialog *d)
 static void take_back_offer(struct sbc *s, struct call *c, const struct exchange *x,
 			    const struct pair *p)
 {
-	offer_drop(pair_offer(c, p), x->from);
+	if (!x->offered)
+		return;
+	offer_step(pair_offer(c, p, x->from), OFFER_GOT_NOTHING);
+	offer_step(pair_offer(c, p, 1 - x->from), OFFER_SENT_NOTHING);
 	if (x->offer.len && !c->setup && c->state < CALL_ENDING)
 		call_restore_media(s, c);
 }
@@ -161,8 +164,7 @@ static void exchange_refuse(struct sbc *s, struct call *c, struct exchange *x, u
 	struct build_response r = {.status = status, .headers = lines};
 
 	if (pair_of_exchange(c, x, &p)) {
-		if (x->offered)
-			take_back_offer(s, c, x, &p);
+		take_back_offer(s, c, x, &p);
 		restore_target(s, x, pair_dialog(c, &p, x->from));
 	}
 	if (x->method == METHOD_INVITE) {
@@ -316,16 +318,22 @@ static bool may_reinvite(struct sbc *s, struct call *c, const struct pair *p, co
 static bool take_offer(struct sbc *s, struct call *c, const struct pair *p, const struct msg *m,
 		       const struct flow *f, struct call_sdp *out)
 {
+	bool prack = m->method == METHOD_PRACK;
 	enum offer_mean mean =
-		offer_in_request(pair_offer(c, p), p->side, m->method == METHOD_PRACK);
+		offer_check(pair_offer(c, p, p->side), prack ? OFFER_GOT_PRACK : OFFER_GOT_REQUEST);
 
+	/* What may not be sent on now may not be taken. */
+	if (mean == OFFER_NEW && offer_check(pair_offer(c, p, 1 - p->side),
+					     prack ? OFFER_SENT_PRACK : OFFER_SENT_REQUEST) != mean)
+		mean = OFFER_GLARE;
 	switch (mean) {
 	case OFFER_NEW:
 	case OFFER_ANSWER: break;
 	case OFFER_GLARE: answer_now(s, c, m, f, 491, STR_NONE); return false;
-	case OFFER_TOO_SOON: answer_too_soon(s, c, m, f); return false;
+	case OFFER_TOO_SOON:
 	case OFFER_PREVIEW:
-	case OFFER_MEAN_COUNT: return false;
+	case OFFER_IGNORED:
+	case OFFER_MEAN_COUNT: answer_too_soon(s, c, m, f); return false;
 	}
 	struct verdict v = call_check_sdp(s, c, p->side, m->body, out);
 	out->mean = mean;
@@ -365,7 +373,10 @@ static struct exchange *exchange_new(struct sbc *s, struct call *c, const struct
 static void pass_offer(struct sbc *s, struct call *c, struct exchange *x, const struct pair *p,
 		       const struct msg *m, const struct call_sdp *sdp)
 {
-	offer_step(pair_offer(c, p), sdp->mean, p->side);
+	bool prack = x->method == METHOD_PRACK;
+
+	offer_step(pair_offer(c, p, p->side), prack ? OFFER_GOT_PRACK : OFFER_GOT_REQUEST);
+	offer_step(pair_offer(c, p, 1 - p->side), prack ? OFFER_SENT_PRACK : OFFER_SENT_REQUEST);
 	x->offered = sdp->mean == OFFER_NEW;
 	if (!c->media.anchored) {
 		struct str face = call_face(s, c, 1 - p->side, sdp->text);
@@ -404,6 +415,11 @@ static void relay_request(struct sbc *s, struct call *c, const struct pair *p, c
 		asker_answer(s, &x->asker, 100, STR_NONE, STR_NONE);
 		set_invite(s, &c->leg[p->side],
 			   (struct leg_invite){.txn = x->asker.txn, .cseq = m->cseq, .open = true});
+	}
+	if (m->method == METHOD_INVITE && !has_sdp) {
+		offer_step(pair_offer(c, p, p->side), OFFER_GOT_INVITE);
+		offer_step(pair_offer(c, p, 1 - p->side), OFFER_SENT_INVITE);
+		x->offered = true;
 	}
 	if (has_sdp)
 		pass_offer(s, c, x, p, m, &sdp);
@@ -503,7 +519,10 @@ static void pass_answer(struct sbc *s, struct call *c, struct exchange *x, const
 				   : STR_NONE,
 	};
 	asker_respond(s, &x->asker, &r);
-	if (!accepted && pair_of_exchange(c, x, &p))
+	bool there = pair_of_exchange(c, x, &p);
+	if (there && sdp.len)
+		offer_step(pair_offer(c, &p, x->from), OFFER_SENT_RELIABLE);
+	if (there && !accepted)
 		restore_target(s, x, pair_dialog(c, &p, x->from));
 	if (x->method == METHOD_INVITE) {
 		struct leg_invite *i = &c->leg[x->from].invite;
@@ -554,7 +573,7 @@ static void pass_answer_sdp(struct sbc *s, struct call *c, struct exchange *x, c
 		return;
 	}
 	if (pair_of_exchange(c, x, &p))
-		offer_step(pair_offer(c, &p), mean, side);
+		offer_step(pair_offer(c, &p, side), OFFER_GOT_RELIABLE);
 	media_note(&c->media, side, sdp.text);
 	if (mean == OFFER_ANSWER)
 		call_agree(s, c, x->from, x->offer, sdp.text);
@@ -591,7 +610,7 @@ static void on_accepted(struct sbc *s, struct call *c, struct exchange *x, const
 {
 	unsigned side = 1 - x->from;
 	struct dialog *d = pair_dialog(c, p, side);
-	enum offer_mean mean = offer_in_response(pair_offer(c, p), side, true);
+	enum offer_mean mean = offer_check(pair_offer(c, p, side), OFFER_GOT_RELIABLE);
 	bool invite = x->method == METHOD_INVITE;
 	bool carries = call_sdp_of(m).len &&
 		       (refreshes_target(x->method) || x->method == METHOD_PRACK) &&
@@ -605,8 +624,7 @@ static void on_accepted(struct sbc *s, struct call *c, struct exchange *x, const
 		pass_answer_sdp(s, c, x, m, f, mean);
 		return;
 	}
-	if (x->offered) /* accepted without an answer: nothing was agreed */
-		take_back_offer(s, c, x, p);
+	take_back_offer(s, c, x, p); /* accepted without an answer: nothing was agreed */
 	pass_answer(s, c, x, m, STR_NONE);
 }
 
@@ -645,8 +663,7 @@ void in_dialog_on_response(struct sbc *s, struct exchange *x, id_t64 txn, const 
 		return;
 	}
 	bool ends = (m->status == 481 || m->status == 408) && !c->setup;
-	if (x->offered)
-		take_back_offer(s, c, x, &p);
+	take_back_offer(s, c, x, &p);
 	if (x->method == METHOD_INVITE)
 		c->leg[1 - x->from].invite.open = false;
 	pass_answer(s, c, x, m, STR_NONE);
@@ -722,6 +739,8 @@ static void ack_on(struct sbc *s, struct call *c, unsigned side, struct str sdp)
 	l->invite.wants_ack = false;
 	block_str_free(&s->blocks, &l->invite.body);
 	l->invite.body = block_str(&s->blocks, sdp);
+	if (sdp.len)
+		offer_step(&c->offer[side], OFFER_SENT_ACK);
 	call_send_ack(s, c, side, &l->dialog, l->invite.cseq, sdp);
 }
 
@@ -739,7 +758,7 @@ static void take_late_answer(struct sbc *s, struct call *c, unsigned side, const
 	struct str text = call_sdp_of(m);
 	struct call_sdp sdp;
 
-	if (text.len == 0 || offer_in_request(&c->offer, side, true) != OFFER_ANSWER) {
+	if (text.len == 0 || offer_check(&c->offer[side], OFFER_GOT_ACK) != OFFER_ANSWER) {
 		ack_without_answer(s, c, 1 - side, STR_NONE);
 		return;
 	}
@@ -751,7 +770,7 @@ static void take_late_answer(struct sbc *s, struct call *c, unsigned side, const
 		ack_without_answer(s, c, 1 - side, v.rule);
 		return;
 	}
-	offer_step(&c->offer, OFFER_ANSWER, side);
+	offer_step(&c->offer[side], OFFER_GOT_ACK);
 	media_note(&c->media, side, text);
 	block_str_free(&s->blocks, &c->agreed[side]);
 	c->agreed[side] = block_str(&s->blocks, text);

@@ -234,6 +234,8 @@ static bool send_invite(struct sbc *s, struct call *c, const struct candidate *t
 	u->txn = call_send_request(s, c, 1, &l->dialog, &r, c->id);
 	if (u->txn == ID_NONE)
 		return false;
+	c->offer[1] = (struct offer){.state = OFFER_NONE};
+	offer_step(&c->offer[1], sdp.len ? OFFER_SENT_REQUEST : OFFER_SENT_INVITE);
 	u->stage = SETUP_TRYING;
 	u->heard = false;
 	note_attempt(s, c);
@@ -794,6 +796,8 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 		return;
 	}
 	if (u->has_offer)
-		offer_step(&c->offer, OFFER_NEW, 0);
+		offer_step(&c->offer[0], OFFER_GOT_REQUEST);
+	else
+		offer_step(&c->offer[0], OFFER_GOT_INVITE);
 	go_on(s, c);
 }

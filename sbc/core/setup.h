@@ -31,9 +31,9 @@ struct fork {
 	uint8_t serial;
 	struct dialog dialog[2]; /* [0] only if `own`: else the call's own */
 	bool own;
-	struct offer offer;
-	uint64_t sdp_hash; /* of the SDP that came */
-	struct str raw;    /* it; then what became of it, as A has it */
+	struct offer offer[2]; /* of each leg, as this dialog sees it */
+	uint64_t sdp_hash;     /* of the SDP that came */
+	struct str raw;        /* it; then what became of it, as A has it */
 	struct str sdp;
 	uint32_t rseq; /* of the latest reliable 18x; 0: none */
 };

@@ -78,7 +78,7 @@ static struct fork *fork_new(struct sbc *s, struct call *c, const struct msg *m)
 
 	if (!f)
 		return NULL;
-	*f = (struct fork){.serial = ++u->serial, .offer = c->offer};
+	*f = (struct fork){.serial = ++u->serial, .offer = {c->offer[0], c->offer[1]}};
 	list_add_tail(&u->forks, &f->node);
 	u->fork_count++;
 	if (leg_dialog_copy(&s->blocks, &f->dialog[1], &c->leg[1].dialog, 160) != OK ||
@@ -111,6 +111,12 @@ static uint32_t reliable_rseq(const struct setup *u, const struct msg *m)
 	return rseq;
 }
 
+/* Offer and answer of both legs, as this early dialog has them. */
+static struct offer *offers_of(struct call *c, struct fork *f)
+{
+	return f ? f->offer : c->offer;
+}
+
 /* ---- to the caller */
 
 /* The answer to A's INVITE, in its words; `sdp` as A is to see it. False: A's transaction has gone. */
@@ -139,6 +145,9 @@ static bool answer_caller(struct sbc *s, struct call *c, struct fork *f, const s
 		.content_type = sdp.len ? STR("application/sdp") : STR_NONE,
 		.body = sdp,
 	};
+	if (sdp.len)
+		offer_step(&offers_of(c, f)[0],
+			   m->status >= 200 || rseq ? OFFER_SENT_RELIABLE : OFFER_SENT_PREVIEW);
 	return asker_respond(s, &u->asker, &r);
 }
 
@@ -171,23 +180,22 @@ static enum sdp_next take_sdp(struct sbc *s, struct call *c, struct fork *f, con
 {
 	struct setup *u = c->setup;
 	struct str sdp = call_sdp_of(m);
-	struct offer *o = f ? &f->offer : &c->offer;
-	bool reliable = m->status >= 200 || reliable_rseq(u, m) != 0;
+	struct offer *o = &offers_of(c, f)[1];
+	enum offer_event event =
+		m->status >= 200 || reliable_rseq(u, m) ? OFFER_GOT_RELIABLE : OFFER_GOT_PREVIEW;
 	struct call_sdp read;
 
 	if (sdp.len == 0)
 		return SDP_NONE;
-	if (m->status >= 200 && o->state == OFFER_IDLE && o->ever)
+	enum offer_mean mean = offer_check(o, event);
+	if (m->status >= 200 && mean == OFFER_IGNORED)
 		return SDP_NONE; /* RFC 6337 §3.1.1: said again after the agreement */
 	if (f && f->sdp_hash == hash_of(sdp) && f->sdp.len) {
-		offer_step(o, offer_in_response(o, 1, reliable), 1);
+		offer_step(o, event);
 		return SDP_AGAIN;
 	}
-	enum offer_mean mean = offer_in_response(o, 1, reliable);
-	if (mean == OFFER_NEW && (o->ever || !reliable))
+	if (mean == OFFER_IGNORED)
 		return SDP_NONE; /* an unreliable 18x cannot carry an offer */
-	if (mean == OFFER_TOO_SOON)
-		return SDP_NONE;
 	*out = call_check_sdp(s, c, 1, sdp, &read);
 	if (out->outcome != VERDICT_ALLOW)
 		return SDP_REFUSED;
@@ -197,7 +205,7 @@ static enum sdp_next take_sdp(struct sbc *s, struct call *c, struct fork *f, con
 		block_str_free(&s->blocks, &f->raw);
 		f->raw = block_str(&s->blocks, sdp);
 	}
-	offer_step(o, mean, 1);
+	offer_step(o, event);
 	if (!c->media.anchored)
 		return call_face(s, c, 0, sdp).len ? SDP_PLAIN : SDP_NONE;
 	read.mean = mean == OFFER_NEW ? OFFER_NEW : OFFER_ANSWER;
@@ -284,7 +292,8 @@ static void take_winner(struct sbc *s, struct call *c, struct fork *f)
 		f->dialog[0] = (struct dialog){.text = NULL};
 		f->own = false;
 	}
-	c->offer = f->offer;
+	c->offer[0] = f->offer[0];
+	c->offer[1] = f->offer[1];
 	c->winner = f->serial;
 	c->rseq = f->rseq;
 }
@@ -383,21 +392,20 @@ void setup_on_answer(struct sbc *s, struct call *c, const struct msg *m, const s
 	}
 	u->stage = SETUP_ANSWERING;
 	u->held_fork = k;
-	struct offer *o = k ? &k->offer : &c->offer;
-	bool late = o->state == OFFER_IDLE &&
-		    !o->ever; /* its SDP is an offer: the ACK has the answer */
+	struct offer *o = &offers_of(c, k)[1];
+	bool late = o->state == OFFER_NONE; /* its SDP is an offer: the ACK has the answer */
 	enum sdp_next next = take_sdp(s, c, k, m, f, &v);
 	open_callee(c, late && next != SDP_NONE && next != SDP_REFUSED);
 	if (!c->leg[1].invite.wants_ack)
 		call_send_ack(s, c, 1, fork_dialog(c, k, 1), u->cseq, STR_NONE);
 	switch (next) {
 	case SDP_NONE:
-		if (o->state != OFFER_OFFERED || o->side == 1) {
+		if (o->state != OFFER_OURS) {
 			finish(s, c, k, m, STR_NONE);
 			break;
 		}
 		/* An answer that only an unreliable 18x had: A gets it in the 200, where it must be. */
-		offer_step(o, OFFER_ANSWER, 1);
+		offer_step(o, OFFER_GOT_RELIABLE);
 		finish(s, c, k, m, k ? k->sdp : STR_NONE);
 		break;
 	case SDP_AGAIN: finish(s, c, k, m, k->sdp); break;
