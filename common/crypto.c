@@ -17,7 +17,7 @@
  */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t per_thread;
-static EVP_MD *sha256;
+static EVP_MD *sha256, *sha1;
 static EVP_MAC *hmac;
 static EVP_CIPHER *chacha20;
 
@@ -42,9 +42,10 @@ static void contexts_free(void *p)
 static void fetch(void)
 {
 	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
 	hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	chacha20 = EVP_CIPHER_fetch(NULL, "ChaCha20", NULL);
-	CHECK(sha256 && hmac && chacha20);
+	CHECK(sha256 && sha1 && hmac && chacha20);
 	CHECK(pthread_key_create(&per_thread, contexts_free) == 0);
 }
 
@@ -64,6 +65,14 @@ static struct contexts *contexts(void)
 	CHECK(pthread_setspecific(per_thread, c) == 0);
 	mine = c;
 	return c;
+}
+
+void crypto_sha1(const void *p, size_t n, uint8_t out[CRYPTO_SHA1_LEN])
+{
+	struct contexts *c = contexts();
+	bool done = EVP_DigestInit_ex2(c->md, sha1, NULL) == 1 &&
+		    EVP_DigestUpdate(c->md, p, n) == 1 && EVP_DigestFinal_ex(c->md, out, NULL) == 1;
+	CHECK(done);
 }
 
 void crypto_sha256(const void *p, size_t n, uint8_t out[CRYPTO_SHA256_LEN])

@@ -10,6 +10,7 @@
 
 enum { CRYPTO_SHA1_LEN = 20, CRYPTO_SHA256_LEN = 32 };
 
+void crypto_sha1(const void *p, size_t n, uint8_t out[CRYPTO_SHA1_LEN]);
 void crypto_sha256(const void *p, size_t n, uint8_t out[CRYPTO_SHA256_LEN]);
 void crypto_hmac_sha256(const void *key, size_t key_len, const void *p, size_t n,
 			uint8_t out[CRYPTO_SHA256_LEN]);

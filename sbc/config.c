@@ -329,8 +329,13 @@ static void build_listener(struct building *g, size_t realm, const struct raw_li
 		.client_certificate = from->client_certificate};
 	to->local.port = from->port;
 	if (to->local.port == 0)
-		to->local.port = from->transport == TRANSPORT_TLS ? 5061 : 5060;
-	if (from->transport != TRANSPORT_TLS)
+		to->local.port = transport_port(from->transport);
+	if (transport_is_web(from->transport)) {
+		to->path = from->path;
+		to->origins = from->origins.items;
+		to->origin_count = from->origins.count;
+	}
+	if (!transport_is_secure(from->transport))
 		return;
 	if (!conf_node_child(from->head.node, "client_certificate"))
 		to->client_certificate =

@@ -74,17 +74,18 @@ static void check_tls(const struct checking *g, const struct pair *p)
 {
 	static const char *const tls_only[] = {"certificate", "client_certificate",
 					       "client_anchors"};
-	if (p->built->transport != TRANSPORT_TLS) {
+	if (!transport_is_secure(p->built->transport)) {
 		for (size_t i = 0; i < ARRAY_LEN(tls_only); i++)
 			if (conf_node_child(p->node, tls_only[i]))
 				conf_error_key(g->report, conf_node_child(p->node, tls_only[i]),
-					       "only a listener of transport tls has it");
+					       "only a listener of transport tls or wss has it");
 		return;
 	}
 	if (!conf_node_child(p->node, "certificate"))
 		conf_error_missing(
 			g->report, p->node, "certificate",
-			"missing; needed here: a name of certificates, for the transport is tls");
+			"missing; needed here: a name of certificates, for the transport is %s",
+			transport_label(p->built->transport));
 	if (p->built->client_certificate == CLIENT_CERT_REQUIRED &&
 	    p->built->client_anchor_count == 0 && !conf_node_child(p->node, "client_anchors"))
 		conf_error(g->report, conf_node_at(p->node, "client_certificate"),
@@ -153,17 +154,33 @@ static void check_http_ports(const struct checking *g, const struct pair *all, s
 /* Keys cross TLS only: a call that arrives otherwise at a side that wants SRTP can only be refused. */
 static void warn_of_plain_signalling(const struct checking *g, const struct pair *p)
 {
-	static const char *const names[] = {"udp", "tcp", "tls"};
 	uint16_t policy = g->s->policy.realms[p->built->realm].media_policy;
-	if (p->built->transport == TRANSPORT_TLS || policy >= g->s->policy.media_count)
+	if (transport_is_secure(p->built->transport) || policy >= g->s->policy.media_count)
 		return;
 	const struct media_rule *m = &g->s->policy.media[policy];
 	if (m->srtp == MEDIA_REQUIRE || (m->rtp == MEDIA_FORBID && m->srtp != MEDIA_FORBID))
 		conf_warn(g->report, conf_node_at(p->node, "transport"),
-			  "media policy \"%.*s\" requires SRTP, whose keys are taken over tls "
+			  "media policy \"%.*s\" requires SRTP, whose keys are taken over tls and "
+			  "wss "
 			  "only: calls "
 			  "that arrive over %s are refused",
-			  STR_ARG(m->name), names[p->built->transport]);
+			  STR_ARG(m->name), transport_label(p->built->transport));
+}
+
+/* A cross-site page may connect as well as ours does (threats C18): who may is to be said. */
+static void check_web(const struct checking *g, const struct pair *p)
+{
+	static const char *const web_only[] = {"path", "origins"};
+	if (transport_is_web(p->built->transport)) {
+		if (p->built->origin_count == 0)
+			conf_warn(g->report, conf_node_at(p->node, "transport"),
+				  "no origins: any page of the web may connect here");
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(web_only); i++)
+		if (conf_node_child(p->node, web_only[i]))
+			conf_error_key(g->report, conf_node_child(p->node, web_only[i]),
+				       "only a listener of transport ws or wss has it");
 }
 
 static void check_listeners(const struct checking *g)
@@ -172,6 +189,7 @@ static void check_listeners(const struct checking *g)
 	size_t n = gather_listeners(g, all);
 	for (size_t i = 0; i < n; i++) {
 		check_tls(g, &all[i]);
+		check_web(g, &all[i]);
 		check_listener_ports(g, all, i);
 		warn_of_plain_signalling(g, &all[i]);
 	}
@@ -272,10 +290,9 @@ static void check_peer(const struct checking *g, const struct trunk *t, const st
 	if (!p->secure && !p->transport_given && !literal && p->port == 0)
 		return; /* DNS says the transport (RFC 3263 §4.1) */
 	if (!realm_listens(g->s, t->realm, p->transport)) {
-		static const char *const names[] = {"udp", "tcp", "tls"};
 		conf_error(g->report, conf_node_at(n, "target"),
 			   "goes over %s, but realm \"%.*s\" has no listener of that transport",
-			   names[p->transport], STR_ARG(g->s->realms[t->realm].name));
+			   transport_label(p->transport), STR_ARG(g->s->realms[t->realm].name));
 	}
 }
 
@@ -358,7 +375,7 @@ static void check_identity(const struct checking *g, const struct raw_trunk *raw
 		return;
 	}
 	if (t->certificate_name.len > 0 && !realm_listens(g->s, t->realm, TRANSPORT_TLS) &&
-	    realm_is_whole(g, t->realm))
+	    !realm_listens(g->s, t->realm, TRANSPORT_WSS) && realm_is_whole(g, t->realm))
 		conf_warn(g->report, n,
 			  "asks for a certificate name, but realm \"%.*s\" has no tls listener",
 			  STR_ARG(g->s->realms[t->realm].name));

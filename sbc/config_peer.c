@@ -36,8 +36,8 @@ static const char *read_host(struct str text, struct peer *p)
 static const char *read_transport(struct str value, struct peer *p)
 {
 	for (unsigned t = 0; t < TRANSPORT_COUNT; t++) {
-		static const struct str names[] = {STR("udp"), STR("tcp"), STR("tls")};
-		if (!str_ieq(value, names[t]))
+		if (transport_is_web((enum transport)t) ||
+		    !str_ieq(value, str_from(transport_label((enum transport)t))))
 			continue;
 		p->transport = (enum transport)t;
 		p->transport_given = true;

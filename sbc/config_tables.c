@@ -262,12 +262,23 @@ static const struct conf_section certificate_section = {
 
 static const struct conf_section anchor_section = {.size = sizeof(struct raw_anchor)};
 
+static void check_ws_path(struct conf_report *r, const struct conf_node *n, const void *value)
+{
+	const struct str *s = value;
+	bool good = s->len > 0 && s->p[0] == '/';
+	for (size_t i = 0; i < s->len; i++)
+		good = good && s->p[i] > ' ' && s->p[i] < 0x7f && s->p[i] != '?' && s->p[i] != '#';
+	if (!good)
+		conf_error(r, n, "a path begins with / and has no ? or #");
+}
+
 static const struct conf_setting listener_settings[] = {
 	{.name = "transport",
 	 .type = CONF_ENUM,
 	 CONF_AT(struct raw_listener, transport),
-	 .words = (const char *const[]){"udp", "tcp", "tls", NULL},
-	 .flags = CONF_REQUIRED | CONF_RESTART},
+	 .words = (const char *const[]){"udp", "tcp", "tls", "ws", "wss", NULL},
+	 .flags = CONF_REQUIRED | CONF_RESTART,
+	 .help = "ws and wss are for browsers (RFC 7118)."},
 	{.name = "address",
 	 .type = CONF_ADDRESS,
 	 CONF_AT(struct raw_listener, address),
@@ -279,12 +290,12 @@ static const struct conf_setting listener_settings[] = {
 	 CONF_AT(struct raw_listener, port),
 	 .min = 1,
 	 .max = 65535,
-	 .otherwise = "5061 for tls, else 5060",
+	 .otherwise = "5061 for tls, 80 for ws, 443 for wss, else 5060",
 	 .flags = CONF_RESTART},
 	{.name = "certificate",
 	 .type = CONF_STRING,
 	 CONF_AT(struct raw_listener, certificate),
-	 .otherwise = "needed for tls",
+	 .otherwise = "needed for tls and wss",
 	 .help = "A name of `certificates`."},
 	{.name = "client_certificate",
 	 .type = CONF_ENUM,
@@ -300,6 +311,23 @@ static const struct conf_setting listener_settings[] = {
 	 .otherwise = "those that trunks of the realm name in `tls.verify`; where trunks are known "
 		      "by a certificate name, theirs only; if none does, the system's",
 	 .help = "A name of `trust_anchors`: what client certificates are verified with."},
+	{.name = "path",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_listener, path),
+	 .max = 255,
+	 .def = "/",
+	 .check = check_ws_path,
+	 .flags = CONF_RESTART,
+	 .help = "ws and wss: the path that must be asked for; another gets 404."},
+	{.name = "origins",
+	 .type = CONF_LIST_OF,
+	 .item = CONF_STRING,
+	 CONF_AT(struct raw_listener, origins),
+	 .max = 64,
+	 .otherwise = "any",
+	 .flags = CONF_RESTART,
+	 .help = "ws and wss: the pages that may connect, as the browser says them, "
+		 "`https://phone.example.net`; others, and clients that say none, get 403."},
 };
 static const struct conf_section listener_section = {.help = "Where SIP is heard.",
 						     ROWS(listener_settings),

@@ -34,6 +34,8 @@ struct raw_listener {
 	struct str certificate;
 	enum client_certificate client_certificate;
 	struct str client_anchors;
+	struct str path;
+	struct conf_list origins; /* struct str */
 };
 
 struct raw_acl {

@@ -464,6 +464,9 @@ void build_contact(struct buf *b, bool sips, struct str user, const struct addr 
 		[TRANSPORT_UDP] = {NULL, 0},
 		[TRANSPORT_TCP] = {";transport=tcp", 14},
 		[TRANSPORT_TLS] = {";transport=tls", 14},
+		/* RFC 7118 §5.2: the parameter is "ws" for both. */
+		[TRANSPORT_WS] = {";transport=ws", 13},
+		[TRANSPORT_WSS] = {";transport=ws", 13},
 	};
 	CHECK(t < TRANSPORT_COUNT && host->family != ADDR_NONE);
 	if (sips)
@@ -476,6 +479,6 @@ void build_contact(struct buf *b, bool sips, struct str user, const struct addr 
 	}
 	addr_write(b, host);
 	/* sips already means TLS, and RFC 5630 §4.1 wants no "tls" beside it. */
-	if (!sips)
+	if (!sips || transport_is_web(t))
 		buf_str(b, param[t]);
 }

@@ -238,7 +238,7 @@ static void end_unwanted(struct sbc *s, const struct msg *m, const struct flow *
 
 	dialog_init(&d, text, sizeof(text));
 	if (f->listener >= set->listener_count ||
-	    !dialog_of_answer(&d, m, f->transport == TRANSPORT_TLS))
+	    !dialog_of_answer(&d, m, transport_is_secure(f->transport)))
 		return;
 	struct leg l = {.flow = *f, .trunk = SETTINGS_NO_INDEX};
 	struct dest dest = leg_dest(&l, &d, set);

@@ -51,7 +51,7 @@ struct verdict call_check_sdp(struct sbc *s, const struct call *c, unsigned from
 	if (at >= p->media_count)
 		return (struct verdict){.outcome = VERDICT_ALLOW};
 	return media_rule_check(&p->media[at], &out->parsed,
-				c->leg[from].flow.transport == TRANSPORT_TLS);
+				transport_is_secure(c->leg[from].flow.transport));
 }
 
 static id_t64 ask(struct sbc *s, struct call *c, enum ask_what what, const struct call_sdp *sdp)

@@ -54,11 +54,8 @@ static void address(struct members *m, const char *name, const struct addr *a)
 static void transport_of(struct members *m, const char *name, enum transport t,
 			 const struct addr *a)
 {
-	static const char *const lower[TRANSPORT_COUNT] = {
-		[TRANSPORT_UDP] = "udp", [TRANSPORT_TCP] = "tcp", [TRANSPORT_TLS] = "tls"};
-
 	if (a->family != ADDR_NONE && (unsigned)t < TRANSPORT_COUNT)
-		text(m, name, str_from(lower[t]));
+		text(m, name, str_from(transport_label(t)));
 }
 
 /* Three decimals, without a locale and without what JSON does not know (NaN, infinity). */

@@ -94,7 +94,7 @@ static bool uri_address(struct str text, enum transport t, struct addr *out)
 		return false;
 	if (addr_parse_ip(u.host, out) != OK)
 		return false;
-	out->port = u.port ? u.port : t == TRANSPORT_TLS ? 5061 : 5060;
+	out->port = u.port ? u.port : transport_port(t);
 	return true;
 }
 
@@ -137,10 +137,12 @@ struct dest leg_dest(const struct leg *l, const struct dialog *d, const struct s
 		if (dest.tls_name.len == 0 && t->peer_count)
 			dest.tls_name = t->peers[l->peer < t->peer_count ? l->peer : 0].host;
 	}
+	if (transport_is_web(l->flow.transport))
+		return dest; /* down its own connection or nowhere (RFC 7118 §5) */
 	if (dest.flow.id != ID_NONE) {
 		/* If its connection has gone, a new one to where it says that it listens. */
 		dest.reconnect = true;
-		dest.flow.remote.port = l->flow.transport == TRANSPORT_TLS ? 5061 : 5060;
+		dest.flow.remote.port = transport_port(l->flow.transport);
 	}
 	if (uri_address(dialog_next_hop(d), l->flow.transport, &next) && may_follow(l, s, &next))
 		dest.flow.remote = next;
@@ -169,9 +171,10 @@ bool leg_is_believed(const struct leg *l, const struct dialog *d, const struct s
 	if (f->id != ID_NONE && (f->id == l->flow.id || f->id == l->seen))
 		return true;
 	/* An address alone proves nothing where the call is under TLS. */
-	if (l->flow.transport == TRANSPORT_TLS && f->transport != TRANSPORT_TLS)
+	bool secure = transport_is_secure(l->flow.transport);
+	if (secure && !transport_is_secure(f->transport))
 		return false;
-	if (l->flow.transport != TRANSPORT_TLS && addr_eq_ip(&f->remote, &l->flow.remote))
+	if (!secure && addr_eq_ip(&f->remote, &l->flow.remote))
 		return true;
 	struct facts facts = leg_facts(s, f, tls);
 	if (identify_trunk(&s->policy, &facts, &trunk).outcome == VERDICT_ALLOW &&

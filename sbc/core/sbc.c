@@ -416,13 +416,19 @@ static void on_fault(struct sbc *s, const struct msg *m, const struct flow *f, e
 	uint16_t trunk = SETTINGS_NO_INDEX;
 	bool known =
 		identify_trunk(&s->settings->policy, &facts, &trunk).outcome == VERDICT_ALLOW ||
-		f->transport == TRANSPORT_TLS;
+		transport_is_secure(f->transport);
 	if (m->answerable && v.outcome == VERDICT_REJECT && known) {
 		worker_reply(s, m, f, v.status, v.reason, STR_NONE);
 		worker_refused(s, s->settings, f, m, trunk, &v);
 		return;
 	}
 	worker_dropped(s, f, e == ERR_LIMIT ? NOTICE_DROP_TOO_BIG : NOTICE_DROP_MALFORMED);
+}
+
+/* A byte stream, which Content-Length cuts; a datagram and a WebSocket message come whole. */
+static bool is_cut(enum transport t)
+{
+	return t == TRANSPORT_TCP || t == TRANSPORT_TLS;
 }
 
 /*
@@ -437,7 +443,7 @@ static bool is_too_long(const struct sbc *s, const struct msg *m, struct str byt
 	if (is_shapeless(m))
 		return false;
 	return (most != 0 && bytes.len > most) ||
-	       (f->transport != TRANSPORT_UDP && m->fault == MSG_FAULT_BODY_SHORT);
+	       (is_cut(f->transport) && m->fault == MSG_FAULT_BODY_SHORT);
 }
 
 static void on_message(struct sbc *s, const struct event *e)
@@ -454,8 +460,7 @@ static void on_message(struct sbc *s, const struct event *e)
 		worker_refused(s, s->settings, f, NULL, SETTINGS_NO_INDEX, &v);
 		return;
 	}
-	enum err err =
-		msg_index(m, e->message.bytes, f->transport == TRANSPORT_UDP ? 0 : MSG_STREAM);
+	enum err err = msg_index(m, e->message.bytes, is_cut(f->transport) ? MSG_STREAM : 0);
 	if (v.outcome == VERDICT_REJECT) {
 		if (m->answerable)
 			worker_reply(s, m, f, v.status, v.reason, STR_NONE);

@@ -14,11 +14,27 @@
 #include "common/str.h"
 #include "policy/policy_config.h"
 
-enum transport { TRANSPORT_UDP, TRANSPORT_TCP, TRANSPORT_TLS, TRANSPORT_COUNT };
+/* WS and WSS (RFC 7118) are accepted, never opened by us: a browser has no address. */
+enum transport {
+	TRANSPORT_UDP,
+	TRANSPORT_TCP,
+	TRANSPORT_TLS,
+	TRANSPORT_WS,
+	TRANSPORT_WSS,
+	TRANSPORT_COUNT
+};
 
-/* "UDP", "TCP", "TLS" as in Via; the URI parameter is the same in lower case. */
+/* "UDP", "TCP", "TLS", "WS", "WSS" as in Via. */
 struct str transport_name(enum transport t);
+/* "udp", "tcp", "tls", "ws", "wss": as the configuration, metrics and CDRs say it. */
+const char *transport_label(enum transport t);
 bool transport_is_reliable(enum transport t);
+/* Does nobody read along: TLS, WSS. */
+bool transport_is_secure(enum transport t);
+/* WS, WSS: messages come whole, and answers go down the connection that is there or nowhere. */
+bool transport_is_web(enum transport t);
+/* Where a URI without a port leads. */
+uint16_t transport_port(enum transport t);
 
 enum client_certificate {
 	CLIENT_CERT_OFF,
@@ -33,11 +49,16 @@ struct listener {
 	uint16_t realm;
 	enum transport transport;
 	struct addr local;    /* bound, and the sent-by of Via and host of Contact */
-	uint16_t certificate; /* index of certificates, TLS only */
+	uint16_t certificate; /* index of certificates, TLS and WSS only */
 	enum client_certificate client_certificate;
 	/* What client certificates are verified with (indexes of anchors); none: the system's store. */
 	const uint16_t *client_anchors;
 	size_t client_anchor_count;
+	/* WS and WSS: what the HTTP request must ask for, and the pages that may (none: any, and
+	 * clients that are no browser). */
+	struct str path;
+	const struct str *origins;
+	size_t origin_count;
 };
 
 struct certificate {

@@ -118,7 +118,7 @@ static enum err start_dialog(struct sbc *s, struct call *c, const struct msg *in
 		.remote = buf_view(&to),
 		.target = buf_view(&target),
 		.cseq = 1 + rng_below(&s->rng, 1000),
-		.over_tls = l->flow.transport == TRANSPORT_TLS,
+		.over_tls = transport_is_secure(l->flow.transport),
 	};
 	if (from.overflow || to.overflow || target.overflow)
 		return ERR_LIMIT;
@@ -666,7 +666,7 @@ static enum err open_caller(struct sbc *s, struct call *c, const struct msg *m,
 	e = leg_dialog_new(&s->blocks, &l->dialog, dialog_text_for(m) + 64);
 	/* There is room for all that a dialog may keep: what does not fit is too long. */
 	if (e == OK && dialog_start_uas(&l->dialog, m, worker_token(s, HIDE_TAG, c->id, tag),
-					f->transport == TRANSPORT_TLS) != OK)
+					transport_is_secure(f->transport)) != OK)
 		e = ERR_BAD;
 	if (e != OK) {
 		txn_abandon(&s->txns, u->asker.txn);

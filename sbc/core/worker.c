@@ -173,7 +173,9 @@ static struct dest reply_dest(const struct flow *f, const struct msg *m)
 	uint16_t sent_by = m->via.port;
 
 	if (sent_by == 0)
-		sent_by = f->transport == TRANSPORT_TLS ? 5061 : 5060;
+		sent_by = transport_port(f->transport);
+	if (transport_is_web(f->transport))
+		return d; /* RFC 7118: its Via names no address */
 	if (f->transport == TRANSPORT_UDP) {
 		if (!m->via.has_rport)
 			d.flow.remote.port = sent_by;

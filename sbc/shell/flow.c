@@ -154,7 +154,7 @@ static struct flow_conn *open_to(struct flow_table *t, const struct dest *d, con
 	SSL *ssl = NULL;
 	struct str *name = NULL;
 	/* The name must stay where it is as long as the SSL: it lives behind its own view. */
-	if (k->flow->transport == TRANSPORT_TLS) {
+	if (transport_is_secure(k->flow->transport)) {
 		name = malloc(sizeof(*name) + k->name.len);
 		if (name) {
 			if (k->name.len > 0)
@@ -208,6 +208,11 @@ static struct flow_conn *choose(struct flow_table *t, const struct dest *d, id_t
 			return NULL;
 		}
 	}
+	if (transport_is_web(d->flow.transport)) {
+		/* RFC 7118 §5: no one listens at the other end. */
+		turn_post_failed(t->turn, tag, SEND_FAILURE_CLOSED);
+		return NULL;
+	}
 	bool tls = d->flow.transport == TRANSPORT_TLS;
 	struct key k = {&d->flow, tls ? d->tls_name : STR_NONE,
 			tls ? tls_trust(t->tls, d->trunk) : 0};
@@ -223,7 +228,7 @@ static struct flow_conn *choose(struct flow_table *t, const struct dest *d, id_t
 
 void flow_send(struct flow_table *t, const struct dest *d, struct str bytes, id_t64 tag)
 {
-	CHECK(d->flow.transport == TRANSPORT_TCP || d->flow.transport == TRANSPORT_TLS);
+	CHECK(d->flow.transport != TRANSPORT_UDP);
 	struct flow_conn *c = choose(t, d, tag);
 	if (c)
 		flow_conn_queue(c, bytes, tag);
@@ -276,7 +281,7 @@ static void take_connection(struct flow_listener *l, int fd, const struct addr *
 		return;
 	}
 	SSL *ssl = NULL;
-	bool tls = l->listener.transport == TRANSPORT_TLS;
+	bool tls = transport_is_secure(l->listener.transport);
 	if (tls)
 		ssl = tls_new_server(t->tls, l->index);
 	struct flow flow = {
@@ -431,13 +436,16 @@ void flow_table_release(struct flow_table *t)
 	t->spare_fd = -1;
 }
 
-void flow_apply(struct flow_table *t, const struct tls_set *tls, const struct limits *limits)
+void flow_apply(struct flow_table *t, const struct tls_set *tls, const struct settings *settings)
 {
 	uint32_t connections = t->limits.connections; /* the pool is as large as it was made */
 	t->tls = tls;
-	t->limits = *limits;
+	t->limits = settings->limits;
 	if (t->limits.connections > connections)
 		t->limits.connections = connections;
+	/* Sockets stay as they are: a reload may not move them. */
+	for (size_t i = 0; i < t->listener_count && i < settings->listener_count; i++)
+		t->listeners[i].listener = settings->listeners[i];
 }
 
 void flow_handshakes(struct flow_table *t)

@@ -117,9 +117,9 @@ void flow_table_release(struct flow_table *t);
 /* Binds and listens on listener `index` of the settings, a TCP or TLS one. ERR_IO with errno,
  * ERR_NOMEM. */
 enum err flow_listen(struct flow_table *t, uint16_t index) MUST_USE;
-/* New contexts and limits; connections stay. The old set may be freed when no handshake begun
+/* New contexts, limits, paths and origins; connections stay. The old set may be freed when no handshake begun
  * before is under way any more (half_open_ms later). */
-void flow_apply(struct flow_table *t, const struct tls_set *tls, const struct limits *limits);
+void flow_apply(struct flow_table *t, const struct tls_set *tls, const struct settings *settings);
 
 /* ports.send for TCP and TLS, ports.close. */
 void flow_send(struct flow_table *t, const struct dest *d, struct str bytes, id_t64 tag);

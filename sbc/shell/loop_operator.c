@@ -69,7 +69,7 @@ static void apply(struct loop *l, struct settings *s, struct tls_set *tls)
 	l->settings.old_tls = l->settings.tls;
 	l->settings.old_tls_until_ms = l->turn.now_ms + s->limits.half_open_ms + LOOP_SECOND_MS;
 	l->settings.tls = tls;
-	flow_apply(&l->flows, tls, &s->limits);
+	flow_apply(&l->flows, tls, s);
 	resolver_reload(&l->resolver);
 	l->words.log.level = (enum log_level)s->log.level;
 	l->turn.trace = s->log.sip ? trace_message : NULL;

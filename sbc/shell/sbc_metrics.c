@@ -252,7 +252,6 @@ static unsigned method_index(struct str m)
 	return 0;
 }
 
-static const char *const transports[TRANSPORT_COUNT] = {"udp", "tcp", "tls"};
 static const char *const drops[NOTICE_DROP_COUNT] = {
 #define X(name, text, help) [NOTICE_DROP_##name] = text,
 	NOTICE_DROP_TABLE(X)
@@ -296,7 +295,8 @@ static void count_request(struct sbc_metrics *m, const struct notice *n)
 		slot_of(m, n, (struct numbers){M_REQUESTS, n->realm, n->transport, method});
 	if (!s->cell) {
 		struct str v[] = {realm_name(n->settings, n->realm),
-				  str_from(transports[n->transport]), str_from(methods[method])};
+				  str_from(transport_label(n->transport)),
+				  str_from(methods[method])};
 		s->cell = stats_get(&m->stats, M_REQUESTS, v);
 	}
 	++*s->cell;
@@ -333,7 +333,8 @@ static void count_drop(struct sbc_metrics *m, const struct notice *n)
 		slot_of(m, n, (struct numbers){M_DROPPED, n->realm, n->transport, n->drop});
 	if (!s->cell) {
 		struct str v[] = {realm_name(n->settings, n->realm),
-				  str_from(transports[n->transport]), str_from(drops[n->drop])};
+				  str_from(transport_label(n->transport)),
+				  str_from(drops[n->drop])};
 		s->cell = stats_get(&m->stats, M_DROPPED, v);
 	}
 	++*s->cell;
@@ -537,7 +538,7 @@ static void log_drop(struct log *l, const struct notice *n)
 {
 	log_start(l, LOG_LEVEL_INFO, "dropped", n->call, n->wall_ms);
 	log_str(l, "realm", realm_name(n->settings, n->realm));
-	log_z(l, "transport", transports[n->transport]);
+	log_z(l, "transport", transport_label(n->transport));
 	log_addr(l, "source", &n->source);
 	log_z(l, "reason", drops[n->drop]);
 	log_end(l);
@@ -591,7 +592,8 @@ static void count_unframed(struct sbc_metrics *m, const struct flow_report *r, s
 		why = NOTICE_DROP_TOO_BIG;
 	else
 		return;
-	struct str v[] = {realm, str_from(transports[r->flow->transport]), str_from(drops[why])};
+	struct str v[] = {realm, str_from(transport_label(r->flow->transport)),
+			  str_from(drops[why])};
 	++*stats_get(&m->stats, M_DROPPED, v);
 }
 
@@ -613,7 +615,7 @@ void sbc_metrics_flow(struct sbc_metrics *m, const struct flow_report *r, const 
 		count_unframed(m, r, realm);
 	log_start(l, failed ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, events[r->type], STR_NONE, wall_ms);
 	log_str(l, "realm", realm);
-	log_z(l, "transport", transports[r->flow->transport]);
+	log_z(l, "transport", transport_label(r->flow->transport));
 	log_addr(l, "peer", &r->flow->remote);
 	log_z(l, "direction", r->outbound ? "out" : "in");
 	if (r->type == FLOW_REPORT_HANDSHAKE)
@@ -706,7 +708,7 @@ static void read_shell(struct sbc_metrics *m, const struct sbc_facts *f)
 			if (l->listener.transport == TRANSPORT_UDP)
 				continue;
 			struct str v[] = {realm_name(f->settings, l->listener.realm),
-					  str_from(transports[l->listener.transport])};
+					  str_from(transport_label(l->listener.transport))};
 			uint64_t *cell = stats_get(&m->stats, M_CONNECTIONS, v);
 			*cell = pass == 0 ? 0 : *cell + l->connections;
 		}

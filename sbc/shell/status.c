@@ -2,8 +2,6 @@
 
 enum { CALL_BYTES = 2048 };
 
-static const char *const transports[TRANSPORT_COUNT] = {"udp", "tcp", "tls"};
-
 /* `,"key":` or `"key":` for the first member of an object. */
 static void key(struct buf *b, const char *name)
 {
@@ -105,7 +103,7 @@ static void write_listeners(struct buf *b, const struct sbc_facts *f)
 		addr_write(&address, &l->local);
 		open_item(b);
 		add_str(b, "realm", f->settings->realms[l->realm].name);
-		add_str(b, "transport", str_from(transports[l->transport]));
+		add_str(b, "transport", str_from(transport_label(l->transport)));
 		add_str(b, "address", buf_view(&address));
 		buf_char(b, '}');
 	}
@@ -186,9 +184,9 @@ static void write_call(void *ctx, const struct sbc_call_view *c)
 	if (c->answered_ms)
 		add_u64(b, "answered_ms",
 			w->now_ms > c->answered_ms ? w->now_ms - c->answered_ms : 0);
-	add_str(b, "in_transport", str_from(transports[c->in_transport]));
+	add_str(b, "in_transport", str_from(transport_label(c->in_transport)));
 	if (c->egress < s->trunk_count)
-		add_str(b, "out_transport", str_from(transports[c->out_transport]));
+		add_str(b, "out_transport", str_from(transport_label(c->out_transport)));
 	add_known(b, "in_media", c->in_media);
 	add_known(b, "out_media", c->out_media);
 	add_known(b, "codec", c->codec);

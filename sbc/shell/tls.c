@@ -280,7 +280,7 @@ static enum err make_server(struct tls_set *set, const struct settings *s, size_
 {
 	const struct listener *l = &s->listeners[i];
 	struct server *out = &set->servers[i];
-	if (l->transport != TRANSPORT_TLS)
+	if (!transport_is_secure(l->transport))
 		return OK;
 	if (l->certificate >= set->identity_count)
 		return complain(why, "TLS listener without a certificate in realm",

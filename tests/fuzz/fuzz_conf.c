@@ -12,7 +12,7 @@ static void look_over(const struct settings *s)
 		const struct listener *l = &s->listeners[i];
 		CHECK(l->realm < s->realm_count && l->transport < TRANSPORT_COUNT &&
 		      l->local.port != 0);
-		CHECK(l->transport != TRANSPORT_TLS || l->certificate < s->certificate_count);
+		CHECK(!transport_is_secure(l->transport) || l->certificate < s->certificate_count);
 		for (size_t k = 0; k < l->client_anchor_count; k++)
 			CHECK(l->client_anchors[k] < s->anchor_count);
 	}

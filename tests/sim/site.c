@@ -36,12 +36,12 @@ const struct site_addrs *site_addrs(void)
 
 uint16_t site_listener(unsigned realm, enum transport t)
 {
-	return (uint16_t)(realm * TRANSPORT_COUNT + t);
+	return (uint16_t)(realm * (TRANSPORT_TLS + 1) + t);
 }
 
 static void listen_at(struct site *s, unsigned realm, const struct addr *local)
 {
-	for (unsigned t = 0; t < TRANSPORT_COUNT; t++) {
+	for (unsigned t = 0; t <= TRANSPORT_TLS; t++) {
 		struct listener *l = &s->listeners[site_listener(realm, (enum transport)t)];
 		*l = (struct listener){.realm = (uint16_t)realm,
 				       .transport = (enum transport)t,
