@@ -939,7 +939,7 @@ static void new_contexts_leave_connections_alone(void **state)
 		assert_int_equal(tls_set_new(&next, &f->settings, &why), OK);
 		old = f->tls;
 		f->tls = next;
-		flow_apply(&f->flows, next, &f->settings.limits);
+		flow_apply(&f->flows, next, &f->settings);
 		tls_set_free(&old);
 		p.len = 0;
 		assert_true(SSL_write(p.ssl, message().p, (int)message().len) > 0);
