@@ -313,6 +313,9 @@ static void on_new_request(struct sbc *s, struct msg *m, const struct flow *f,
 
 	facts.method = m->method_text;
 	struct verdict v = identify_trunk(&s->settings->policy, &facts, &trunk);
+	/* What is broken gets 400 whether or not we know its method (RFC 4475 §3.1.2). */
+	if (v.outcome == VERDICT_ALLOW && msg_full(m, &s->arena) != OK)
+		v = refuse_fault(m);
 	if (v.outcome == VERDICT_ALLOW)
 		v = refuse_request(m, &worker_abilities);
 	if (v.outcome == VERDICT_ALLOW && merged)
@@ -321,9 +324,6 @@ static void on_new_request(struct sbc *s, struct msg *m, const struct flow *f,
 				     .status = 482,
 				     .reason = STR("Merged Request"),
 				     .rule = STR("merged")};
-	if (v.outcome == VERDICT_ALLOW && m->method == METHOD_INVITE &&
-	    msg_full(m, &s->arena) != OK)
-		v = refuse_fault(m);
 	if (v.outcome != VERDICT_ALLOW) {
 		refuse(s, m, f, tls, trunk, &v);
 		return;

@@ -172,7 +172,13 @@ static bool take_frame(struct flow_conn *c, const struct frame_out *f)
 			turn_message(turn, &c->flow, c->facts, f->message);
 		flow_conn_drain(c, f->kind == FRAME_BAD ? FLOW_END_FRAMING : FLOW_END_LIMIT);
 		break;
-	case FRAME_NOT_SIP: flow_conn_kill(c, FLOW_END_NOT_SIP); break;
+	case FRAME_NOT_SIP:
+		/* Nothing is said to it; but what came before it has its answers. */
+		if (bytes_len(&c->out) > 0)
+			flow_conn_drain(c, FLOW_END_NOT_SIP);
+		else
+			flow_conn_kill(c, FLOW_END_NOT_SIP);
+		break;
 	case FRAME_MORE:
 	case FRAME_KIND_COUNT: break;
 	}

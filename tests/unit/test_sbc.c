@@ -609,8 +609,8 @@ static void strangers_and_oddities_are_refused(void **state)
 		const char *has;
 	} rows[] = {
 		{"OPTIONS outside a dialog is answered by us", "OPTIONS", "", 200, "Allow: INVITE"},
-		{"a method that we know and do not do", "SUBSCRIBE", "Event: x\r\n", 405,
-		 "Allow: "},
+		{"a method that we know and do not do", "SUBSCRIBE",
+		 "Event: x\r\nContact: <sip:c@198.51.100.7>\r\n", 405, "Allow: "},
 		{"a method that nobody knows", "FROBNICATE", "", 501, NULL},
 		{"an extension that we do not have", "OPTIONS", "Require: foo\r\n", 420,
 		 "Unsupported: foo"},
