@@ -445,6 +445,10 @@ static void build_trunk(struct building *g, const struct raw_trunk *from, struct
 			 .every_ms = from->ping.every,
 			 .down_after = from->ping.down_after,
 			 .up_after = from->ping.up_after}};
+	to->habits.redirect = from->redirect;
+	to->habits.redirects = (uint8_t)from->redirects;
+	to->habits.initial_offer = from->initial_offer;
+	to->habits.reliable = from->reliable;
 	build_peers(g, &from->peers, to);
 	*rule = (struct trunk_rule){
 		.name = from->head.name, .realm = to->realm, .place = place_of(from->head.node)};

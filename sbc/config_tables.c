@@ -631,6 +631,42 @@ static const struct conf_setting trunk_settings[] = {
 	 .sub = &ping_section,
 	 CONF_AT(struct raw_trunk, ping),
 	 .otherwise = "no pings"},
+	{.name = "redirect",
+	 .type = CONF_ENUM,
+	 CONF_AT(struct raw_trunk, redirect),
+	 .words = (const char *const[]){"reject", "pass", "follow", NULL},
+	 .def = "reject",
+	 .help = "What a 3xx of this trunk comes to. reject: the caller gets 480. pass: the caller "
+		 "gets it, with the "
+		 "new numbers at our address. follow: we call the new number, if a route leads the "
+		 "caller's trunk to "
+		 "the peer that the contact names."},
+	{.name = "redirects",
+	 .type = CONF_INT,
+	 CONF_AT(struct raw_trunk, redirects),
+	 .min = 1,
+	 .max = 16,
+	 .def = "5",
+	 .unit = "contacts",
+	 .help = "One call follows at most so many."},
+	{.name = "initial_offer",
+	 .type = CONF_ENUM,
+	 CONF_AT(struct raw_trunk, initial_offer),
+	 .words = (const char *const[]){"pass", "early", "late", NULL},
+	 .def = "pass",
+	 .help = "Whether calls to this trunk begin with an offer of SDP. pass: as the caller's "
+		 "INVITE did. early: "
+		 "always; where the caller has none we write one by the media policies. late: "
+		 "never."},
+	{.name = "reliable",
+	 .type = CONF_ENUM,
+	 CONF_AT(struct raw_trunk, reliable),
+	 .words = (const char *const[]){"supported", "require", "off", NULL},
+	 .def = "supported",
+	 .help = "Reliable 18x (RFC 3262) with this trunk. supported: where it can. require: calls "
+		 "that it begins "
+		 "without 100rel get 421, and it must send them so. off: never; one that insists "
+		 "gets 420."},
 };
 static const struct conf_section trunk_section = {.help = "A far SIP system and how we treat it.",
 						  ROWS(trunk_settings),

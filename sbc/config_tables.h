@@ -100,6 +100,10 @@ struct raw_trunk {
 	struct raw_trunk_tls tls;
 	struct raw_identify identify;
 	struct raw_ping ping;
+	enum redirect_policy redirect;
+	uint16_t redirects;
+	enum offer_policy initial_offer;
+	enum reliable_policy reliable;
 };
 
 struct raw_edit_when {

@@ -323,6 +323,8 @@ static void test_all_sections(void **state)
 		 "    tls: { certificate: edge, verify: two, name: a.example }\n"
 		 "    identify: { certificate_name: a.example, source: [2001:db8::/32] }\n"
 		 "    ping: { every: 10s }\n"
+		 "    redirect: follow\n    redirects: 3\n    initial_offer: early\n"
+		 "    reliable: off\n"
 		 "  second: { realm: outside, peers: [ { target: \"sips:c.example\" } ], tls: { "
 		 "verify: one } }\n"
 		 "  pbx: { realm: inside, peers: [ { target: \"sip:pbx.example\" }, { target: "
@@ -380,6 +382,14 @@ static void test_all_sections(void **state)
 	EXPECT_TRUE(s->trunks[0].ping.on);
 	EXPECT_INT(s->trunks[0].ping.every_ms, 10000);
 	EXPECT_INT(s->trunks[0].ping.down_after, 3);
+	EXPECT_INT(s->trunks[0].habits.redirect, REDIRECT_FOLLOW);
+	EXPECT_INT(s->trunks[0].habits.redirects, 3);
+	EXPECT_INT(s->trunks[0].habits.initial_offer, OFFER_POLICY_EARLY);
+	EXPECT_INT(s->trunks[0].habits.reliable, RELIABLE_OFF);
+	EXPECT_INT(s->trunks[1].habits.redirect, REDIRECT_REJECT);
+	EXPECT_INT(s->trunks[1].habits.redirects, 5);
+	EXPECT_INT(s->trunks[1].habits.initial_offer, OFFER_POLICY_PASS);
+	EXPECT_INT(s->trunks[1].habits.reliable, RELIABLE_SUPPORTED);
 	EXPECT_INT(p->trunks[2].source_count, 1);
 	const struct route_rule *r = &p->routes[0];
 	EXPECT_INT(r->from_realms[0], 1);
