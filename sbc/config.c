@@ -427,6 +427,18 @@ static void build_identity(struct building *g, const struct raw_trunk *from, con
 		to->certificate_name = t->tls_name.len > 0 ? t->tls_name : t->peers[0].host;
 }
 
+/* Who is not trusted starts no calls in others' names (toll fraud), unless the file says so. */
+static enum refer_policy refer_of(const struct building *g, const struct raw_trunk *from,
+				  uint16_t realm)
+{
+	if (conf_node_child(from->head.node, "refer"))
+		return from->refer;
+	if (realm >= g->raw->realms.count)
+		return REFER_REJECT;
+	const struct raw_realm *r = (const struct raw_realm *)g->raw->realms.items + realm;
+	return r->trust >= TRUST_MEDIUM ? REFER_LOCAL : REFER_REJECT;
+}
+
 static void build_trunk(struct building *g, const struct raw_trunk *from, struct trunk *to,
 			struct trunk_rule *rule)
 {
@@ -449,6 +461,7 @@ static void build_trunk(struct building *g, const struct raw_trunk *from, struct
 	to->habits.redirects = (uint8_t)from->redirects;
 	to->habits.initial_offer = from->initial_offer;
 	to->habits.reliable = from->reliable;
+	to->habits.refer = refer_of(g, from, to->realm);
 	build_peers(g, &from->peers, to);
 	*rule = (struct trunk_rule){
 		.name = from->head.name, .realm = to->realm, .place = place_of(from->head.node)};

@@ -667,6 +667,14 @@ static const struct conf_setting trunk_settings[] = {
 		 "that it begins "
 		 "without 100rel get 421, and it must send them so. off: never; one that insists "
 		 "gets 420."},
+	{.name = "refer",
+	 .type = CONF_ENUM,
+	 CONF_AT(struct raw_trunk, refer),
+	 .words = (const char *const[]){"reject", "local", "pass", NULL},
+	 .otherwise = "local in a realm of trust medium or high, else reject",
+	 .help = "What becomes of a transfer that it asks for (REFER, or an INVITE with Replaces). "
+		 "local: we carry it out, its target goes the way of a new call from this trunk; "
+		 "pass: the other side is asked to; reject: 603."},
 };
 static const struct conf_section trunk_section = {.help = "A far SIP system and how we treat it.",
 						  ROWS(trunk_settings),

@@ -104,6 +104,7 @@ struct raw_trunk {
 	uint16_t redirects;
 	enum offer_policy initial_offer;
 	enum reliable_policy reliable;
+	enum refer_policy refer;
 };
 
 struct raw_edit_when {

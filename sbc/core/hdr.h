@@ -64,6 +64,7 @@
 	X(RECORD_ROUTE, "Record-Route", 0)                                                         \
 	X(RECV_INFO, "Recv-Info", 0)                                                               \
 	X(REFER_TO, "Refer-To", 'r')                                                               \
+	X(REFER_SUB, "Refer-Sub", 0)                                                               \
 	X(REFERRED_BY, "Referred-By", 'b')                                                         \
 	X(REJECT_CONTACT, "Reject-Contact", 'j')                                                   \
 	X(REMOTE_PARTY_ID, "Remote-Party-ID", 0)                                                   \

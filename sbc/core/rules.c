@@ -56,6 +56,7 @@ static const uint8_t classes[HDR_COUNT] = {
 	[HDR_RACK] = CLASS_LEG,
 	[HDR_RECORD_ROUTE] = CLASS_LEG,
 	[HDR_REFER_TO] = CLASS_LEG,
+	[HDR_REFER_SUB] = CLASS_LEG,
 	[HDR_REPLACES] = CLASS_LEG,
 	[HDR_REQUIRE] = CLASS_LEG,
 	[HDR_ROUTE] = CLASS_LEG,
@@ -282,12 +283,32 @@ static void write_reasons(struct buf *b, struct str list)
 	}
 }
 
+/* Who asked for the transfer (RFC 3892 §2): the number. Where its phone stands is the other side's affair. */
+static void write_referrer(struct buf *b, struct str value, const struct rules_params *p)
+{
+	struct name_addr a;
+	struct uri u;
+	char mem[256];
+	struct buf number;
+	buf_init(&number, mem, sizeof(mem));
+	if (name_addr_parse(value, &a) != OK || a.star || uri_parse(a.uri, &u) != OK ||
+	    uri_write_number(&number, &u) != OK || number.overflow || number.len == 0)
+		return;
+	buf_lit(b, "<sip:");
+	uri_write_user(b, buf_view(&number));
+	buf_char(b, '@');
+	buf_str(b, p->settings->node);
+	buf_char(b, '>');
+}
+
 /* Byte for byte, but for what has a place for free text beside its meaning. */
-static void write_value(struct buf *b, enum hdr id, struct str value)
+static void write_value(struct buf *b, enum hdr id, struct str value, const struct rules_params *p)
 {
 	uint32_t seconds;
 	if (id == HDR_REASON)
 		write_reasons(b, value);
+	else if (id == HDR_REFERRED_BY)
+		write_referrer(b, value, p);
 	else if (id != HDR_RETRY_AFTER)
 		hdr_write_unfolded(b, value);
 	else if (hdr_delta_parse(value, &seconds, NULL) == OK)
@@ -295,18 +316,18 @@ static void write_value(struct buf *b, enum hdr id, struct str value)
 }
 
 static void write_carried(struct buf *b, const struct msg *m, const struct side *from,
-			  const struct side *to, bool body)
+			  const struct side *to, const struct rules_params *p)
 {
 	for (size_t i = 0; i < m->header_count; i++) {
 		struct str name = msg_name_at(m, i);
-		if (!may_cross(from, to, name, body) || find_edit(from, name) ||
+		if (!may_cross(from, to, name, p->body) || find_edit(from, name) ||
 		    find_edit(to, name))
 			continue;
 		size_t line_at = b->len;
 		write_name(b, name);
 		size_t value_at = b->len;
 		struct str value = msg_value_at(m, i);
-		write_value(b, hdr_find(name), value);
+		write_value(b, hdr_find(name), value, p);
 		end_line(b, line_at, value_at, b->len > value_at || value.len == 0);
 	}
 }
@@ -317,7 +338,7 @@ enum err rules_carry(struct buf *lines, const struct msg *m, const struct rules_
 	struct side from = side_of(p->settings, p->from_realm, false);
 	struct side to = side_of(p->settings, p->to_realm, true);
 	if (m)
-		write_carried(lines, m, &from, &to, p->body);
+		write_carried(lines, m, &from, &to, p);
 	for (size_t i = 0; m && i < from.edit_count; i++) {
 		const struct header_edit *e = &from.edits[i];
 		if (e->action == HEADER_SET && find_edit(&from, e->header) == e &&

@@ -5,7 +5,7 @@
  * header_rules has no opinion; when neither has any, the default list applies. Before this filter the inbound
  * edits of the realm of arrival, after it the outbound edits of the realm of departure; `set` puts a header in the
  * place of those of its name, and where one of its variables is empty it only removes. Of Reason and Retry-After only
- * what machines read crosses: their texts and comments name hosts and products. What belongs to one leg (Via, routes, dialog, credentials, product names, …)
+ * what machines read crosses: their texts and comments name hosts and products; of Referred-By the number. What belongs to one leg (Via, routes, dialog, credentials, product names, …)
  * never crosses, whatever a list says; nor may an edit set what we write ourselves.
  */
 #ifndef SALLYPORT_RULES_H

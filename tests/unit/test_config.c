@@ -325,6 +325,7 @@ static void test_all_sections(void **state)
 		 "    ping: { every: 10s }\n"
 		 "    redirect: follow\n    redirects: 3\n    initial_offer: early\n"
 		 "    reliable: off\n"
+		 "    refer: pass\n"
 		 "  second: { realm: outside, peers: [ { target: \"sips:c.example\" } ], tls: { "
 		 "verify: one } }\n"
 		 "  pbx: { realm: inside, peers: [ { target: \"sip:pbx.example\" }, { target: "
@@ -390,6 +391,10 @@ static void test_all_sections(void **state)
 	EXPECT_INT(s->trunks[1].habits.redirects, 5);
 	EXPECT_INT(s->trunks[1].habits.initial_offer, OFFER_POLICY_PASS);
 	EXPECT_INT(s->trunks[1].habits.reliable, RELIABLE_SUPPORTED);
+	EXPECT_INT(s->trunks[0].habits.refer, REFER_PASS);
+	/* Where the file is silent the realm's trust decides (threats C15). */
+	EXPECT_INT(s->trunks[1].habits.refer, REFER_REJECT);
+	EXPECT_INT(s->trunks[2].habits.refer, REFER_LOCAL);
 	EXPECT_INT(p->trunks[2].source_count, 1);
 	const struct route_rule *r = &p->routes[0];
 	EXPECT_INT(r->from_realms[0], 1);
