@@ -1,11 +1,75 @@
 #include "sbc/core/call_media.h"
 
 #include "policy/media_rule.h"
+#include "sbc/core/body.h"
 #include "sbc/core/worker.h"
 
 struct str call_sdp_of(const struct msg *m)
 {
-	return m->body.len && msg_body_is(m, STR("application/sdp")) ? m->body : STR_NONE;
+	struct body b;
+
+	if (m->body.len && msg_body_is(m, STR("application/sdp")))
+		return m->body;
+	if (m->body.len == 0 || !body_is_multipart(m->content_type) || body_read(m, &b) != OK)
+		return STR_NONE;
+	const struct body_part *p = body_session(&b);
+	return p ? p->bytes : STR_NONE;
+}
+
+/* What may cross between both sides: each realm names it. */
+static size_t bodies_between(const struct call *c, struct str out[SETTINGS_BODIES_MAX])
+{
+	const struct settings *s = c->settings;
+	uint16_t in = call_realm(c, 0), to = call_realm(c, 1);
+	size_t n = 0;
+
+	if (in >= s->realm_count || to >= s->realm_count)
+		return 0;
+	struct body_types other = {s->realms[to].bodies, s->realms[to].body_count};
+	for (size_t i = 0; i < s->realms[in].body_count && n < SETTINGS_BODIES_MAX; i++)
+		if (body_has_type(&other, s->realms[in].bodies[i]))
+			out[n++] = s->realms[in].bodies[i];
+	return n;
+}
+
+/* SDP and what crosses beside it, in one; STR_NONE: the SDP goes alone. */
+static struct str join_bodies(struct sbc *s, const struct call *c, const struct msg *m,
+			      struct str sdp, struct str *out_type)
+{
+	enum { BOUNDARY_LEN = 24, ROOM = 4096 };
+	static const char type[] = "multipart/mixed;boundary=";
+	struct str names[SETTINGS_BODIES_MAX];
+	struct body_types named = {names, bodies_between(c, names)};
+	struct body from;
+	struct buf b, t;
+
+	if (named.count == 0 || body_read(m, &from) != OK)
+		return STR_NONE;
+	size_t cap = m->body.len + sdp.len + ROOM, type_cap = sizeof(type) + BOUNDARY_LEN;
+	char *mem = arena_alloc(&s->arena, cap), *type_mem = arena_alloc(&s->arena, type_cap);
+	if (!mem || !type_mem)
+		return STR_NONE;
+	buf_init(&b, mem, cap);
+	buf_init(&t, type_mem, type_cap);
+	buf_z(&t, type);
+	rng_text(&s->rng, type_mem + t.len, BOUNDARY_LEN);
+	struct str boundary = {type_mem + t.len, BOUNDARY_LEN};
+	t.len += BOUNDARY_LEN;
+	if (str_find(m->body, boundary) < m->body.len ||
+	    body_write(&b, boundary, sdp, &from, &named) == 0)
+		return STR_NONE;
+	*out_type = buf_view(&t);
+	return buf_view(&b);
+}
+
+struct str call_body(struct sbc *s, const struct call *c, const struct msg *m, struct str sdp,
+		     struct str *out_type)
+{
+	*out_type = sdp.len ? STR("application/sdp") : STR_NONE;
+	if (!m || m->body.len == 0 || msg_body_is(m, STR("application/sdp")))
+		return sdp;
+	struct str all = join_bodies(s, c, m, sdp, out_type);
+	return all.len ? all : sdp;
 }
 
 static struct verdict refuse_sdp(struct str why)

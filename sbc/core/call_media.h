@@ -22,6 +22,12 @@ enum { CALL_ASKS_MAX = 32 };
 
 /* The SDP of a message; empty: it has none. */
 struct str call_sdp_of(const struct msg *m);
+/*
+ * The body that goes on with `sdp` (the other side's face of it; may be empty) in the place of m's: with it, in one multipart, the
+ * parts of m that both realms name (`bodies`). *out_type: its Content-Type. In the turn's arena, or sdp itself.
+ */
+struct str call_body(struct sbc *s, const struct call *c, const struct msg *m, struct str sdp,
+		     struct str *out_type);
 /* Reads `text` of side `from` into *out. May it pass? 488 also when it cannot be read. */
 struct verdict call_check_sdp(struct sbc *s, const struct call *c, unsigned from, struct str text,
 			      struct call_sdp *out);

@@ -141,7 +141,8 @@ static void refuse_now(struct sbc *s, struct call *c, const struct msg *m, const
 		       const struct verdict *v, unsigned side)
 {
 	buf_reset(&s->lines);
-	if (refuse_write_headers(&s->lines, v, m, &worker_abilities) != OK)
+	struct refuse_params abilities = worker_abilities_in(c->settings, call_realm(c, side));
+	if (refuse_write_headers(&s->lines, v, m, &abilities) != OK)
 		buf_reset(&s->lines);
 	worker_refused(s, c->settings, f, m, c->leg[side].trunk, v);
 	answer_now(s, c, m, f, v->status, buf_view(&s->lines));
@@ -265,6 +266,9 @@ static void pass_request(struct sbc *s, struct call *c, struct exchange *x, cons
 	bool ok = x->method != METHOD_PRACK || write_rack(s, c, m);
 	ok = ok && call_carry(s, c, to, m, own_body) == OK;
 	x->cseq = dialog_next_cseq(d);
+	struct str type = m->content_type, body = m->body;
+	if (!own_body)
+		body = call_body(s, c, m, sdp, &type);
 	int hops = m->max_forwards;
 	struct build_request r = {
 		.method = m->method_text,
@@ -275,12 +279,8 @@ static void pass_request(struct sbc *s, struct call *c, struct exchange *x, cons
 		.contact =
 			refreshes_target(x->method) ? call_contact(c, to, &contact_buf) : STR_NONE,
 		.headers = buf_view(&s->lines),
-		.content_type = sdp.len    ? STR("application/sdp")
-				: own_body ? m->content_type
-					   : STR_NONE,
-		.body = sdp.len    ? sdp
-			: own_body ? m->body
-				   : STR_NONE,
+		.content_type = type,
+		.body = body,
 	};
 	x->stage = EXCHANGE_RELAYED;
 	x->txn = ok ? call_send_request(s, c, to, d, &r, x->id) : ID_NONE;
@@ -335,7 +335,7 @@ static bool take_offer(struct sbc *s, struct call *c, const struct pair *p, cons
 	case OFFER_IGNORED:
 	case OFFER_MEAN_COUNT: answer_too_soon(s, c, m, f); return false;
 	}
-	struct verdict v = call_check_sdp(s, c, p->side, m->body, out);
+	struct verdict v = call_check_sdp(s, c, p->side, call_sdp_of(m), out);
 	out->mean = mean;
 	out->source = &f->remote;
 	if (v.outcome == VERDICT_ALLOW)
@@ -469,7 +469,8 @@ void in_dialog_on_request(struct sbc *s, struct call *c, const struct msg *m, co
 		on_straggler(s, c, &p, m, f);
 		return;
 	}
-	struct verdict v = refuse_request(m, &worker_abilities);
+	struct refuse_params abilities = worker_abilities_in(c->settings, call_realm(c, p.side));
+	struct verdict v = refuse_request(m, &abilities);
 	if (v.outcome != VERDICT_ALLOW) {
 		refuse_now(s, c, m, f, &v, p.side);
 		return;
@@ -505,18 +506,17 @@ static void pass_answer(struct sbc *s, struct call *c, struct exchange *x, const
 		setup_write_abilities(s, m, false);
 	if (call_carry(s, c, x->from, m, own_body) != OK)
 		buf_reset(&s->lines);
+	struct str type = m->content_type, body = m->body;
+	if (!own_body)
+		body = call_body(s, c, accepted ? m : NULL, sdp, &type);
 	struct build_response r = {
 		.status = accepted ? m->status : map_status(m->status),
 		.contact = accepted && refreshes_target(x->method)
 				   ? call_contact(c, x->from, &contact_buf)
 				   : STR_NONE,
 		.headers = buf_view(&s->lines),
-		.content_type = sdp.len    ? STR("application/sdp")
-				: own_body ? m->content_type
-					   : STR_NONE,
-		.body = sdp.len    ? sdp
-			: own_body ? m->body
-				   : STR_NONE,
+		.content_type = type,
+		.body = body,
 	};
 	asker_respond(s, &x->asker, &r);
 	bool there = pair_of_exchange(c, x, &p);
@@ -563,7 +563,7 @@ static void pass_answer_sdp(struct sbc *s, struct call *c, struct exchange *x, c
 	unsigned side = 1 - x->from;
 	struct call_sdp sdp;
 	struct pair p;
-	struct verdict v = call_check_sdp(s, c, side, m->body, &sdp);
+	struct verdict v = call_check_sdp(s, c, side, call_sdp_of(m), &sdp);
 
 	sdp.mean = mean;
 	sdp.source = &f->remote;

@@ -1,5 +1,6 @@
 #include "sbc/core/refuse.h"
 
+#include "sbc/core/body.h"
 #include "sbc/core/build.h"
 #include "sbc/core/uri.h"
 
@@ -80,24 +81,21 @@ static bool is_body_ours(const struct msg *m)
 	       m->method == METHOD_PRACK || m->method == METHOD_ACK;
 }
 
-static bool is_body_optional(const struct msg *m)
+static struct verdict judge_body(const struct msg *m, const struct refuse_params *p)
 {
-	struct str value = msg_value(m, HDR_CONTENT_DISPOSITION), handling;
-	struct str params = str_from_offset(value, str_index(value, ';'));
-	return hdr_param(params, STR("handling"), &handling) && str_ieq(handling, STR("optional"));
-}
-
-static bool is_body_supported(const struct msg *m, const struct refuse_params *p)
-{
-	if (m->body.len == 0 || !is_body_ours(m) || is_body_optional(m))
-		return true;
-	struct str encoding = msg_value(m, HDR_CONTENT_ENCODING);
-	if (encoding.len > 0 && !str_ieq(encoding, STR("identity")))
-		return false;
-	for (size_t i = 0; i < p->content_type_count; i++)
-		if (msg_body_is(m, p->content_types[i]))
-			return true;
-	return false;
+	struct body b;
+	struct body_types understood = {p->content_types, p->content_type_count};
+	struct body_types named = {p->bodies, p->body_count};
+	if (m->body.len == 0 || !is_body_ours(m))
+		return allow();
+	enum err e = body_read(m, &b);
+	if (e == ERR_LIMIT)
+		return reject(415, STR_NONE, STR("multipart_limit"));
+	if (e != OK)
+		return reject(400, STR("Bad multipart body"), STR("multipart"));
+	if (body_is_understood(&b, &understood, &named))
+		return allow();
+	return reject(415, STR_NONE, STR("content_type"));
 }
 
 static struct verdict judge(const struct msg *m, const struct refuse_params *p)
@@ -117,9 +115,7 @@ static struct verdict judge(const struct msg *m, const struct refuse_params *p)
 	if (m->method != METHOD_CANCEL &&
 	    (has_unsupported(m, HDR_REQUIRE, p) || has_unsupported(m, HDR_PROXY_REQUIRE, p)))
 		return reject(420, STR_NONE, STR("require"));
-	if (!is_body_supported(m, p))
-		return reject(415, STR_NONE, STR("content_type"));
-	return allow();
+	return judge_body(m, p);
 }
 
 struct verdict refuse_request(const struct msg *m, const struct refuse_params *p)
@@ -154,7 +150,11 @@ static void write_accept(struct buf *b, const struct refuse_params *p)
 			buf_lit(b, ", ");
 		buf_str(b, p->content_types[i]);
 	}
-	buf_lit(b, "\r\nAccept-Encoding: identity\r\n");
+	for (size_t i = 0; i < p->body_count; i++) {
+		buf_lit(b, ", ");
+		buf_str(b, p->bodies[i]);
+	}
+	buf_lit(b, ", multipart/mixed\r\nAccept-Encoding: identity\r\n");
 }
 
 /* Only tags: what is none could be anything. */

@@ -26,11 +26,14 @@ struct refuse_params {
 	const struct str
 		*content_types; /* for bodies of INVITE, UPDATE, PRACK, ACK: "application/sdp" */
 	size_t content_type_count;
+	const struct str *bodies; /* types that may cross beside these: `realms.X.bodies` */
+	size_t body_count;
 };
 
 /*
  * Order of RFC 3261 §8.2 and §16.3: method (501 unknown, 405 known but not handled), scheme (416), Max-Forwards
- * (483; OPTIONS with 0 is ours to answer), Require and Proxy-Require (420), body (415). ALLOW: none of these.
+ * (483; OPTIONS with 0 is ours to answer), Require and Proxy-Require (420), body (415; 400 for a multipart that is
+ * none). ALLOW: none of these.
  * ACK is never answered: DROP.
  */
 struct verdict refuse_request(const struct msg *m, const struct refuse_params *p);

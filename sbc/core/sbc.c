@@ -243,7 +243,9 @@ static void refuse(struct sbc *s, const struct msg *m, const struct flow *f,
 		return;
 	}
 	buf_reset(&s->lines);
-	if (refuse_write_headers(&s->lines, v, m, &worker_abilities) != OK)
+	struct refuse_params abilities =
+		worker_abilities_in(s->settings, worker_realm_of(s->settings, f));
+	if (refuse_write_headers(&s->lines, v, m, &abilities) != OK)
 		buf_reset(&s->lines);
 	if (v->outcome == VERDICT_REJECT)
 		worker_reply(s, m, f, v->status, v->reason, buf_view(&s->lines));
@@ -316,8 +318,10 @@ static void on_new_request(struct sbc *s, struct msg *m, const struct flow *f,
 	/* What is broken gets 400 whether or not we know its method (RFC 4475 §3.1.2). */
 	if (v.outcome == VERDICT_ALLOW && msg_full(m, &s->arena) != OK)
 		v = refuse_fault(m);
+	struct refuse_params abilities =
+		worker_abilities_in(s->settings, worker_realm_of(s->settings, f));
 	if (v.outcome == VERDICT_ALLOW)
-		v = refuse_request(m, &worker_abilities);
+		v = refuse_request(m, &abilities);
 	if (v.outcome == VERDICT_ALLOW && merged)
 		v = (struct verdict){.outcome = VERDICT_REJECT,
 				     .stage = VERDICT_STAGE_PARSE,

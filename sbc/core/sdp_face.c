@@ -293,7 +293,17 @@ static enum err write_m(struct buf *b, const struct sdp_media *m)
 	return OK;
 }
 
-static enum err write_media(struct buf *b, const struct sdp *s, const struct sdp_media *m)
+/* RFC 4574: what the metadata of a recording calls this stream. */
+static void write_label(struct buf *b, const struct sdp_media *m)
+{
+	const struct sdp_attr *a = sdp_find_attr(&m->attrs, STR("label"));
+
+	if (a && is_name(str_trim(a->value)))
+		write_attr(b, a->name, str_trim(a->value));
+}
+
+static enum err write_media(struct buf *b, const struct sdp *s, const struct sdp_media *m,
+			    bool labels)
 {
 	enum err e = write_m(b, m);
 
@@ -303,11 +313,13 @@ static enum err write_media(struct buf *b, const struct sdp *s, const struct sdp
 	write_bandwidth(b, &m->bandwidth);
 	for (size_t i = 0; i < m->attrs.count; i++)
 		write_allowed(b, s, m, &m->attrs.at[i]);
+	if (labels)
+		write_label(b, m);
 	return OK;
 }
 
 /* All that is behind the origin. */
-static enum err write_rest(struct buf *b, const struct sdp *s)
+static enum err write_rest(struct buf *b, const struct sdp *s, bool labels)
 {
 	buf_lit(b, "s=-\r\n");
 	write_conn(b, &s->conn);
@@ -316,7 +328,7 @@ static enum err write_rest(struct buf *b, const struct sdp *s)
 	for (size_t i = 0; i < s->attrs.count; i++)
 		write_allowed(b, s, NULL, &s->attrs.at[i]);
 	for (size_t i = 0; i < s->media_count; i++) {
-		enum err e = write_media(b, s, &s->media[i]);
+		enum err e = write_media(b, s, &s->media[i], labels);
 		if (e != OK)
 			return e;
 	}
@@ -356,7 +368,7 @@ enum err sdp_face_write(struct buf *b, struct sdp_face *f, const struct addr *ow
 	if (e != OK)
 		return e;
 	size_t start = b->len;
-	e = write_rest(b, &s);
+	e = write_rest(b, &s, f->labels);
 	if (e != OK)
 		return e;
 	size_t len = b->len - start;

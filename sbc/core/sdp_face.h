@@ -10,6 +10,7 @@
 #ifndef SALLYPORT_SDP_FACE_H
 #define SALLYPORT_SDP_FACE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/addr.h"
@@ -25,6 +26,7 @@ struct sdp_face {
 	uint64_t hash; /* of all behind the origin; 0: nothing was told yet */
 	uint32_t id;   /* session id of our o= */
 	uint32_t version;
+	bool labels; /* a=label crosses: the call is a recording (RFC 7866), whose metadata speak of it */
 };
 
 void sdp_face_init(struct sdp_face *f, uint32_t random);

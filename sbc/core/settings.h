@@ -43,7 +43,7 @@ enum client_certificate {
 	CLIENT_CERT_COUNT
 };
 
-enum { SETTINGS_NO_INDEX = 0xffff };
+enum { SETTINGS_NO_INDEX = 0xffff, SETTINGS_BODIES_MAX = 16 };
 
 struct listener {
 	uint16_t realm;
@@ -80,6 +80,9 @@ struct realm {
 	bool anchor_media;      /* false only when the configuration says `media: {anchor: off}` */
 	struct addr media_addr; /* of the relay's interface; port 0 */
 	uint16_t port_min, port_max;
+	const struct str
+		*bodies; /* types that may cross beside SDP, where the other realm has them too */
+	size_t body_count;
 };
 
 /* A peer of a trunk: its `target` URI taken apart. */

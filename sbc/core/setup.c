@@ -165,7 +165,7 @@ static struct str offer_for(struct sbc *s, struct call *c, const struct msg *inv
 {
 	if (!c->setup->has_offer)
 		return STR_NONE;
-	return call_face(s, c, 1, c->media.anchored ? c->setup->offer : invite->body);
+	return call_face(s, c, 1, c->media.anchored ? c->setup->offer : call_sdp_of(invite));
 }
 
 static void note_attempt(struct sbc *s, struct call *c)
@@ -213,11 +213,14 @@ static bool send_invite(struct sbc *s, struct call *c, const struct candidate *t
 	setup_write_abilities(s, &s->held, true);
 	if (msg_has_token(&s->held, HDR_REQUIRE, STR("100rel")))
 		buf_lit(&s->lines, "Require: 100rel\r\n");
+	if (msg_has_token(&s->held, HDR_REQUIRE, STR("siprec")))
+		buf_lit(&s->lines, "Require: siprec\r\n");
 	if (call_carry(s, c, 1, &s->held, false) != OK)
 		return false;
 	struct str sdp = offer_for(s, c, &s->held);
 	if (u->has_offer && sdp.len == 0)
 		return false;
+	struct str type, body = call_body(s, c, &s->held, sdp, &type);
 	buf_init(&contact_buf, contact, sizeof(contact));
 	int hops = s->held.max_forwards;
 	struct build_request r = {
@@ -228,8 +231,8 @@ static bool send_invite(struct sbc *s, struct call *c, const struct candidate *t
 						     : 0),
 		.contact = call_contact(c, 1, &contact_buf),
 		.headers = buf_view(&s->lines),
-		.content_type = sdp.len ? STR("application/sdp") : STR_NONE,
-		.body = sdp,
+		.content_type = type,
+		.body = body,
 	};
 	u->txn = call_send_request(s, c, 1, &l->dialog, &r, c->id);
 	if (u->txn == ID_NONE)
@@ -599,7 +602,9 @@ void setup_refuse_at_once(struct sbc *s, const struct msg *m, const struct flow 
 	struct asker a;
 
 	buf_reset(&s->lines);
-	if (refuse_write_headers(&s->lines, v, m, &worker_abilities) != OK)
+	struct refuse_params abilities =
+		worker_abilities_in(s->settings, worker_realm_of(s->settings, f));
+	if (refuse_write_headers(&s->lines, v, m, &abilities) != OK)
 		buf_reset(&s->lines);
 	if (v->status == 503)
 		buf_lit(&s->lines, "Retry-After: 10\r\n");
@@ -674,8 +679,9 @@ static enum err open_caller(struct sbc *s, struct call *c, const struct msg *m,
 	}
 	l->invite = (struct leg_invite){.txn = u->asker.txn, .cseq = m->cseq, .open = true};
 	u->invite = block_str(&s->blocks, m->bytes);
-	u->body_len = (uint32_t)m->body.len;
-	u->body_at = m->body.len ? (uint32_t)(m->body.p - m->bytes.p) : 0;
+	struct str sdp = call_sdp_of(m);
+	u->body_len = (uint32_t)sdp.len;
+	u->body_at = sdp.len ? (uint32_t)(sdp.p - m->bytes.p) : 0;
 	if (u->invite.len == 0) {
 		txn_abandon(&s->txns, u->asker.txn);
 		return ERR_NOMEM;
@@ -778,7 +784,9 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 	u->sips = uri.scheme == URI_SIPS;
 	u->rel100 = msg_has_token(m, HDR_SUPPORTED, STR("100rel")) ||
 		    msg_has_token(m, HDR_REQUIRE, STR("100rel"));
-	u->has_offer = m->body.len > 0 && msg_body_is(m, STR("application/sdp"));
+	u->has_offer = u->body_len > 0;
+	c->media.face[0].sdp.labels = c->media.face[1].sdp.labels =
+		msg_has_token(m, HDR_REQUIRE, STR("siprec"));
 	call_tell(s, c, NOTICE_CALL_STARTED);
 
 	struct facts facts = leg_facts(c->settings, f, tls);
@@ -790,7 +798,7 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 	struct verdict v = find_targets(s, c, &facts);
 	struct call_sdp sdp;
 	if (v.outcome == VERDICT_ALLOW && u->has_offer)
-		v = call_check_sdp(s, c, 0, m->body, &sdp);
+		v = call_check_sdp(s, c, 0, call_sdp_of(m), &sdp);
 	if (v.outcome != VERDICT_ALLOW) {
 		call_refuse_by(s, c, m, &v);
 		return;

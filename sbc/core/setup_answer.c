@@ -136,14 +136,15 @@ static bool answer_caller(struct sbc *s, struct call *c, struct fork *f, const s
 		buf_printf(&s->lines, "Require: 100rel\r\nRSeq: %u\r\n", rseq);
 	if (call_carry(s, c, 0, m, false) != OK)
 		buf_reset(&s->lines);
+	struct str type, body = call_body(s, c, m, sdp, &type);
 	struct build_response r = {
 		.status = m->status,
 		.to_tag = dialog_get(fork_dialog(c, f, 0), DIALOG_LOCAL_TAG),
 		.record_route = true,
 		.contact = call_contact(c, 0, &contact_buf),
 		.headers = buf_view(&s->lines),
-		.content_type = sdp.len ? STR("application/sdp") : STR_NONE,
-		.body = sdp,
+		.content_type = type,
+		.body = body,
 	};
 	if (sdp.len)
 		offer_step(&offers_of(c, f)[0],

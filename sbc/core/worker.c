@@ -1,9 +1,11 @@
 #include "sbc/core/worker.h"
 
+#include "sbc/core/body.h"
+
 #include <string.h>
 
 static const struct str body_types[] = {{"application/sdp", 15}};
-static const struct str option_tags[] = {{"100rel", 6}};
+static const struct str option_tags[] = {{"100rel", 6}, {"siprec", 6}};
 
 #define METHOD_BIT(m) (1u << METHOD_##m)
 
@@ -12,10 +14,26 @@ const struct refuse_params worker_abilities = {
 		   METHOD_BIT(OPTIONS) | METHOD_BIT(UPDATE) | METHOD_BIT(INFO) | METHOD_BIT(PRACK) |
 		   METHOD_BIT(MESSAGE),
 	.extensions = option_tags,
-	.extension_count = ARRAY_LEN(option_tags),
+	.extension_count = ARRAY_LEN(option_tags) - 1, /* siprec: see worker_abilities_in */
 	.content_types = body_types,
 	.content_type_count = ARRAY_LEN(body_types),
 };
+
+struct refuse_params worker_abilities_in(const struct settings *s, uint16_t realm)
+{
+	struct refuse_params p = worker_abilities;
+
+	if (realm >= s->realm_count || s->realms[realm].body_count == 0)
+		return p;
+	const struct realm *r = &s->realms[realm];
+	struct body_types named = {r->bodies, r->body_count};
+	p.bodies = r->bodies;
+	p.body_count = r->body_count;
+	if (body_has_type(&named, STR("application/rs-metadata+xml")) ||
+	    body_has_type(&named, STR("application/rs-metadata")))
+		p.extension_count = ARRAY_LEN(option_tags); /* siprec, the last */
+	return p;
+}
 
 enum owner_kind owner_kind(id_t64 id)
 {

@@ -157,6 +157,8 @@ void worker_reply(struct sbc *s, const struct msg *m, const struct flow *f, uint
 
 /* What we handle ourselves, in and out of dialogs. */
 extern const struct refuse_params worker_abilities;
+/* The same with what the realm lets in beside it: bodies, and with recordings' metadata the extension siprec (RFC 7866). */
+struct refuse_params worker_abilities_in(const struct settings *s, uint16_t realm);
 
 /* ---- generations of the configuration */
 

@@ -63,11 +63,24 @@ static void test_requests(void **state)
 		 ""},
 		{"an unknown body", STR(INVITE("Content-Type: application/unknownformat\r\n", "x")),
 		 415,
-		 "Accept: application/sdp, application/dtmf-relay\r\nAccept-Encoding: "
+		 "Accept: application/sdp, application/dtmf-relay, "
+		 "multipart/mixed\r\nAccept-Encoding: "
 		 "identity\r\n"},
-		{"a multipart body",
-		 STR(INVITE("Content-Type: multipart/mixed;boundary=b\r\n", "x")), 415,
-		 "Accept: application/sdp, application/dtmf-relay\r\nAccept-Encoding: "
+		{"a multipart body with SDP in it",
+		 STR(INVITE("Content-Type: multipart/mixed;boundary=b\r\n",
+			    "--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--b--")),
+		 0, ""},
+		{"a multipart body that is none",
+		 STR(INVITE("Content-Type: multipart/mixed;boundary=b\r\n", "x")), 400, ""},
+		{"a multipart body without a boundary",
+		 STR(INVITE("Content-Type: multipart/mixed\r\n", "--b\r\n\r\nx\r\n--b--")), 400,
+		 ""},
+		{"a multipart body with a part that no one knows",
+		 STR(INVITE("Content-Type: multipart/mixed;boundary=b\r\n",
+			    "--b\r\nContent-Type: a/b\r\n\r\nx\r\n--b--")),
+		 415,
+		 "Accept: application/sdp, application/dtmf-relay, "
+		 "multipart/mixed\r\nAccept-Encoding: "
 		 "identity\r\n"},
 		{"a body that may be ignored",
 		 STR(INVITE(
@@ -79,12 +92,14 @@ static void test_requests(void **state)
 			 "Content-Type: a/b\r\nContent-Disposition: render;handling=required\r\n",
 			 "x")),
 		 415,
-		 "Accept: application/sdp, application/dtmf-relay\r\nAccept-Encoding: "
+		 "Accept: application/sdp, application/dtmf-relay, "
+		 "multipart/mixed\r\nAccept-Encoding: "
 		 "identity\r\n"},
 		{"a packed body",
 		 STR(INVITE("Content-Type: application/sdp\r\nContent-Encoding: gzip\r\n", "x")),
 		 415,
-		 "Accept: application/sdp, application/dtmf-relay\r\nAccept-Encoding: "
+		 "Accept: application/sdp, application/dtmf-relay, "
+		 "multipart/mixed\r\nAccept-Encoding: "
 		 "identity\r\n"},
 		{"any body in INFO", STR(REQUEST("INFO", "sip:b@h", "Content-Type: a/b\r\n", "x")),
 		 0, ""},
