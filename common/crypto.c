@@ -18,6 +18,7 @@
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t per_thread;
 static EVP_MD *sha256, *sha1;
+static EVP_MD *hashes[CRYPTO_HASH_COUNT]; /* NULL: not there */
 static EVP_MAC *hmac;
 static EVP_CIPHER *chacha20;
 
@@ -46,6 +47,9 @@ static void fetch(void)
 	hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	chacha20 = EVP_CIPHER_fetch(NULL, "ChaCha20", NULL);
 	CHECK(sha256 && sha1 && hmac && chacha20);
+	hashes[CRYPTO_MD5] = EVP_MD_fetch(NULL, "MD5", NULL);
+	hashes[CRYPTO_SHA256] = sha256;
+	hashes[CRYPTO_SHA512_256] = EVP_MD_fetch(NULL, "SHA512-256", NULL);
 	CHECK(pthread_key_create(&per_thread, contexts_free) == 0);
 }
 
@@ -81,6 +85,26 @@ void crypto_sha256(const void *p, size_t n, uint8_t out[CRYPTO_SHA256_LEN])
 	bool done = EVP_DigestInit_ex2(c->md, sha256, NULL) == 1 &&
 		    EVP_DigestUpdate(c->md, p, n) == 1 && EVP_DigestFinal_ex(c->md, out, NULL) == 1;
 	CHECK(done);
+}
+
+bool crypto_has_hash(enum crypto_hash h)
+{
+	contexts();
+	return h < CRYPTO_HASH_COUNT && hashes[h];
+}
+
+size_t crypto_hash_pieces(enum crypto_hash h, const struct str *pieces, size_t count,
+			  uint8_t out[CRYPTO_HASH_MAX])
+{
+	struct contexts *c = contexts();
+	unsigned len = 0;
+	CHECK(h < CRYPTO_HASH_COUNT && hashes[h]);
+	bool done = EVP_DigestInit_ex2(c->md, hashes[h], NULL) == 1;
+	for (size_t i = 0; i < count && done; i++)
+		done = EVP_DigestUpdate(c->md, pieces[i].p ? pieces[i].p : "", pieces[i].len) == 1;
+	done = done && EVP_DigestFinal_ex(c->md, out, &len) == 1;
+	CHECK(done);
+	return len;
 }
 
 void crypto_hmac_sha256(const void *key, size_t key_len, const void *p, size_t n,

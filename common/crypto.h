@@ -11,6 +11,16 @@
 enum { CRYPTO_SHA1_LEN = 20, CRYPTO_SHA256_LEN = 32 };
 
 void crypto_sha1(const void *p, size_t n, uint8_t out[CRYPTO_SHA1_LEN]);
+/* What Digest authentication hashes with (RFC 7616, RFC 8760); SHA-512/256 is that of FIPS 180-4. */
+enum crypto_hash { CRYPTO_MD5, CRYPTO_SHA256, CRYPTO_SHA512_256, CRYPTO_HASH_COUNT };
+enum { CRYPTO_HASH_MAX = 32 };
+
+/* False: this OpenSSL does not offer it (MD5 where FIPS mode is on). */
+bool crypto_has_hash(enum crypto_hash h);
+/* Of the pieces one after another; crypto_has_hash(h) holds. Returns the octets written, 16 or 32. */
+size_t crypto_hash_pieces(enum crypto_hash h, const struct str *pieces, size_t count,
+			  uint8_t out[CRYPTO_HASH_MAX]);
+
 void crypto_sha256(const void *p, size_t n, uint8_t out[CRYPTO_SHA256_LEN]);
 void crypto_hmac_sha256(const void *key, size_t key_len, const void *p, size_t n,
 			uint8_t out[CRYPTO_SHA256_LEN]);

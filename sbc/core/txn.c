@@ -20,6 +20,9 @@ struct txn {
 	struct dest dest;
 	struct str bytes; /* the last message, to be sent again; blocks of the table */
 	struct str head;  /* server: what the owner answers with */
+	struct str
+		request; /* client: whole, while it may be challenged and we have an answer to that */
+	uint8_t again;
 	union {
 		struct txn_client client;
 		struct txn_server server;
@@ -231,6 +234,7 @@ static void free_txn(struct txn_table *t, struct txn *x)
 	table_del(&t->by_key, &x->by_key);
 	block_str_free(&t->kept, &x->bytes);
 	block_str_free(&t->kept, &x->head);
+	block_str_free(&t->kept, &x->request);
 	if (x->is_client)
 		t->clients--;
 	else
@@ -440,6 +444,34 @@ struct txn_match txn_request(struct txn_table *t, const struct msg *m, uint64_t 
 	return match;
 }
 
+/* The final answer is there: the whole request is of use only if it was a challenge. */
+static void settle_request(struct txn_table *t, struct txn *x, uint16_t status)
+{
+	if (x->request.len == 0 || status < 200)
+		return;
+	if (status == 401 || status == 407) {
+		txn_forget_challenged(t);
+		t->challenged = (struct txn_challenged){.txn = x->id,
+							.request = x->request,
+							.dest = x->dest,
+							.settings = x->settings,
+							.again = x->again};
+		x->request = STR_NONE;
+	}
+	block_str_free(&t->kept, &x->request);
+}
+
+const struct txn_challenged *txn_find_challenged(const struct txn_table *t, id_t64 txn)
+{
+	return txn != ID_NONE && t->challenged.txn == txn ? &t->challenged : NULL;
+}
+
+void txn_forget_challenged(struct txn_table *t)
+{
+	block_str_free(&t->kept, &t->challenged.request);
+	t->challenged = (struct txn_challenged){.txn = ID_NONE};
+}
+
 struct txn_match txn_response(struct txn_table *t, const struct msg *m, const struct flow *flow,
 			      uint64_t now_ms, struct txn_effects *out)
 {
@@ -452,6 +484,7 @@ struct txn_match txn_response(struct txn_table *t, const struct msg *m, const st
 	if (x->machine.client.reliable)
 		join_flow(t, x, flow->id);
 	struct txn_match match = {TXN_ABSORBED, x->id, x->owner};
+	settle_request(t, x, m->status);
 	struct txn_out o = txn_client_step(&x->machine.client, txn_client_event_of(m->status),
 					   now_ms, &t->timers);
 	if (o.actions & TXN_DO_PASS && x->owner != ID_NONE)
@@ -550,6 +583,15 @@ static enum err keep_request(struct txn_table *t, struct txn *x, struct str byte
 	return x->bytes.len ? OK : ERR_FULL;
 }
 
+/* Could a challenge of this request be answered? A CANCEL may not be challenged (RFC 3261 §22.1). */
+static bool has_answer(const struct txn_start_params *p)
+{
+	uint16_t trunk = p->dest->trunk;
+
+	return p->settings && trunk < p->settings->trunk_count &&
+	       p->settings->trunks[trunk].credentials.on && !str_eq(p->method, STR("CANCEL"));
+}
+
 enum err txn_start(struct txn_table *t, const struct txn_start_params *p, id_t64 *out_txn,
 		   struct txn_effects *out)
 {
@@ -559,6 +601,7 @@ enum err txn_start(struct txn_table *t, const struct txn_start_params *p, id_t64
 		return ERR_FULL;
 	x->is_client = true;
 	x->settings = p->settings;
+	x->again = p->again;
 	t->clients++;
 	struct txn_out o = txn_client_init(&x->machine.client, str_eq(p->method, STR("INVITE")),
 					   transport_is_reliable(p->dest->flow.transport),
@@ -567,6 +610,9 @@ enum err txn_start(struct txn_table *t, const struct txn_start_params *p, id_t64
 		free_txn(t, x);
 		return ERR_FULL;
 	}
+	/* Without room for it a challenge stands as it is. */
+	if (has_answer(p))
+		x->request = block_str(&t->kept, p->bytes);
 	if (x->machine.client.reliable)
 		join_flow(t, x, p->dest->flow.id);
 	struct occasion why = {.bytes = p->bytes};

@@ -41,7 +41,20 @@ struct txn_params {
 	uint64_t now_ms;
 };
 
+/*
+ * A request of ours that a 401 or 407 has just ended, whole, so that it can go out once more with credentials. Kept only for
+ * requests to trunks that have some (RFC 3261 §22.2); lives from txn_response to txn_forget_challenged.
+ */
+struct txn_challenged {
+	id_t64 txn; /* ID_NONE: there is none */
+	struct str request;
+	struct dest dest;
+	const struct settings *settings; /* that dest points into */
+	uint8_t again;                   /* as given to txn_start */
+};
+
 struct txn_table {
+	struct txn_challenged challenged;
 	struct pool pool;
 	struct table by_key;
 	struct table merged;  /* server transactions outside a dialog, by From tag, Call-ID, CSeq */
@@ -106,6 +119,9 @@ struct txn_match txn_request(struct txn_table *t, const struct msg *m, uint64_t 
 /* `flow`: that it came on. */
 struct txn_match txn_response(struct txn_table *t, const struct msg *m, const struct flow *flow,
 			      uint64_t now_ms, struct txn_effects *out);
+/* NULL: this transaction's request has not been challenged just now, or was not kept. */
+const struct txn_challenged *txn_find_challenged(const struct txn_table *t, id_t64 txn);
+void txn_forget_challenged(struct txn_table *t);
 /* The INVITE transaction that this CANCEL means, and its owner (§9.2); NEW: none, answer 481. */
 struct txn_match txn_find_cancelled(const struct txn_table *t, const struct msg *cancel);
 
@@ -139,6 +155,7 @@ struct txn_start_params {
 	const struct settings *settings; /* that dest->tls_name points into */
 	id_t64 owner;
 	uint64_t now_ms;
+	uint8_t again; /* what auth.c wants to know when this one is challenged in turn */
 };
 /* ERR_FULL: a limit; nothing was sent and nothing is left. The effect is the send. */
 enum err txn_start(struct txn_table *t, const struct txn_start_params *p, id_t64 *out_txn,

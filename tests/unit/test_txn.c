@@ -596,7 +596,7 @@ static void settings_are_held(void **state)
 	(void)state;
 	struct bed b;
 	bed_init(&b, 10);
-	const struct settings *s = (const struct settings *)(const void *)&b;
+	const struct settings none = {.trunk_count = 0}, *s = &none;
 	struct txn_start_params p = {.method = STR("BYE"),
 				     .branch = STR("z9hG4bKa"),
 				     .dest = &b.udp,
