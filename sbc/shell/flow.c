@@ -479,6 +479,7 @@ void flow_reap(struct flow_table *t)
 		list_del(it);
 		bytes_release(&c->in, &t->turn->store);
 		bytes_release(&c->out, &t->turn->store);
+		ws_release(&c->ws, &t->turn->store);
 		free(c->facts);
 		/* The name's memory begins with its view: see open_to. */
 		if (c->name.p)

@@ -43,7 +43,8 @@ enum {
 	X(NOT_SIP, "not_sip")                                                                      \
 	X(FRAMING, "framing")                                                                      \
 	X(LIMIT, "message_limit")                                                                  \
-	X(US, "us") /* the core or the end of the daemon */
+	X(UPGRADE, "upgrade_refused") /* no WebSocket for this client */                           \
+	X(US, "us")                   /* the core or the end of the daemon */
 
 enum flow_end {
 #define X(name, label) FLOW_END_##name,

@@ -1,10 +1,12 @@
-/* What flow.c (table, pool, sockets) and flow_io.c (the life of one connection) share. */
+/* What flow.c (table, pool, sockets), flow_io.c (the life of one connection) and flow_ws.c (the WebSocket in it)
+ * share. */
 #ifndef SALLYPORT_FLOW_IMPL_H
 #define SALLYPORT_FLOW_IMPL_H
 
 #include "sbc/core/frame.h"
 #include "sbc/shell/conn.h"
 #include "sbc/shell/flow.h"
+#include "sbc/shell/ws.h"
 
 /*
  * CONNECTING → HANDSHAKE → OPEN → DRAIN → LINGER → DEAD; any state may go to DEAD at once. An
@@ -47,6 +49,7 @@ struct flow_conn {
 	struct tls_facts *facts;
 	struct frame frame;
 	struct bytes in, out;
+	struct ws ws; /* WS and WSS only */
 	struct list tags;
 	struct turn_timer timer;
 	uint64_t began_ms;   /* in this state, while not OPEN */
@@ -68,11 +71,23 @@ struct flow_conn *flow_conn_new(struct flow_table *t, struct conn *conn, enum fl
 void flow_conn_start(struct flow_conn *c);
 /* Queues bytes; `tag` is told of their loss. */
 void flow_conn_queue(struct flow_conn *c, struct str bytes, id_t64 tag);
+/* The same without a WebSocket's frame around it, and nobody is told. */
+void flow_conn_queue_raw(struct flow_conn *c, struct str bytes);
+/* When it is over if nothing comes. */
+uint64_t flow_conn_deadline(const struct flow_conn *c);
 void flow_conn_drain(struct flow_conn *c, enum flow_end end);
 /* Ends it now: tells the core and the report; its memory stays until flow_reap. */
 void flow_conn_kill(struct flow_conn *c, enum flow_end end);
 void flow_conn_handshake(struct flow_conn *c);
 void flow_conn_flush(struct flow_conn *c);
+/* flow_ws.c: takes what came; how many octets are done with. */
+size_t flow_ws_take(struct flow_conn *c, char *p, size_t n);
+/* What goes before a message of ours. */
+struct str flow_ws_head(uint8_t out[WS_HEAD_MAX], struct str message);
+/* Says that we close. */
+void flow_ws_goodbye(struct flow_conn *c);
+/* The timer went off. True: it was about a ping. */
+bool flow_ws_tick(struct flow_conn *c);
 /* Called by flow_conn_kill. */
 void flow_unlist(struct flow_conn *c);
 

@@ -21,18 +21,30 @@ static void report(const struct flow_conn *c, struct flow_report *r)
 		c->table->report(c->table->report_ctx, r);
 }
 
-static uint64_t deadline(const struct flow_conn *c)
+static bool is_web(const struct flow_conn *c)
+{
+	return transport_is_web(c->flow.transport);
+}
+
+static uint64_t open_deadline(const struct flow_conn *c)
+{
+	const struct limits *l = &c->table->limits;
+	if (c->message_ms)
+		return c->message_ms + l->message_ms;
+	if (!c->outbound && !c->has_spoken)
+		return c->began_ms + l->half_open_ms;
+	uint64_t idle = c->last_ms + l->idle_ms;
+	bool pings = is_web(c) && c->ws.state == WS_OPEN;
+	return pings && c->ws.ping_ms < idle ? c->ws.ping_ms : idle;
+}
+
+uint64_t flow_conn_deadline(const struct flow_conn *c)
 {
 	const struct limits *l = &c->table->limits;
 	switch (c->state) {
 	case FLOW_CONNECTING:
 	case FLOW_HANDSHAKE: return c->began_ms + l->half_open_ms;
-	case FLOW_OPEN:
-		if (c->message_ms)
-			return c->message_ms + l->message_ms;
-		if (!c->outbound && !c->has_spoken)
-			return c->began_ms + l->half_open_ms;
-		return c->last_ms + l->idle_ms;
+	case FLOW_OPEN: return open_deadline(c);
 	case FLOW_DRAIN: return c->began_ms + FLOW_DRAIN_MS;
 	case FLOW_LINGER: return c->began_ms + FLOW_LINGER_MS;
 	case FLOW_DEAD:
@@ -45,7 +57,7 @@ static void set_state(struct flow_conn *c, enum flow_state state)
 {
 	c->state = state;
 	c->began_ms = c->table->turn->now_ms;
-	turn_timer_set(c->table->turn, &c->timer, deadline(c));
+	turn_timer_set(c->table->turn, &c->timer, flow_conn_deadline(c));
 }
 
 /* The peer is there: what was sent before has arrived. */
@@ -72,6 +84,7 @@ static enum send_failure failure_of(enum flow_end end)
 	case FLOW_END_NOT_SIP:
 	case FLOW_END_FRAMING:
 	case FLOW_END_LIMIT:
+	case FLOW_END_UPGRADE:
 	case FLOW_END_US:
 	case FLOW_END_COUNT: break;
 	}
@@ -92,6 +105,7 @@ static void count_end(struct shell_stats *s, const struct flow_conn *c, enum flo
 	case FLOW_END_LOST:
 	case FLOW_END_CONNECT:
 	case FLOW_END_TLS:
+	case FLOW_END_UPGRADE:
 	case FLOW_END_US:
 	case FLOW_END_COUNT: break;
 	}
@@ -140,6 +154,10 @@ void flow_conn_drain(struct flow_conn *c, enum flow_end end)
 			flow_conn_kill(c, end);
 		return;
 	}
+	if (is_web(c) && !c->peer_closed)
+		flow_ws_goodbye(c);
+	if (c->state != FLOW_OPEN)
+		return;
 	c->end = end;
 	count_end(&c->table->turn->stats, c, end);
 	set_state(c, FLOW_DRAIN);
@@ -201,14 +219,15 @@ static size_t take_frames(struct flow_conn *c, struct str all)
 	return done;
 }
 
-static void take_bytes(struct flow_conn *c, const char *fresh, size_t n)
+static void take_bytes(struct flow_conn *c, char *fresh, size_t n)
 {
 	struct bytes_store *store = &c->table->turn->store;
 	size_t limit = c->table->limits.message_bytes + 2 * READ_SIZE;
 	bool in_scratch = bytes_len(&c->in) == 0;
-	struct str all = in_scratch ? (struct str){fresh, n}
-				    : (struct str){c->in.p + c->in.start, bytes_len(&c->in)};
-	size_t done = take_frames(c, all);
+	char *all = in_scratch ? fresh : c->in.p + c->in.start;
+	size_t len = in_scratch ? n : bytes_len(&c->in);
+	size_t done =
+		is_web(c) ? flow_ws_take(c, all, len) : take_frames(c, (struct str){all, len});
 	if (c->state != FLOW_OPEN)
 		return;
 	if (!in_scratch)
@@ -219,12 +238,13 @@ static void take_bytes(struct flow_conn *c, const char *fresh, size_t n)
 	}
 	if (c->state != FLOW_OPEN)
 		return;
-	if (bytes_len(&c->in) == 0)
+	bool under_way = bytes_len(&c->in) > 0 || (is_web(c) && c->ws.frame.in_message);
+	if (!under_way)
 		c->message_ms = 0;
-	if (bytes_len(&c->in) == 0 || c->message_ms)
+	if (!under_way || c->message_ms)
 		return;
 	c->message_ms = c->table->turn->now_ms;
-	turn_timer_set(c->table->turn, &c->timer, deadline(c));
+	turn_timer_set(c->table->turn, &c->timer, flow_conn_deadline(c));
 }
 
 /* One read into the scratch, or behind what waits already. */
@@ -382,10 +402,12 @@ static void on_timer(void *ctx)
 {
 	struct flow_conn *c = ctx;
 	struct turn *turn = c->table->turn;
-	if (turn->now_ms < deadline(c)) {
-		turn_timer_set(turn, &c->timer, deadline(c));
+	if (turn->now_ms < flow_conn_deadline(c)) {
+		turn_timer_set(turn, &c->timer, flow_conn_deadline(c));
 		return;
 	}
+	if (is_web(c) && !c->message_ms && flow_ws_tick(c))
+		return;
 	enum flow_end end = FLOW_END_IDLE;
 	if (c->state != FLOW_OPEN || (!c->outbound && !c->has_spoken))
 		end = FLOW_END_HALF_OPEN;
@@ -436,30 +458,55 @@ void flow_conn_flush(struct flow_conn *c)
 		set_watch(c, WATCH_READ);
 }
 
-static enum err add_out(struct flow_conn *c, struct str bytes)
+/* Both or neither. */
+static enum err add_both(struct flow_conn *c, struct str head, struct str bytes)
 {
 	struct bytes_store *store = &c->table->turn->store;
-	enum err e = bytes_add(&c->out, store, bytes.p, bytes.len, FLOW_QUEUE_MAX);
+	enum err e = bytes_reserve(&c->out, store, head.len + bytes.len, FLOW_QUEUE_MAX);
+	if (!e && head.len > 0)
+		e = bytes_add(&c->out, store, head.p, head.len, FLOW_QUEUE_MAX);
+	return e ? e : bytes_add(&c->out, store, bytes.p, bytes.len, FLOW_QUEUE_MAX);
+}
+
+static enum err add_out(struct flow_conn *c, struct str head, struct str bytes)
+{
+	enum err e = add_both(c, head, bytes);
 	if (e != ERR_LIMIT || c->state != FLOW_OPEN)
 		return e;
 	/* So much in one turn may be our doing rather than the peer's: let the kernel have it. */
 	flow_conn_flush(c);
 	if (c->state != FLOW_OPEN)
 		return ERR_CLOSED;
-	return bytes_add(&c->out, store, bytes.p, bytes.len, FLOW_QUEUE_MAX);
+	return add_both(c, head, bytes);
 }
 
-void flow_conn_queue(struct flow_conn *c, struct str bytes, id_t64 tag)
+static bool queue(struct flow_conn *c, struct str head, struct str bytes, id_t64 tag)
 {
 	struct flow_table *t = c->table;
-	enum err e = add_out(c, bytes);
+	enum err e = add_out(c, head, bytes);
 	if (e) {
 		turn_post_failed(t->turn, tag,
 				 e == ERR_CLOSED ? SEND_FAILURE_CLOSED : SEND_FAILURE_FULL);
 		if (e == ERR_LIMIT && c->state == FLOW_OPEN)
 			flow_conn_kill(c, FLOW_END_QUEUE);
-		return;
+		return false;
 	}
+	if (c->state == FLOW_OPEN && list_is_empty(&c->dirty_node))
+		list_add_tail(&t->dirty, &c->dirty_node);
+	return true;
+}
+
+void flow_conn_queue_raw(struct flow_conn *c, struct str bytes)
+{
+	(void)queue(c, STR_NONE, bytes, ID_NONE);
+}
+
+void flow_conn_queue(struct flow_conn *c, struct str bytes, id_t64 tag)
+{
+	struct flow_table *t = c->table;
+	uint8_t mem[WS_HEAD_MAX];
+	if (!queue(c, is_web(c) ? flow_ws_head(mem, bytes) : STR_NONE, bytes, tag))
+		return;
 	id_t64 id;
 	struct flow_tag *ft = tag == ID_NONE ? NULL : pool_new(&t->tags, &id);
 	if (ft) {
@@ -468,8 +515,6 @@ void flow_conn_queue(struct flow_conn *c, struct str bytes, id_t64 tag)
 		list_init(&ft->node);
 		list_add_tail(&c->tags, &ft->node);
 	}
-	if (c->state == FLOW_OPEN && list_is_empty(&c->dirty_node))
-		list_add_tail(&t->dirty, &c->dirty_node);
 }
 
 /* ---- birth ---- */

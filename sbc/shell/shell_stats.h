@@ -37,6 +37,9 @@
 	  "Connections closed because their bytes were not SIP")                                   \
 	X(closed_limit, "closed_message_limit_total",                                              \
 	  "Connections closed because a message was larger than the limit")                        \
+	X(ws_upgrades, "ws_upgrades_total", "WebSocket connections that came up")                  \
+	X(ws_refused, "ws_refused_total",                                                          \
+	  "HTTP requests on WebSocket listeners that were refused: path, origin, subprotocol")     \
 	X(resolver_queries, "resolver_queries_total", "DNS questions asked")                       \
 	X(resolver_failures, "resolver_failures_total", "DNS questions without a usable answer")   \
 	X(resolver_timeouts, "resolver_timeouts_total", "Resolutions given up at the deadline")    \
