@@ -1,6 +1,8 @@
 #include "sbc/core/call.h"
 
+#include "sbc/core/exchange.h"
 #include "sbc/core/in_dialog.h"
+#include "sbc/core/own.h"
 #include "sbc/core/rules.h"
 #include "sbc/core/setup.h"
 #include "sbc/core/worker.h"
@@ -41,6 +43,7 @@ struct call *call_new(struct sbc *s, const struct settings *settings)
 	}
 	media_init(&c->media, rng_u32(&s->rng), rng_u32(&s->rng));
 	list_init(&c->exchanges);
+	list_init(&c->owns);
 	list_init(&c->lingering);
 	c->record.start_ms = s->now_ms;
 	c->record.start_wall_ms = s->wall_ms;
@@ -61,7 +64,8 @@ void call_free(struct sbc *s, struct call **call)
 		s->live--;
 	if (c->setup)
 		setup_free(s, &c->setup);
-	in_dialog_free_all(s, c);
+	exchange_free_all(s, c);
+	own_free_all(s, c);
 	for (int i = 0; i < 2; i++) {
 		leg_dialog_free(&s->blocks, &c->leg[i].dialog);
 		block_str_free(&s->blocks, &c->leg[i].invite.body);
@@ -288,16 +292,35 @@ enum err call_carry(struct sbc *s, const struct call *c, unsigned to, const stru
 void call_send_ack(struct sbc *s, struct call *c, unsigned side, struct dialog *d, uint32_t cseq,
 		   struct str body)
 {
-	char branch[HIDE_BRANCH_LEN];
+	char fresh[HIDE_BRANCH_LEN];
+	struct leg_invite *i = &c->leg[side].invite;
+	bool latest = i->ours && i->cseq == cseq;
+	char *branch = latest ? i->ack_branch : fresh;
 	struct dest dest = leg_dest(&c->leg[side], d, c->settings);
+
+	if (!latest || !i->ack_made)
+		worker_token(s, HIDE_BRANCH, c->id, branch);
+	i->ack_made = i->ack_made || latest;
 	struct build_request r = {.method = STR("ACK"),
-				  .branch = worker_token(s, HIDE_BRANCH, c->id, branch),
+				  .branch = {branch, HIDE_BRANCH_LEN},
 				  .cseq = cseq,
 				  .body = body,
 				  .content_type = body.len ? STR("application/sdp") : STR_NONE};
 
 	if (write_request(s, c, side, d, &r))
 		worker_send(s, &dest, buf_view(&s->out));
+}
+
+void call_ack(struct sbc *s, struct call *c, unsigned side, struct str sdp)
+{
+	struct leg *l = &c->leg[side];
+
+	l->invite.wants_ack = false;
+	block_str_free(&s->blocks, &l->invite.body);
+	l->invite.body = block_str(&s->blocks, sdp);
+	if (sdp.len)
+		offer_step(&c->offer[side], OFFER_SENT_ACK);
+	call_send_ack(s, c, side, &l->dialog, l->invite.cseq, sdp);
 }
 
 /*

@@ -89,7 +89,7 @@ struct call {
 	const struct settings *settings;
 	uint64_t number; /* with the node's name it is the call's name */
 	uint8_t state;   /* enum call_state */
-	uint8_t exchange_count;
+	uint8_t exchange_count, own_count;
 	uint8_t relay_asks; /* questions about media that the relay has not answered yet */
 	uint32_t rseq;  /* of the winner's last reliable 18x: its PRACK may come after the 200 */
 	uint8_t winner; /* serial of the fork that answered */
@@ -98,7 +98,7 @@ struct call {
 	struct offer offer[2]; /* of each leg */
 	struct media media;
 	struct setup *setup; /* CALL_SETUP only */
-	struct list exchanges;
+	struct list exchanges, owns;
 	struct list lingering;
 	uint64_t linger_until_ms;
 	struct str agreed[2]; /* the SDP of each side that is in force; the first by `agreed_by` */
@@ -146,6 +146,8 @@ enum err call_carry(struct sbc *s, const struct call *c, unsigned to, const stru
 /* ACK for a 2xx of `side` in dialog d; `body` may be empty. */
 void call_send_ack(struct sbc *s, struct call *c, unsigned side, struct dialog *d, uint32_t cseq,
 		   struct str body);
+/* The ACK that the INVITE of ours on this leg waits for, with the answer to its late offer; kept, to be sent again. */
+void call_ack(struct sbc *s, struct call *c, unsigned side, struct str sdp);
 /* An answer of the other side's status, as we repeat it. */
 uint16_t call_map_status(uint16_t status);
 
@@ -195,6 +197,8 @@ uint16_t call_q850(const struct msg *m);
 void call_on_cancel(struct sbc *s, struct call *c, const struct msg *cancel);
 /* Goes on with an end that waited for the relay. */
 void call_end_step(struct sbc *s, struct call *c, const struct dict *deleted);
+/* A peer has lost its dialog, or gives no answer any more: the call ends on both sides (RFC 3261 §12.2.1.2). */
+void call_lost(struct sbc *s, struct call *c);
 /* The CDR of an INVITE that was refused before it became a call. */
 void call_refused_at_once(struct sbc *s, const struct msg *m, const struct flow *f,
 			  const struct tls_facts *tls, uint16_t trunk, const struct verdict *v);

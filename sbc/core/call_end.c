@@ -1,7 +1,8 @@
 #include "sbc/core/call.h"
 
 #include "policy/policy_config.h"
-#include "sbc/core/in_dialog.h"
+#include "sbc/core/exchange.h"
+#include "sbc/core/own.h"
 #include "sbc/core/rules.h"
 #include "sbc/core/setup.h"
 #include "sbc/core/uri.h"
@@ -372,8 +373,17 @@ void call_end(struct sbc *s, struct call *c, const struct call_ending *why)
 		}
 	}
 	c->state = CALL_ENDING;
-	in_dialog_refuse_all(s, c);
+	exchange_refuse_all(s, c);
+	own_free_all(s, c);
 	call_end_step(s, c, NULL);
+}
+
+void call_lost(struct sbc *s, struct call *c)
+{
+	if (!c->setup)
+		call_end(s, c,
+			 &(struct call_ending){
+				 .by = CDR_US, .cause = STR("dialog_lost"), .sip_cause = 481});
 }
 
 static void linger(struct sbc *s, struct call *c)

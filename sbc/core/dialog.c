@@ -17,6 +17,23 @@ void dialog_init(struct dialog *d, void *text, size_t cap)
 	*d = (struct dialog){.text = text, .text_cap = (uint16_t)cap};
 }
 
+bool dialog_is_lost(uint16_t status, enum method method)
+{
+	switch (status) {
+	case 408:
+	case 481: /* of a subscription that shares the dialog: that alone has gone */
+		return method != METHOD_NOTIFY && method != METHOD_SUBSCRIBE &&
+		       method != METHOD_REFER;
+	case 404:
+	case 410:
+	case 416:
+	case 484:
+	case 485:
+	case 604: return true; /* the target of the dialog is not there any more */
+	default: return false;
+	}
+}
+
 struct str dialog_get(const struct dialog *d, enum dialog_text t)
 {
 	CHECK(t < DIALOG_TEXT_COUNT);

@@ -83,6 +83,9 @@ enum err dialog_fill(const struct dialog *d, uint32_t cseq, struct build_request
 /* The URI that decides where it is sent to: the first route, else the target. View into d. */
 struct str dialog_next_hop(const struct dialog *d);
 
+/* This answer to a request in a dialog of a call ends it (RFC 3261 §12.2.1.2, RFC 5057 §5). */
+bool dialog_is_lost(uint16_t status, enum method method);
+
 struct str dialog_get(const struct dialog *d, enum dialog_text t);
 /* ERR_FULL: d unchanged. */
 enum err dialog_set(struct dialog *d, enum dialog_text t, struct str value) MUST_USE;

@@ -73,6 +73,12 @@ enum err leg_refresh_target(struct block_pool *b, struct dialog *d, const struct
 	return e;
 }
 
+void leg_set_invite(struct block_pool *b, struct leg *l, struct leg_invite i)
+{
+	block_str_free(b, &l->invite.body);
+	l->invite = i;
+}
+
 struct facts leg_facts(const struct settings *s, const struct flow *f, const struct tls_facts *tls)
 {
 	struct facts facts = {.realm = worker_realm_of(s, f),

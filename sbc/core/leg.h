@@ -11,6 +11,7 @@
 #include "common/block.h"
 #include "sbc/core/dialog.h"
 #include "sbc/core/event.h"
+#include "sbc/core/hide.h"
 #include "sbc/core/ports.h"
 #include "sbc/core/settings.h"
 
@@ -21,6 +22,8 @@ struct leg_invite {
 	bool ours;      /* we sent it */
 	bool open;      /* no final answer yet */
 	bool wants_ack; /* theirs: our 2xx waits for its ACK; ours: the ACK waits for an answer in SDP */
+	bool ack_made; /* ours: its ACK has this branch, so that it is the same when it comes again */
+	char ack_branch[HIDE_BRANCH_LEN];
 	struct str body; /* ours: the SDP of its ACK, to be sent again */
 };
 
@@ -47,6 +50,8 @@ enum err leg_dialog_copy(struct block_pool *b, struct dialog *dst, const struct 
 enum err leg_on_response(struct block_pool *b, struct dialog *d, const struct msg *m) MUST_USE;
 enum err leg_refresh_target(struct block_pool *b, struct dialog *d, const struct msg *m) MUST_USE;
 
+/* Another INVITE begins; what was kept of the one before it goes. */
+void leg_set_invite(struct block_pool *b, struct leg *l, struct leg_invite i);
 /* Where a request in dialog d of this leg goes. */
 struct dest leg_dest(const struct leg *l, const struct dialog *d, const struct settings *s);
 /* May a request that came on `f` speak for this leg? */

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 
 #include "policy/identify.h"
+#include "sbc/core/exchange.h"
 #include "sbc/core/in_dialog.h"
+#include "sbc/core/own.h"
 #include "sbc/core/setup.h"
 #include "sbc/core/worker.h"
 
@@ -51,6 +53,8 @@ static enum err init_tables(struct sbc *s, const struct limits *l)
 	if (e == OK)
 		e = pool_init(&s->exchanges, sizeof(struct exchange), calls + 64,
 			      kind_byte(s, OWNER_EXCHANGE));
+	if (e == OK)
+		e = pool_init(&s->owns, sizeof(struct own), calls + 64, kind_byte(s, OWNER_OWN));
 	if (e == OK)
 		e = pool_init(&s->asks, sizeof(struct ask), 2 * calls + 1024,
 			      kind_byte(s, OWNER_ASK));
@@ -117,6 +121,8 @@ void sbc_free(struct sbc **sbc)
 		pool_release(&s->setups);
 	if (s->exchanges.chunks)
 		pool_release(&s->exchanges);
+	if (s->owns.chunks)
+		pool_release(&s->owns);
 	if (s->asks.chunks)
 		pool_release(&s->asks);
 	block_release(&s->blocks);
@@ -151,6 +157,7 @@ static void on_report(struct sbc *s, const struct txn_effect *x, unsigned cause)
 {
 	struct call *c;
 	struct exchange *ex;
+	struct own *own;
 
 	switch (owner_kind(x->owner)) {
 	case OWNER_CALL:
@@ -161,7 +168,12 @@ static void on_report(struct sbc *s, const struct txn_effect *x, unsigned cause)
 	case OWNER_EXCHANGE:
 		ex = pool_find(&s->exchanges, x->owner);
 		if (ex)
-			in_dialog_on_report(s, ex, x->txn, x->report);
+			exchange_on_report(s, ex, x->txn, x->report);
+		break;
+	case OWNER_OWN:
+		own = pool_find(&s->owns, x->owner);
+		if (own)
+			own_on_report(s, own, x->txn, x->report);
 		break;
 	case OWNER_PEER:
 		if (x->report == TXN_REPORT_TIMEOUT || x->report == TXN_REPORT_FAILED)
@@ -172,7 +184,6 @@ static void on_report(struct sbc *s, const struct txn_effect *x, unsigned cause)
 	case OWNER_SETUP:
 	case OWNER_ASK:
 	case OWNER_TXN:
-	case OWNER_OWN:
 	case OWNER_TRANSFER:
 	case OWNER_OUTSIDE:
 	case OWNER_BINDING:
@@ -216,7 +227,13 @@ static void on_response(struct sbc *s, const struct msg *m, const struct flow *f
 	case OWNER_EXCHANGE: {
 		struct exchange *x = pool_find(&s->exchanges, t.owner);
 		if (x)
-			in_dialog_on_response(s, x, t.txn, m, f);
+			exchange_on_response(s, x, t.txn, m, f);
+		break;
+	}
+	case OWNER_OWN: {
+		struct own *o = pool_find(&s->owns, t.owner);
+		if (o)
+			own_on_response(s, o, t.txn, m, f);
 		break;
 	}
 	case OWNER_PEER: peers_on_response(s, t.owner, t.txn, m); break;
@@ -225,7 +242,6 @@ static void on_response(struct sbc *s, const struct msg *m, const struct flow *f
 	case OWNER_SETUP:
 	case OWNER_ASK:
 	case OWNER_TXN:
-	case OWNER_OWN:
 	case OWNER_TRANSFER:
 	case OWNER_OUTSIDE:
 	case OWNER_BINDING:
@@ -290,7 +306,7 @@ static void on_cancel(struct sbc *s, const struct msg *m, const struct flow *f,
 	if (c)
 		call_on_cancel(s, c, m);
 	else if (x)
-		in_dialog_on_cancel(s, x, m);
+		exchange_on_cancel(s, x, m);
 }
 
 static void on_options(struct sbc *s, const struct msg *m, const struct flow *f)
@@ -541,7 +557,8 @@ static void on_alarm(struct sbc *s, struct alarm *a)
 {
 	switch ((enum alarm_kind)a->kind) {
 	case ALARM_SETUP: setup_on_alarm(s, CONTAINER_OF(a, struct setup, alarm)); break;
-	case ALARM_EXCHANGE: in_dialog_on_alarm(s, CONTAINER_OF(a, struct exchange, alarm)); break;
+	case ALARM_EXCHANGE: exchange_on_alarm(s, CONTAINER_OF(a, struct exchange, alarm)); break;
+	case ALARM_OWN: own_on_alarm(s, CONTAINER_OF(a, struct own, alarm)); break;
 	case ALARM_PEER: peers_on_alarm(s, a); break;
 	case ALARM_KIND_COUNT: break;
 	}

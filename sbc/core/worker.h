@@ -89,7 +89,7 @@ struct sbc {
 	struct hide hide;
 	struct siphash_key reply_key; /* tags of answers that leave no state */
 	struct txn_table txns;
-	struct pool calls, setups, exchanges, asks;
+	struct pool calls, setups, exchanges, owns, asks;
 	uint32_t live;         /* calls that are not over yet; the rest of the pool lingers */
 	struct list lingering; /* calls, oldest first */
 	struct block_pool blocks;
