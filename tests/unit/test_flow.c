@@ -14,11 +14,11 @@
 
 #include "common/sockaddr.h"
 #include "sbc/shell/clock.h"
-#include "sbc/shell/flow.h"
+#include "sbc/shell/flow_impl.h"
 #include "tests/support/cert.h"
 #include "tests/support/check.h"
 
-enum { LISTEN_TCP, LISTEN_TLS, LISTEN_TLS_REQUIRED, LISTENERS };
+enum { LISTEN_TCP, LISTEN_TLS, LISTEN_TLS_REQUIRED, LISTEN_WS, LISTENERS };
 
 static char folder[] = "/tmp/sallyport-flow-XXXXXX";
 static char paths[8][128];
@@ -195,6 +195,8 @@ static int open_all(void **state)
 				  .client_certificate = CLIENT_CERT_REQUIRED,
 				  .client_anchors = anchors,
 				  .client_anchor_count = 1};
+	f->listeners[LISTEN_WS] =
+		(struct listener){.transport = TRANSPORT_WS, .local = local, .path = {"/sip", 4}};
 	f->certificate[0] = (struct certificate){.chain_path = str_from(paths[1]),
 						 .key_path = str_from(paths[2]),
 						 .min_version = TLS1_2_VERSION};
@@ -949,6 +951,126 @@ static void new_contexts_leave_connections_alone(void **state)
 	peer_close(&p);
 }
 
+/* ---- tests: WebSocket ---- */
+
+static const char upgrade[] =
+	"GET /sip HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+	"Sec-WebSocket-Protocol: sip\r\n\r\n";
+enum { WELCOME_LEN = 158 };
+
+static int dial_web(void)
+{
+	char mem[WELCOME_LEN];
+	int fd = dial(LISTEN_WS);
+	put(fd, (struct str){upgrade, sizeof(upgrade) - 1});
+	EXPECT_TRUE(str_has_suffix(get(fd, mem, WELCOME_LEN), STR("Protocol: sip\r\n\r\n")));
+	return fd;
+}
+
+static void one_message_each_over_websocket(void **state)
+{
+	(void)state;
+	char mem[64];
+	start();
+	int fd = dial_web();
+	/* No Content-Length, and it is a message: the frame says where it ends. */
+	put(fd, STR("\x81\x88\0\0\0\0OPTIONS "));
+	EXPECT_STR(get(fd, mem, 10), STR("\x81\x08OPTIONS "));
+	EXPECT_INT(f->messages, 1);
+	EXPECT_INT(f->last.transport, TRANSPORT_WS);
+	flow_send(&f->flows, &(struct dest){.flow = f->last}, STR("caf\xe9"), ID_NONE);
+	EXPECT_STR(get(fd, mem, 6), STR("\x82\x04"
+					"caf\xe9"));
+	close(fd);
+	AWAIT(f->closed == 1);
+	EXPECT_INT(f->end, FLOW_END_PEER);
+}
+
+static void nobody_is_called_over_websocket(void **state)
+{
+	(void)state;
+	start();
+	struct dest d = {.flow = {.listener = LISTEN_WS,
+				  .transport = TRANSPORT_WS,
+				  .remote = f->listeners[LISTEN_TCP].local},
+			 .trunk = SETTINGS_NO_INDEX,
+			 .reconnect = true};
+	flow_send(&f->flows, &d, message(), 7);
+	AWAIT(f->failed == 1);
+	EXPECT_INT(f->why, SEND_FAILURE_CLOSED);
+	EXPECT_U64(f->failed_tag, 7);
+	EXPECT_INT(flow_count(&f->flows), 0);
+	/* Nor once its connection has gone. */
+	int fd = dial_web();
+	put(fd, STR("\x81\x81\0\0\0\0a"));
+	AWAIT(f->messages == 1);
+	close(fd);
+	AWAIT(f->closed == 1);
+	d.flow = f->last;
+	flow_send(&f->flows, &d, message(), 8);
+	AWAIT(f->failed == 2);
+	EXPECT_U64(f->failed_tag, 8);
+	EXPECT_INT(flow_count(&f->flows), 0);
+}
+
+static struct flow_conn *only_conn(void)
+{
+	uint32_t cursor = 0;
+	id_t64 id;
+	struct flow_conn *c = pool_next(&f->flows.conns, &cursor, &id);
+	assert_non_null(c);
+	return c;
+}
+
+static void ping_now(void)
+{
+	struct flow_conn *c = only_conn();
+	EXPECT_TRUE(c->ws.ping_ms >= f->turn.now_ms + 20000 &&
+		    c->ws.ping_ms <= f->turn.now_ms + 30000);
+	c->ws.ping_ms = f->turn.now_ms;
+	turn_timer_set(&f->turn, &c->timer, f->turn.now_ms);
+}
+
+static void pings_and_what_silence_means(void **state)
+{
+	(void)state;
+	char mem[8];
+	f->settings.limits.idle_ms = 3600000;
+	start();
+	int fd = dial_web();
+	ping_now();
+	EXPECT_STR(get(fd, mem, 2), STR("\x89\0"));
+	put(fd, STR("\x8a\x80\0\0\0\0"));
+	AWAIT(only_conn()->ws.unanswered == 0);
+	for (unsigned i = 0; i < 2; i++) {
+		ping_now();
+		EXPECT_STR(get(fd, mem, 2), STR("\x89\0"));
+	}
+	ping_now();
+	AWAIT(f->ends == 1);
+	EXPECT_INT(f->end, FLOW_END_IDLE);
+	close(fd);
+}
+
+static void a_reload_brings_new_paths_and_origins(void **state)
+{
+	(void)state;
+	static const struct str pages[] = {{"https://a.example", 17}};
+	char mem[64];
+	start();
+	f->listeners[LISTEN_WS].origins = pages;
+	f->listeners[LISTEN_WS].origin_count = 1;
+	flow_apply(&f->flows, f->tls, &f->settings);
+	int fd = dial(LISTEN_WS);
+	put(fd, (struct str){upgrade, sizeof(upgrade) - 1});
+	EXPECT_STR(get(fd, mem, 12), STR("HTTP/1.1 403"));
+	AWAIT(is_closed(fd));
+	AWAIT(f->ends == 1);
+	EXPECT_INT(f->end, FLOW_END_UPGRADE);
+	close(fd);
+}
+
 #define T(x) cmocka_unit_test_setup_teardown(x, open_all, close_all)
 
 int main(void)
@@ -979,6 +1101,10 @@ int main(void)
 		T(a_trunks_name_through_an_intermediate),
 		T(more_handshakes_than_a_turn_takes),
 		T(new_contexts_leave_connections_alone),
+		T(one_message_each_over_websocket),
+		T(nobody_is_called_over_websocket),
+		T(pings_and_what_silence_means),
+		T(a_reload_brings_new_paths_and_origins),
 	};
 	return cmocka_run_group_tests(tests, make_certificates, remove_certificates);
 }
