@@ -390,3 +390,90 @@ class Phone:
             pass
         self.sock.close()
         self.process.stop()
+
+
+class Linphone:
+    """Debian's linphone-daemon over its Unix socket (which it always makes in /tmp): one line in, "Status: Ok" and details out.
+    It takes no TLS connections: who calls it needs another transport."""
+
+    def __init__(self, folder, name, address, user, authority, srtp=True):
+        self.dir, self.name = os.path.join(folder, name), name
+        os.makedirs(os.path.join(self.dir, ".local/share/linphone"), exist_ok=True)
+        self.sip_port, rtp = free_port(address), free_port(address, span=40, even=True)
+        self.listens = (address, self.sip_port)
+        with open(os.path.join(self.dir, "linphonerc"), "w") as f:
+            f.write(f"[sip]\nsip_port=-1\nsip_tcp_port=-1\nsip_tls_port={self.sip_port}\nbind_address={address}\nguess_hostname=0\nuse_ipv6=0\nipv6_migration_done=1\n"
+                    f'contact="{user}" <sip:{user}@{address}>\nroot_ca={authority}\nverify_server_certs=1\nverify_server_cn=0\n'
+                    f"media_encryption={'srtp' if srtp else 'none'}\nmedia_encryption_mandatory={int(srtp)}\nkeepalive_period=0\ndefault_proxy=-1\n"
+                    f"use_info=0\n[rtp]\naudio_rtp_port={rtp}\nvideo_rtp_port={rtp + 20}\nsymmetric=1\n"
+                    "[sound]\nplayback_dev_id=none\ncapture_dev_id=none\nringer_dev_id=none\n[video]\nenabled=0\n[net]\nmtu=1400\n")
+        pipe = "sallyport-" + os.urandom(6).hex()
+        self.pipe = "/tmp/" + pipe
+        self.process = Process(name, ["linphone-daemon", "--config", os.path.join(self.dir, "linphonerc"), "--disable-stats-events",
+                                      "--pipe", pipe, "--log", os.path.join(self.dir, "linphone.log")], self.dir,
+                               env={"HOME": self.dir, "XDG_DATA_HOME": self.dir, "XDG_CONFIG_HOME": self.dir})
+        self.sock = wait_for(f"{name}'s socket", self._connect, 30)
+        wait_for(f"{name} to listen", self._listens, 30)  # it looks for a network first
+
+    def _listens(self):
+        with socket.socket() as s:
+            return s.connect_ex(self.listens) == 0
+
+    def _connect(self):
+        if self.process.p.poll() is not None:
+            raise RuntimeError(f"{self.name} ended:\n{self.process.text()[-1500:]}")
+        s = socket.socket(socket.AF_UNIX)
+        try:
+            s.connect(self.pipe)
+            return s
+        except OSError:
+            s.close()
+            return None
+
+    def command(self, line, seconds=10):
+        """The details of an answer; RuntimeError if it is not Ok."""
+        self.sock.settimeout(seconds)
+        self.sock.sendall(line.encode() + b"\n")
+        text = self.sock.recv(65536).decode("utf-8", "replace")
+        if "Status: Ok" not in text:
+            raise RuntimeError(f"{self.name}: {line}: {text.strip()}")
+        return text.split("Status: Ok", 1)[1].strip()
+
+    def call(self, uri):
+        """The id of the new call."""
+        return re.search(r"Id: (\d+)", self.command(f"call {uri}"))[1]
+
+    def state(self, call):
+        try:
+            return re.search(r"State: (\S+)", self.command(f"call-status {call}"))[1]
+        except (RuntimeError, TypeError):
+            return "gone"
+
+    def wait_state(self, call, *states, seconds=20):
+        last = [None]
+
+        def look():
+            last[0] = self.state(call)
+            return last[0] in states
+        try:
+            wait_for(f"{self.name}: {states}", look, seconds, 0.1)
+        except TimeoutError:
+            raise TimeoutError(f"{self.name}: call {call} is {last[0]}, not {states}") from None
+
+    def stop(self):
+        try:
+            self.sock.sendall(b"quit\n")
+        except OSError:
+            pass
+        self.sock.close()
+        self.process.stop()
+        if os.path.exists(self.pipe):
+            os.unlink(self.pipe)
+
+
+def tone_now(path, seconds=0.4, rate=8000):
+    """measure_tone of the last moments of a recording that is still being written."""
+    with open(path, "rb") as f:
+        raw = f.read()[44:]
+    raw = raw[-int(seconds * rate) * 2:]
+    return measure_tone([v / 32768 for v in struct.unpack("<%dh" % (len(raw) // 2), raw[:len(raw) // 2 * 2])], rate)
