@@ -250,7 +250,7 @@ id_t64 call_send_request(struct sbc *s, struct call *c, unsigned side, struct di
 	struct txn_start_params p = {.method = r->method,
 				     .branch = r->branch,
 				     .dest = &dest,
-				     .bytes = buf_view(&s->out),
+				     .bytes = auth_ahead(s, c->settings, &dest, buf_view(&s->out)),
 				     .settings = c->settings,
 				     .owner = owner,
 				     .now_ms = s->now_ms};

@@ -147,6 +147,31 @@ static void on_accepted(struct sbc *s, struct call *c, struct exchange *x, const
 	pass_answer(s, c, x, m, STR_NONE);
 }
 
+/* That side wants credentials: the same request, once more. False: it stays a refusal. */
+static bool authenticate(struct sbc *s, struct call *c, struct exchange *x, const struct pair *p,
+			 const struct msg *m)
+{
+	unsigned to = 1 - x->from;
+	id_t64 txn = ID_NONE;
+
+	if (!x->cancelled)
+		txn = auth_again(s, &(struct auth_again){.txn = x->txn,
+							 .trunk = c->leg[to].trunk,
+							 .settings = c->settings,
+							 .answer = m,
+							 .dialog = pair_dialog(c, p, to),
+							 .cseq = &x->cseq,
+							 .owner = x->id});
+	if (txn == ID_NONE)
+		return false;
+	x->txn = txn;
+	if (x->method == METHOD_INVITE) {
+		c->leg[to].invite.txn = txn;
+		c->leg[to].invite.cseq = x->cseq;
+	}
+	return true;
+}
+
 void exchange_on_response(struct sbc *s, struct exchange *x, id_t64 txn, const struct msg *m,
 			  const struct flow *f)
 {
@@ -182,6 +207,8 @@ void exchange_on_response(struct sbc *s, struct exchange *x, id_t64 txn, const s
 		on_accepted(s, c, x, &p, m, f);
 		return;
 	}
+	if (authenticate(s, c, x, &p, m))
+		return;
 	bool lost = dialog_is_lost(m->status, (enum method)x->method);
 	exchange_take_back(s, c, x, &p);
 	if (x->method == METHOD_INVITE)

@@ -30,6 +30,10 @@ enum notice_type {
 	NOTICE_CALL_ENDED,    /* call, cdr: exactly one for each attempted call */
 	NOTICE_PEER_UP,       /* trunk, peer */
 	NOTICE_PEER_DOWN,     /* trunk, peer, status or 0 */
+	NOTICE_ENROLLED,      /* we are registered at a trunk: trunk, peer, seconds */
+	NOTICE_ENROL_FAILED, /* we are not: trunk, peer, status or 0, why, seconds until the next try */
+	NOTICE_ENROL_ENDED, /* we have signed off: trunk, peer, status or 0 */
+	NOTICE_CHALLENGED, /* a trunk wants credentials: trunk, method, status, why (answered, or why not) */
 	NOTICE_COUNT
 };
 
@@ -63,6 +67,8 @@ struct notice {
 	struct addr source;
 	struct str method;
 	uint16_t status;
+	struct str why; /* one word */
+	uint32_t seconds;
 	enum notice_drop drop;
 	const struct verdict *verdict;
 	struct str call; /* our id of the call: node and number, the same in log, CDR and page */

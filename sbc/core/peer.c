@@ -210,7 +210,7 @@ static bool send_ping(struct sbc *s, struct peer_health *h, enum transport t, co
 	struct txn_start_params p = {.method = r.method,
 				     .branch = r.branch,
 				     .dest = &d,
-				     .bytes = buf_view(&s->out),
+				     .bytes = auth_ahead(s, set, &d, buf_view(&s->out)),
 				     .settings = set,
 				     .owner = owner_of(s, h),
 				     .now_ms = s->now_ms};
@@ -275,7 +275,17 @@ void peers_on_response(struct sbc *s, id_t64 owner, id_t64 txn, const struct msg
 {
 	struct peer_health *h = health_of(s, owner);
 
-	if (h && h->txn == txn && m->status >= 200)
+	if (!h || h->txn != txn || m->status < 200)
+		return;
+	struct auth_again again = {.txn = txn,
+				   .trunk = h->trunk,
+				   .settings = s->peers.settings,
+				   .answer = m,
+				   .owner = owner};
+	id_t64 next = auth_again(s, &again);
+	if (next != ID_NONE)
+		h->txn = next;
+	else
 		judge(s, h, m->status != 408 && m->status != 503, m->status);
 }
 

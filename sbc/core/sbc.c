@@ -93,6 +93,8 @@ enum err sbc_new(struct sbc **out, const struct sbc_params *params)
 	if (e == OK)
 		e = init_tables(s, &params->settings->limits);
 	if (e == OK)
+		e = auth_apply(s, params->settings);
+	if (e == OK)
 		e = peers_apply(s, params->settings);
 	if (e != OK) {
 		sbc_free(&s);
@@ -127,6 +129,7 @@ void sbc_free(struct sbc **sbc)
 		pool_release(&s->asks);
 	block_release(&s->blocks);
 	peers_release(&s->peers);
+	auth_release(&s->auth);
 	txn_release(&s->txns);
 	arena_release(&s->arena);
 	free(s->out.p);
@@ -202,6 +205,18 @@ static void carry_out(struct sbc *s, const struct txn_effects *fx, unsigned caus
 
 /* ---- messages */
 
+/* A request that no one follows, a BYE mostly, has to get through all the same. */
+static void on_unowned(struct sbc *s, id_t64 txn, const struct msg *m)
+{
+	const struct txn_challenged *c = txn_find_challenged(&s->txns, txn);
+
+	if (c)
+		auth_again(s, &(struct auth_again){.txn = txn,
+						   .trunk = c->dest.trunk,
+						   .settings = c->settings,
+						   .answer = m});
+}
+
 static void on_response(struct sbc *s, const struct msg *m, const struct flow *f,
 			const struct tls_facts *tls)
 {
@@ -213,6 +228,8 @@ static void on_response(struct sbc *s, const struct msg *m, const struct flow *f
 		worker_dropped(s, f, NOTICE_DROP_STRAY_RESPONSE);
 		return;
 	}
+	if (t.owner == ID_NONE)
+		on_unowned(s, t.txn, m);
 	if (t.found != TXN_MATCHED)
 		return;
 	switch (owner_kind(t.owner)) {
@@ -499,6 +516,7 @@ static void on_message(struct sbc *s, const struct event *e)
 		on_request(s, m, f, e->message.tls);
 	else
 		on_response(s, m, f, e->message.tls);
+	txn_forget_challenged(&s->txns);
 }
 
 /* ---- the other events */
@@ -579,7 +597,7 @@ static void on_tick(struct sbc *s)
 static void on_settings(struct sbc *s, const struct settings *settings)
 {
 	/* Without memory for it the old configuration stays in force; the shell sees that it is still used. */
-	if (peers_apply(s, settings) != OK)
+	if (auth_apply(s, settings) != OK || peers_apply(s, settings) != OK)
 		return;
 	s->settings = settings;
 	txn_set_timers(&s->txns, &settings->timers);
@@ -690,7 +708,7 @@ bool sbc_uses_settings(const struct sbc *s, const struct settings *settings)
 {
 	CHECK(s);
 	if (s->settings == settings || s->peers.settings == settings ||
-	    txn_uses_settings(&s->txns, settings))
+	    s->auth.settings == settings || txn_uses_settings(&s->txns, settings))
 		return true;
 	for (size_t i = 0; i < SBC_GENERATIONS_MAX; i++)
 		if (s->generations[i].calls && s->generations[i].settings == settings)

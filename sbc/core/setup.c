@@ -543,6 +543,26 @@ bool setup_on_relay(struct sbc *s, struct call *c, id_t64 ask, const struct even
 	return true;
 }
 
+/* The callee's side wants credentials: the same attempt, once more. False: it stays a refusal. */
+static bool authenticate(struct sbc *s, struct call *c, const struct msg *m)
+{
+	struct setup *u = c->setup;
+	id_t64 txn = auth_again(s, &(struct auth_again){.txn = u->txn,
+							.trunk = c->leg[1].trunk,
+							.settings = c->settings,
+							.answer = m,
+							.dialog = &c->leg[1].dialog,
+							.cseq = &u->cseq,
+							.owner = c->id});
+
+	if (txn == ID_NONE)
+		return false;
+	u->txn = txn;
+	u->stage = SETUP_TRYING;
+	u->heard = false;
+	return true;
+}
+
 void setup_on_response(struct sbc *s, struct call *c, const struct msg *m, const struct flow *f)
 {
 	struct setup *u = c->setup;
@@ -562,7 +582,7 @@ void setup_on_response(struct sbc *s, struct call *c, const struct msg *m, const
 		setup_on_ringing(s, c, m, f);
 	else if (m->status < 300)
 		setup_on_answer(s, c, m, f);
-	else {
+	else if (!authenticate(s, c, m)) {
 		u->refusal = m;
 		setup_failed(s, c, m->status, 0);
 		if (c->setup)

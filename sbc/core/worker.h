@@ -14,6 +14,7 @@
 #include "common/rng.h"
 #include "common/wheel.h"
 #include "sbc/core/alarm.h"
+#include "sbc/core/auth.h"
 #include "sbc/core/build.h"
 #include "sbc/core/hide.h"
 #include "sbc/core/msg.h"
@@ -95,6 +96,7 @@ struct sbc {
 	struct block_pool blocks;
 	struct wheel wheel;
 	struct peers peers;
+	struct auth auth;
 	struct generation generations[SBC_GENERATIONS_MAX];
 	struct worker_counts counts;
 	struct arena arena; /* of this turn */

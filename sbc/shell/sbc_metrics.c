@@ -31,6 +31,9 @@ enum family {
 	M_DURATION,
 	M_TRUNK_UP,
 	M_PEER_UP,
+	M_ENROLLED,
+	M_ENROL_FAILED,
+	M_CHALLENGES,
 	M_TRANSACTIONS,
 	M_TIMERS,
 	M_HANDSHAKES,
@@ -155,6 +158,25 @@ static const struct stats_family families[] = {
 		       .kind = STATS_GAUGE,
 		       .max_sets = 4096,
 		       .labels = {"trunk", "peer"}},
+	[M_ENROLLED] = {.name = "sallyport_trunk_registered",
+			.help = "1: we are registered at the trunk; only of trunks with `register`",
+			.kind = STATS_GAUGE,
+			.max_sets = 1024,
+			.labels = {"trunk"}},
+	[M_ENROL_FAILED] = {.name = "sallyport_registrations_failed_total",
+			    .help = "Registrations of ours at a trunk that came to nothing, by why",
+			    .kind = STATS_COUNTER,
+			    .max_sets = 4096,
+			    .labels = {"trunk", "reason"}},
+	[M_CHALLENGES] =
+		{.name = "sallyport_challenges_total",
+		 .help = "Challenges (401, 407) by trunks that we have credentials for, by what "
+			 "became of them: answered; refused, our answer was not taken; realm, "
+			 "not that of the trunk; not_the_peer, not from an address of the "
+			 "trunk; unknown, nothing that we can answer; internal",
+		 .kind = STATS_COUNTER,
+		 .max_sets = 4096,
+		 .labels = {"trunk", "result"}},
 	[M_TRANSACTIONS] = {.name = "sallyport_transactions",
 			    .help = "SIP transactions now",
 			    .kind = STATS_GAUGE,
@@ -534,6 +556,45 @@ static void log_peer(struct log *l, const struct notice *n, bool up)
 	log_end(l);
 }
 
+static void log_enrol(struct log *l, const struct notice *n, const char *event, bool bad)
+{
+	const struct settings *s = n->settings;
+	log_start(l, bad ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, event, STR_NONE, n->wall_ms);
+	log_str(l, "trunk", trunk_name(s, n->trunk));
+	if (s && n->trunk < s->trunk_count && n->peer < s->trunks[n->trunk].peer_count)
+		log_str(l, "peer", s->trunks[n->trunk].peers[n->peer].uri);
+	if (n->status)
+		log_u64(l, "status", n->status);
+	if (n->why.len > 0)
+		log_str(l, "reason", n->why);
+	if (n->seconds)
+		log_u64(l, bad ? "again_s" : "expires_s", n->seconds);
+	log_end(l);
+}
+
+/* Never what was asked or answered: the trunk, the request and what became of it. */
+static void note_challenge(struct sbc_metrics *m, const struct notice *n)
+{
+	struct str v[] = {trunk_name(n->settings, n->trunk), n->why};
+	bool answered = str_eq(n->why, STR("answered"));
+	++*stats_get(&m->stats, M_CHALLENGES, v);
+	log_start(m->log, answered ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "challenged", n->call,
+		  n->wall_ms);
+	log_str(m->log, "trunk", v[0]);
+	log_addr(m->log, "peer", &n->source);
+	log_str(m->log, "method", n->method);
+	log_u64(m->log, "status", n->status);
+	log_str(m->log, "result", n->why);
+	log_end(m->log);
+}
+
+static void note_enrol_failed(struct sbc_metrics *m, const struct notice *n)
+{
+	struct str v[] = {trunk_name(n->settings, n->trunk), n->why};
+	++*stats_get(&m->stats, M_ENROL_FAILED, v);
+	log_enrol(m->log, n, "registration_failed", true);
+}
+
 static void log_drop(struct log *l, const struct notice *n)
 {
 	log_start(l, LOG_LEVEL_INFO, "dropped", n->call, n->wall_ms);
@@ -578,6 +639,10 @@ void sbc_metrics_notice(struct sbc_metrics *m, const struct notice *n)
 		break;
 	case NOTICE_PEER_UP: log_peer(m->log, n, true); break;
 	case NOTICE_PEER_DOWN: log_peer(m->log, n, false); break;
+	case NOTICE_CHALLENGED: note_challenge(m, n); break;
+	case NOTICE_ENROLLED: log_enrol(m->log, n, "registered", false); break;
+	case NOTICE_ENROL_FAILED: note_enrol_failed(m, n); break;
+	case NOTICE_ENROL_ENDED: log_enrol(m->log, n, "unregistered", false); break;
 	case NOTICE_COUNT: break;
 	}
 }
