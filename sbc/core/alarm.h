@@ -6,7 +6,14 @@
 
 #include "common/wheel.h"
 
-enum alarm_kind { ALARM_SETUP, ALARM_EXCHANGE, ALARM_OWN, ALARM_PEER, ALARM_KIND_COUNT };
+enum alarm_kind {
+	ALARM_SETUP,
+	ALARM_PRACK,
+	ALARM_EXCHANGE,
+	ALARM_OWN,
+	ALARM_PEER,
+	ALARM_KIND_COUNT
+};
 struct alarm {
 	struct timer timer;
 	uint8_t kind; /* enum alarm_kind */

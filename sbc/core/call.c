@@ -2,6 +2,7 @@
 
 #include "sbc/core/exchange.h"
 #include "sbc/core/in_dialog.h"
+#include "sbc/core/late_offer.h"
 #include "sbc/core/own.h"
 #include "sbc/core/rules.h"
 #include "sbc/core/setup.h"
@@ -365,7 +366,7 @@ void call_on_relay(struct sbc *s, struct call *c, id_t64 ask, const struct event
 	}
 	if (what == ASK_RESTORE || (c->setup && setup_on_relay(s, c, ask, e)))
 		return;
-	if (in_dialog_on_relay(s, c, ask, e))
+	if (in_dialog_on_relay(s, c, ask, e) || late_offer_on_relay(s, c, ask, e))
 		return;
 	struct flow none = {.listener = SETTINGS_NO_INDEX};
 	worker_dropped(s, &none, NOTICE_DROP_STALE);

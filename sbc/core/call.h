@@ -28,6 +28,7 @@
 #include "sbc/core/leg.h"
 #include "sbc/core/media.h"
 #include "sbc/core/offer.h"
+#include "sbc/core/prack.h"
 #include "sbc/core/sbc.h"
 #include "sbc/core/txn.h"
 
@@ -91,9 +92,11 @@ struct call {
 	uint8_t state;   /* enum call_state */
 	uint8_t exchange_count, own_count;
 	uint8_t relay_asks; /* questions about media that the relay has not answered yet */
-	uint32_t rseq;  /* of the winner's last reliable 18x: its PRACK may come after the 200 */
+	struct prack_server
+		told;   /* the winner's last reliable 18x: its PRACK may come after the 200 */
 	uint8_t winner; /* serial of the fork that answered */
 	bool delete_asked;
+	bool wrote_offer; /* the callee's session began with an offer of ours (trunks.X.initial_offer) */
 	struct leg leg[2];
 	struct offer offer[2]; /* of each leg */
 	struct media media;
@@ -103,8 +106,10 @@ struct call {
 	uint64_t linger_until_ms;
 	struct str agreed[2]; /* the SDP of each side that is in force; the first by `agreed_by` */
 	uint8_t agreed_by;
-	id_t64 ack_ask;   /* the answer to a late offer is with the relay: then comes the ACK */
-	uint8_t ack_side; /* who waits for that ACK */
+	id_t64 ack_ask;    /* the answer to a late offer is with the relay: then comes the ACK */
+	uint8_t ack_side;  /* who waits for that ACK */
+	uint8_t late_step; /* late_offer.c: what `late_ask` asks of the relay */
+	id_t64 late_ask;
 	struct call_record record;
 };
 

@@ -321,9 +321,9 @@ static void end_setup(struct sbc *s, struct call *c, const struct call_ending *w
 	setup_attempt_ended(s, c, why->status, 0);
 	if (u->stage == SETUP_ANSWERING) {
 		if (!why->told[1])
-			send_bye(s, c, 1, fork_dialog(c, u->held_fork, 1), why->reason_lines[1]);
+			send_bye(s, c, 1, fork_dialog(c, u->answered, 1), why->reason_lines[1]);
 		/* Its 2xx may come again; the call answers that as long as it lingers. */
-		struct fork *k = u->held_fork;
+		struct fork *k = u->answered;
 		if (k) {
 			leg_dialog_free(&s->blocks, &c->leg[1].dialog);
 			c->leg[1].dialog = k->dialog[1];

@@ -79,16 +79,17 @@ void exchange_refuse(struct sbc *s, struct call *c, struct exchange *x, uint16_t
 
 /* ---- passing a request on */
 
-/* RFC 3262 §7.2: the sequence number is the same on both sides, the INVITE's CSeq is not. */
-static bool write_rack(struct sbc *s, const struct call *c, const struct msg *m)
+/* RFC 3262 §7.2, in the numbers of the other side. */
+static void write_rack(struct sbc *s, const struct call *c, uint32_t rseq)
 {
-	struct hdr_rack rack;
-
-	if (hdr_rack_parse(msg_value(m, HDR_RACK), &rack) != OK)
-		return false;
-	buf_printf(&s->lines, "RAck: %u %u INVITE\r\n", rack.rseq,
+	buf_printf(&s->lines, "RAck: %u %u INVITE\r\n", rseq,
 		   c->setup ? c->setup->cseq : c->leg[1].invite.cseq);
-	return true;
+}
+
+/* An offer in a PRACK that ended here goes on by itself. */
+static bool becomes_update(const struct exchange *x)
+{
+	return x->method == METHOD_PRACK && x->rack == 0;
 }
 
 /*
@@ -112,26 +113,27 @@ void exchange_pass(struct sbc *s, struct call *c, struct exchange *x, const stru
 	char contact[512];
 	struct buf contact_buf;
 	bool own_body = exchange_has_own_body(x->method, m);
+	bool refreshes = exchange_refreshes(x->method) || becomes_update(x);
 
 	buf_init(&contact_buf, contact, sizeof(contact));
 	buf_reset(&s->lines);
-	if (exchange_refreshes(x->method))
-		setup_write_abilities(s, m, x->method == METHOD_INVITE);
-	bool ok = x->method != METHOD_PRACK || write_rack(s, c, m);
-	ok = ok && call_carry(s, c, to, m, own_body) == OK;
+	if (refreshes) /* no 100rel: the 18x of a re-INVITE end here */
+		setup_write_abilities(s, m);
+	if (x->rack)
+		write_rack(s, c, x->rack);
+	bool ok = call_carry(s, c, to, m, own_body) == OK;
 	x->cseq = dialog_next_cseq(d);
 	struct str type = m->content_type, body = m->body;
 	if (!own_body)
 		body = call_body(s, c, m, sdp, &type);
 	int hops = m->max_forwards;
 	struct build_request r = {
-		.method = m->method_text,
+		.method = becomes_update(x) ? STR("UPDATE") : m->method_text,
 		.cseq = x->cseq,
 		.max_forwards = (uint8_t)(hops < 0   ? 70
 					  : hops > 0 ? hops - 1
 						     : 0),
-		.contact = exchange_refreshes(x->method) ? call_contact(c, to, &contact_buf)
-							 : STR_NONE,
+		.contact = refreshes ? call_contact(c, to, &contact_buf) : STR_NONE,
 		.headers = buf_view(&s->lines),
 		.content_type = type,
 		.body = body,
@@ -177,8 +179,10 @@ static bool take_offer(struct sbc *s, struct call *c, const struct pair *p, cons
 		offer_check(pair_offer(c, p, p->side), prack ? OFFER_GOT_PRACK : OFFER_GOT_REQUEST);
 
 	/* What may not be sent on now may not be taken. */
-	if (mean == OFFER_NEW && offer_check(pair_offer(c, p, 1 - p->side),
-					     prack ? OFFER_SENT_PRACK : OFFER_SENT_REQUEST) != mean)
+	bool goes_as_prack = prack && p->fork && p->fork->owed;
+	if (mean == OFFER_NEW &&
+	    offer_check(pair_offer(c, p, 1 - p->side),
+			goes_as_prack ? OFFER_SENT_PRACK : OFFER_SENT_REQUEST) != mean)
 		mean = OFFER_GLARE;
 	switch (mean) {
 	case OFFER_NEW:
@@ -214,6 +218,10 @@ static struct exchange *exchange_new(struct sbc *s, struct call *c, const struct
 			       .method = (uint8_t)m->method,
 			       .fork = p->serial,
 			       .flow = *f};
+	if (m->method == METHOD_PRACK && p->fork) {
+		x->rack = p->fork->owed;
+		p->fork->owed = 0;
+	}
 	list_add_tail(&c->exchanges, &x->node);
 	timer_init(&x->alarm.timer);
 	if (asker_serve(s, &x->asker, c->settings, m, f, id) != OK) {
@@ -230,7 +238,7 @@ static void pass_offer(struct sbc *s, struct call *c, struct exchange *x, const 
 	bool prack = x->method == METHOD_PRACK;
 
 	offer_step(pair_offer(c, p, p->side), prack ? OFFER_GOT_PRACK : OFFER_GOT_REQUEST);
-	offer_step(pair_offer(c, p, 1 - p->side), prack ? OFFER_SENT_PRACK : OFFER_SENT_REQUEST);
+	offer_step(pair_offer(c, p, 1 - p->side), x->rack ? OFFER_SENT_PRACK : OFFER_SENT_REQUEST);
 	x->offered = sdp->mean == OFFER_NEW;
 	if (!c->media.anchored) {
 		struct str face = call_face(s, c, 1 - p->side, sdp->text);

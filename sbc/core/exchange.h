@@ -31,6 +31,7 @@ struct exchange {
 	struct asker asker;
 	id_t64 ask, txn;
 	uint32_t cseq;         /* of the INVITE that we sent on */
+	uint32_t rack;         /* of a PRACK: what it acknowledges there; 0: it ended here */
 	uint8_t stage;         /* enum exchange_stage */
 	uint8_t from;          /* the side that asks */
 	uint8_t method;        /* enum method */

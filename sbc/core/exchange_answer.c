@@ -22,7 +22,7 @@ static void pass_answer(struct sbc *s, struct call *c, struct exchange *x, const
 	buf_init(&contact_buf, contact, sizeof(contact));
 	buf_reset(&s->lines);
 	if (accepted && (exchange_refreshes(x->method) || x->method == METHOD_OPTIONS))
-		setup_write_abilities(s, m, false);
+		setup_write_abilities(s, m);
 	if (call_carry(s, c, x->from, m, own_body) != OK)
 		buf_reset(&s->lines);
 	struct str type = m->content_type, body = m->body;

@@ -2,6 +2,7 @@
 
 #include "sbc/core/call_media.h"
 #include "sbc/core/exchange.h"
+#include "sbc/core/late_offer.h"
 #include "sbc/core/own.h"
 #include "sbc/core/pair.h"
 #include "sbc/core/reply.h"
@@ -54,25 +55,31 @@ static void on_straggler(struct sbc *s, struct call *c, const struct pair *p, co
 	}
 }
 
-static bool prack_matches(const struct call *c, const struct pair *p, const struct msg *m,
-			  uint16_t *status)
+/*
+ * Each side is reliable by itself (setup_ringing.c): a PRACK ends here, unless its SDP is for the other side. An answer goes
+ * on in the PRACK that the other side waits for, an offer in an UPDATE.
+ */
+static void on_prack(struct sbc *s, struct call *c, const struct pair *p, const struct msg *m,
+		     const struct flow *f)
 {
-	struct hdr_rack rack;
+	const struct fork *k = p->fork;
+	uint16_t status = p->side == 0 ? setup_take_prack(c, p->fork, m) : 481;
+	bool goes_on = call_sdp_of(m).len > 0 || (k && k->owed);
 
-	*status = 400;
-	if (hdr_rack_parse(msg_value(m, HDR_RACK), &rack) != OK)
-		return false;
-	*status = 481;
-	uint32_t rseq = p->fork ? p->fork->rseq : c->rseq;
-	return p->side == 0 && rack.method == METHOD_INVITE && rseq && rack.rseq == rseq &&
-	       !c->leg[0].invite.ours && rack.cseq == c->leg[0].invite.cseq;
+	if (status == 200 && goes_on && k && !k->owed && !k->updates)
+		reply_now(s, c, m, f, 488, STR_NONE); /* acknowledged for all that */
+	else if (status == 200 && goes_on)
+		exchange_begin(s, c, p, m, f);
+	else
+		reply_now(s, c, m, f, status, STR_NONE);
+	if (status == 200)
+		setup_acknowledged(s, c, p->serial);
 }
 
 void in_dialog_on_request(struct sbc *s, struct call *c, const struct msg *m, const struct flow *f,
 			  const struct tls_facts *tls)
 {
 	struct pair p;
-	uint16_t status;
 
 	if (!pair_of_message(c, m, &p)) {
 		worker_reply(s, m, f, 481, STR_NONE, STR_NONE);
@@ -104,8 +111,8 @@ void in_dialog_on_request(struct sbc *s, struct call *c, const struct msg *m, co
 	}
 	if (m->method == METHOD_BYE)
 		on_bye(s, c, &p, m, f);
-	else if (m->method == METHOD_PRACK && !prack_matches(c, &p, m, &status))
-		reply_now(s, c, m, f, status, STR_NONE);
+	else if (m->method == METHOD_PRACK)
+		on_prack(s, c, &p, m, f);
 	else
 		exchange_begin(s, c, &p, m, f);
 }
@@ -172,6 +179,8 @@ void in_dialog_on_ack(struct sbc *s, struct call *c, const struct msg *m, const 
 	const struct leg_invite *other = &c->leg[1 - p.side].invite;
 	if (c->state == CALL_CONFIRMED && other->ours && other->wants_ack)
 		take_late_answer(s, c, p.side, m, f);
+	else if (c->state == CALL_CONFIRMED && p.side == 0 && c->wrote_offer)
+		late_offer_on_ack(s, c, m, f);
 	call_after_ack(s, c, p.side);
 	own_look(s, c);
 }

@@ -2,6 +2,7 @@
 
 #include "sbc/core/auth.h"
 #include "sbc/core/call_media.h"
+#include "sbc/core/late_offer.h"
 #include "sbc/core/setup.h"
 
 /* ---- life */
@@ -49,13 +50,11 @@ void own_free_all(struct sbc *s, struct call *c)
 
 static void tell(struct sbc *s, struct call *c, const struct own_outcome *x)
 {
-	(void)s;
-	(void)c;
 	switch (x->what) {
 	case OWN_REFRESH:
-	case OWN_REPAIR:
 	case OWN_TRANSFER:
 	case OWN_WHAT_COUNT: break;
+	case OWN_REPAIR: late_offer_on_own(s, c, x); break;
 	}
 }
 
@@ -124,7 +123,7 @@ static void go(struct sbc *s, struct call *c, struct own *o)
 	buf_init(&contact_buf, contact, sizeof(contact));
 	buf_reset(&s->lines);
 	if (is_session(o->method))
-		setup_write_abilities(s, NULL, false);
+		setup_write_abilities(s, NULL);
 	buf_str(&s->lines, o->lines);
 	bool ok = call_carry(s, c, o->side, NULL, o->body.len > 0) == OK;
 	o->cseq = dialog_next_cseq(d);

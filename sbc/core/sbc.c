@@ -575,6 +575,7 @@ static void on_alarm(struct sbc *s, struct alarm *a)
 {
 	switch ((enum alarm_kind)a->kind) {
 	case ALARM_SETUP: setup_on_alarm(s, CONTAINER_OF(a, struct setup, alarm)); break;
+	case ALARM_PRACK: setup_on_prack_alarm(s, CONTAINER_OF(a, struct setup, prack)); break;
 	case ALARM_EXCHANGE: exchange_on_alarm(s, CONTAINER_OF(a, struct exchange, alarm)); break;
 	case ALARM_OWN: own_on_alarm(s, CONTAINER_OF(a, struct own, alarm)); break;
 	case ALARM_PEER: peers_on_alarm(s, a); break;

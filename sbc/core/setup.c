@@ -2,6 +2,7 @@
 
 #include "policy/route.h"
 #include "sbc/core/call_media.h"
+#include "sbc/core/late_offer.h"
 #include "sbc/core/rules.h"
 #include "sbc/core/uri.h"
 
@@ -14,10 +15,10 @@ void setup_free(struct sbc *s, struct setup **setup)
 
 	*setup = NULL;
 	worker_stop_alarm(s, &u->alarm);
+	worker_stop_alarm(s, &u->prack);
 	fork_free_all(s, u);
 	block_str_free(&s->blocks, &u->invite);
 	block_str_free(&s->blocks, &u->offer);
-	block_str_free(&s->blocks, &u->held);
 	id_t64 id = u->id;
 	pool_free(&s->setups, id);
 }
@@ -140,7 +141,7 @@ static enum err start_dialog(struct sbc *s, struct call *c, const struct msg *in
 }
 
 /* What we can do and the other side can do too: nothing is promised on its behalf. */
-void setup_write_abilities(struct sbc *s, const struct msg *m, bool supported)
+void setup_write_abilities(struct sbc *s, const struct msg *m)
 {
 	uint32_t methods = worker_abilities.methods;
 
@@ -155,15 +156,37 @@ void setup_write_abilities(struct sbc *s, const struct msg *m, bool supported)
 	buf_lit(&s->lines, "Allow: ");
 	refuse_write_allow(&s->lines, methods);
 	buf_lit(&s->lines, "\r\n");
-	if (supported && m &&
-	    (msg_has_token(m, HDR_SUPPORTED, STR("100rel")) ||
-	     msg_has_token(m, HDR_REQUIRE, STR("100rel"))))
-		buf_lit(&s->lines, "Supported: 100rel\r\n");
+}
+
+/* Reliable 18x: those with an offer want an answer soon, which a caller without 100rel has only for the 200. */
+static void write_reliable(struct sbc *s, const struct call *c, bool has_sdp)
+{
+	const struct setup *u = c->setup;
+
+	if (!has_sdp && !u->rel100 && u->late != SETUP_LATE_KEPT)
+		return;
+	switch (trunk_of(c)->habits.reliable) {
+	case RELIABLE_SUPPORTED: buf_lit(&s->lines, "Supported: 100rel\r\n"); break;
+	case RELIABLE_REQUIRE: buf_lit(&s->lines, "Require: 100rel\r\n"); break;
+	case RELIABLE_OFF:
+	case RELIABLE_POLICY_COUNT: break;
+	}
+}
+
+struct str setup_offer(const struct setup *u)
+{
+	return u->has_offer ? (struct str){u->invite.p + u->body_at, u->body_len} : STR_NONE;
+}
+
+/* Does the INVITE to the callee carry an offer? */
+static bool begins_with_offer(const struct setup *u)
+{
+	return u->late == SETUP_LATE_WROTE || (u->has_offer && u->late != SETUP_LATE_KEPT);
 }
 
 static struct str offer_for(struct sbc *s, struct call *c, const struct msg *invite)
 {
-	if (!c->setup->has_offer)
+	if (!begins_with_offer(c->setup))
 		return STR_NONE;
 	return call_face(s, c, 1, c->media.anchored ? c->setup->offer : call_sdp_of(invite));
 }
@@ -210,15 +233,14 @@ static bool send_invite(struct sbc *s, struct call *c, const struct candidate *t
 	if (msg_index(&s->held, u->invite, 0) != OK || start_dialog(s, c, &s->held) != OK)
 		return false;
 	buf_reset(&s->lines);
-	setup_write_abilities(s, &s->held, true);
-	if (msg_has_token(&s->held, HDR_REQUIRE, STR("100rel")))
-		buf_lit(&s->lines, "Require: 100rel\r\n");
+	setup_write_abilities(s, &s->held);
+	write_reliable(s, c, begins_with_offer(u));
 	if (msg_has_token(&s->held, HDR_REQUIRE, STR("siprec")))
 		buf_lit(&s->lines, "Require: siprec\r\n");
 	if (call_carry(s, c, 1, &s->held, false) != OK)
 		return false;
 	struct str sdp = offer_for(s, c, &s->held);
-	if (u->has_offer && sdp.len == 0)
+	if (begins_with_offer(u) && sdp.len == 0)
 		return false;
 	struct str type, body = call_body(s, c, &s->held, sdp, &type);
 	buf_init(&contact_buf, contact, sizeof(contact));
@@ -328,7 +350,8 @@ static bool offer_media(struct sbc *s, struct call *c, bool *out_failed)
 	*out_failed = false;
 	forget_session(s, c);
 	c->media.anchored = set->realms[in].anchor_media || set->realms[out].anchor_media;
-	if (!u->has_offer || !c->media.anchored)
+	u->late = (uint8_t)late_offer_choose(c);
+	if (!begins_with_offer(u) || !c->media.anchored)
 		return true;
 	/* The relay is asked before an address is known: any listener of the realm stands for it. */
 	for (size_t i = 0; i < set->listener_count; i++)
@@ -341,7 +364,7 @@ static bool offer_media(struct sbc *s, struct call *c, bool *out_failed)
 		}
 	u->stage = SETUP_OFFERING;
 	*out_failed = true;
-	sdp.text = (struct str){u->invite.p + u->body_at, u->body_len};
+	sdp.text = u->late == SETUP_LATE_WROTE ? late_offer_write(s, c) : setup_offer(u);
 	if (sdp_parse(sdp.text, &s->arena, &sdp.parsed) != OK)
 		return false;
 	u->ask = call_ask_media(s, c, &sdp);
@@ -477,15 +500,14 @@ void setup_failed(struct sbc *s, struct call *c, uint16_t status, unsigned cause
 		call_orphan(s, u->txn);
 	u->txn = ID_NONE;
 	u->ask = ID_NONE;
+	worker_stop_alarm(s, &u->prack);
 	fork_free_all(s, u);
-	block_str_free(&s->blocks, &u->held);
-	u->held_fork = NULL;
-	bool again = route_is_retried(route, cause ? cause : status);
-	if (again && tries_next_address(cause, status) && u->candidate_next < u->candidate_count) {
+	/* The other addresses of one name are the same peer (RFC 3263 §4.3): on_failure has no say in them. */
+	if (tries_next_address(cause, status) && u->candidate_next < u->candidate_count) {
 		go_on(s, c);
 		return;
 	}
-	if (!again) {
+	if (!route_is_retried(route, cause ? cause : status)) {
 		give_up(s, c);
 		return;
 	}
@@ -533,14 +555,19 @@ bool setup_on_relay(struct sbc *s, struct call *c, id_t64 ask, const struct even
 {
 	struct setup *u = c->setup;
 
-	if (u->ask != ask)
-		return false;
-	u->ask = ID_NONE;
-	if (u->stage == SETUP_OFFERING)
+	if (u->ask == ask && u->stage == SETUP_OFFERING) {
+		u->ask = ID_NONE;
 		on_offer(s, c, e);
-	else
-		setup_on_answer_media(s, c, e);
-	return true;
+		return true;
+	}
+	list_each (n, &u->forks) {
+		struct fork *k = LIST_OBJECT(n, struct fork, node);
+		if (k->ask != ask)
+			continue;
+		setup_on_fork_media(s, c, k, e);
+		return true;
+	}
+	return false;
 }
 
 /* The callee's side wants credentials: the same attempt, once more. False: it stays a refusal. */
@@ -628,6 +655,9 @@ void setup_refuse_at_once(struct sbc *s, const struct msg *m, const struct flow 
 		buf_reset(&s->lines);
 	if (v->status == 503)
 		buf_lit(&s->lines, "Retry-After: 10\r\n");
+	if (str_eq(v->rule, STR("reliable")))
+		buf_z(&s->lines,
+		      v->status == 420 ? "Unsupported: 100rel\r\n" : "Require: 100rel\r\n");
 	worker_refused(s, s->settings, f, m, trunk, v);
 	if (v->outcome == VERDICT_REJECT) {
 		if (is_short_of_transactions(s) ||
@@ -676,6 +706,31 @@ static void set_texts(struct sbc *s, struct call *c, const struct msg *m,
 	(void)e;
 }
 
+/* Seconds; what else may stand there is of no use to anyone. */
+static bool is_timestamp(struct str s)
+{
+	enum { STAMP_MAX = 32 };
+
+	for (size_t i = 0; i < s.len; i++)
+		if (s.p[i] != '.' && (s.p[i] < '0' || s.p[i] > '9'))
+			return false;
+	return s.len > 0 && s.len <= STAMP_MAX;
+}
+
+/* At once, so that the caller stops repeating; its Timestamp tells it how far we are (RFC 3261 §8.2.6.1). */
+static void answer_trying(struct sbc *s, const struct setup *u, const struct msg *m)
+{
+	struct str stamp = msg_value(m, HDR_TIMESTAMP);
+	struct build_response r = {.status = 100};
+
+	if (is_timestamp(stamp)) {
+		buf_reset(&s->lines);
+		buf_printf(&s->lines, "Timestamp: %.*s\r\n", STR_ARG(stamp));
+		r.headers = buf_view(&s->lines);
+	}
+	asker_respond(s, &u->asker, &r);
+}
+
 /* Opens the caller's side. ERR_BAD: no dialog can be made of this INVITE; else a limit of ours. Nothing is left then. */
 static enum err open_caller(struct sbc *s, struct call *c, const struct msg *m,
 			    const struct flow *f)
@@ -706,7 +761,7 @@ static enum err open_caller(struct sbc *s, struct call *c, const struct msg *m,
 		txn_abandon(&s->txns, u->asker.txn);
 		return ERR_NOMEM;
 	}
-	asker_answer(s, &u->asker, 100, STR_NONE, STR_NONE);
+	answer_trying(s, u, m);
 	return OK;
 }
 
@@ -751,6 +806,43 @@ static struct verdict find_targets(struct sbc *s, struct call *c, const struct f
 	return v;
 }
 
+/* What the caller can do, as far as its trunk's habits let it. */
+static void note_abilities(struct setup *u, const struct msg *m, const struct settings *set,
+			   uint16_t trunk)
+{
+	enum reliable_policy p =
+		trunk < set->trunk_count ? set->trunks[trunk].habits.reliable : RELIABLE_SUPPORTED;
+	bool requires = msg_has_token(m, HDR_REQUIRE, STR("100rel"));
+
+	u->rel100 =
+		p != RELIABLE_OFF && (requires || msg_has_token(m, HDR_SUPPORTED, STR("100rel")));
+	u->needs100 = u->rel100 && (requires || p == RELIABLE_REQUIRE);
+	u->reads199 = msg_has_token(m, HDR_SUPPORTED, STR("199"));
+}
+
+/* Before anything is made of it. */
+static struct verdict judge_invite(const struct settings *set, const struct msg *m,
+				   const struct flow *f, const struct uri *uri, uint16_t trunk)
+{
+	struct verdict v = {.outcome = VERDICT_ALLOW};
+	enum reliable_policy p =
+		trunk < set->trunk_count ? set->trunks[trunk].habits.reliable : RELIABLE_SUPPORTED;
+	bool requires = msg_has_token(m, HDR_REQUIRE, STR("100rel"));
+
+	if (uri->scheme == URI_SIPS &&
+	    !transport_is_secure(f->transport)) { /* RFC 5630 §3.1, §5.3 */
+		v = verdict_of(VERDICT_STAGE_PARSE, 480, STR_NONE, STR("sips_transport"));
+		v.warn_code = 380;
+		v.warn_text = STR("SIPS Not Allowed");
+	} else if (p == RELIABLE_OFF && requires) {
+		v = verdict_of(VERDICT_STAGE_PARSE, 420, STR_NONE, STR("reliable"));
+	} else if (p == RELIABLE_REQUIRE && !requires &&
+		   !msg_has_token(m, HDR_SUPPORTED, STR("100rel"))) {
+		v = verdict_of(VERDICT_STAGE_PARSE, 421, STR_NONE, STR("reliable"));
+	}
+	return v;
+}
+
 void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 		 const struct tls_facts *tls, uint16_t trunk)
 {
@@ -773,6 +865,11 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 		setup_refuse_at_once(s, m, f, tls, trunk, &v);
 		return;
 	}
+	struct verdict first = judge_invite(s->settings, m, f, &uri, trunk);
+	if (first.outcome != VERDICT_ALLOW) {
+		setup_refuse_at_once(s, m, f, tls, trunk, &first);
+		return;
+	}
 	struct call *c =
 		s->draining || is_short_of_transactions(s) ? NULL : call_new(s, s->settings);
 	struct setup *u = c ? pool_new(&s->setups, &setup_id) : NULL;
@@ -782,6 +879,7 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 		u->call = c;
 		list_init(&u->forks);
 		timer_init(&u->alarm.timer);
+		timer_init(&u->prack.timer);
 	}
 	enum err e = c && u ? open_caller(s, c, m, f) : ERR_FULL;
 	if (e != OK) {
@@ -802,8 +900,7 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 	set_texts(s, c, m, tls, buf_view(&number));
 	u->flow = *f;
 	u->sips = uri.scheme == URI_SIPS;
-	u->rel100 = msg_has_token(m, HDR_SUPPORTED, STR("100rel")) ||
-		    msg_has_token(m, HDR_REQUIRE, STR("100rel"));
+	note_abilities(u, m, c->settings, trunk);
 	u->has_offer = u->body_len > 0;
 	c->media.face[0].sdp.labels = c->media.face[1].sdp.labels =
 		msg_has_token(m, HDR_REQUIRE, STR("siprec"));

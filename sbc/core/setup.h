@@ -13,6 +13,7 @@
 #define SALLYPORT_SETUP_H
 
 #include "sbc/core/call.h"
+#include "sbc/core/fork.h"
 #include "sbc/core/hunt.h"
 #include "sbc/core/worker.h"
 
@@ -25,20 +26,13 @@ enum setup_stage {
 	SETUP_STAGE_COUNT
 };
 
-/* An early dialog: one To tag of the callee's side, one To tag of ours towards the caller. */
-struct fork {
-	struct list node;
-	uint8_t serial;
-	struct dialog dialog[2]; /* [0] only if `own`: else the call's own */
-	bool own;
-	struct offer offer[2]; /* of each leg, as this dialog sees it */
-	uint64_t sdp_hash;     /* of the SDP that came */
-	struct str raw;        /* it; then what became of it, as A has it */
-	struct str sdp;
-	uint32_t rseq; /* of the latest reliable 18x; 0: none */
+/* Where the first offer comes from, if not from where the caller has it (trunks.X.initial_offer). */
+enum setup_late {
+	SETUP_LATE_NOT,
+	SETUP_LATE_WROTE, /* the caller has none: we wrote one for the callee, whose answer is the caller's offer */
+	SETUP_LATE_KEPT, /* the caller's is kept from the callee, whose offer is met with it */
+	SETUP_LATE_COUNT
 };
-
-enum { SETUP_FORKS_MAX = 12 };
 
 struct setup {
 	id_t64 id;
@@ -54,6 +48,9 @@ struct setup {
 	uint8_t stage, tries;
 	bool sips, has_offer;
 	bool rel100;               /* the caller can PRACK */
+	bool needs100;             /* and wants nothing but reliable 18x */
+	bool reads199;             /* RFC 6228 */
+	uint8_t late;              /* enum setup_late, of this attempt */
 	const struct msg *refusal; /* the answer that is being judged; NULL: none */
 	bool heard;                /* the peer has said something */
 	bool tag_given;            /* a fork has the To tag that the call began with */
@@ -64,9 +61,9 @@ struct setup {
 	uint32_t cseq;
 	struct list forks;
 	uint8_t fork_count;
-	struct str held;        /* B's answer whose SDP is with the relay */
-	struct fork *held_fork; /* NULL: none yet */
-	struct alarm alarm;
+	struct fork *answered; /* NULL: none yet */
+	uint8_t media_fork;    /* serial of the one whose SDP the relay has heard last */
+	struct alarm alarm, prack;
 	bool alarm_is_c;
 };
 
@@ -90,16 +87,50 @@ void setup_failed(struct sbc *s, struct call *c, uint16_t status, unsigned cause
 /* Tells that the INVITE under way, if there is one, has come to this end: each attempt ends once. */
 void setup_attempt_ended(struct sbc *s, struct call *c, uint16_t status, unsigned cause);
 
-/* Allow and Supported lines: what we do, and the sender of m does. */
-void setup_write_abilities(struct sbc *s, const struct msg *m, bool supported);
+/* The Allow line: what we do, and the sender of m does. */
+void setup_write_abilities(struct sbc *s, const struct msg *m);
+
+/* The caller's offer; empty: it made none. View into the kept INVITE. */
+struct str setup_offer(const struct setup *u);
+
+/* ---- setup_ringing.c */
+
+void setup_on_ringing(struct sbc *s, struct call *c, const struct msg *m, const struct flow *f);
+/* PRACK to the callee; `sdp`: the answer to the offer in what it acknowledges. */
+void setup_send_prack(struct sbc *s, struct call *c, struct fork *k, uint32_t rseq, struct str sdp);
+/* An 18x of fork k (NULL: of none) goes on to the caller, reliably if it is to be. */
+void setup_pass_ringing(struct sbc *s, struct call *c, struct fork *k, const struct msg *m,
+			struct str sdp);
+void setup_on_prack_alarm(struct sbc *s, struct setup *u);
+/* The caller's PRACK in that early dialog, NULL: in the established one. The status that it gets. */
+uint16_t setup_take_prack(struct call *c, struct fork *k, const struct msg *m);
+/* It got 200: what waited for it goes on. */
+void setup_acknowledged(struct sbc *s, struct call *c, uint8_t serial);
+
+enum sdp_next {
+	SDP_NONE,    /* nothing to do for the relay */
+	SDP_AGAIN,   /* what the caller has already: k->sdp */
+	SDP_ASKED,   /* the relay's answer will bring us back */
+	SDP_PLAIN,   /* no relay: s->text has it */
+	SDP_REFUSED, /* policy or the offer/answer rules say no: *out says why */
+};
+
+/* The SDP of a response in fork k. */
+enum sdp_next setup_take_sdp(struct sbc *s, struct call *c, struct fork *k, const struct msg *m,
+			     const struct flow *from, struct verdict *out);
+enum sdp_next setup_ask_again(struct sbc *s, struct call *c, struct fork *k,
+			      const struct flow *from, struct verdict *out);
+void setup_keep_face(struct sbc *s, struct call *c, struct fork *k, struct str sdp);
+void setup_hold(struct sbc *s, struct fork *k, const struct msg *m);
+void setup_refuse_sdp(struct sbc *s, struct call *c, const struct msg *m, const struct verdict *v);
 
 /* ---- setup_answer.c */
 
-void setup_on_ringing(struct sbc *s, struct call *c, const struct msg *m, const struct flow *f);
+/* A response to the caller's INVITE in the callee's words; rseq 0: not reliable. False: its transaction has gone. */
+bool setup_answer_caller(struct sbc *s, struct call *c, struct fork *f, const struct msg *m,
+			 struct str sdp, uint32_t rseq);
 void setup_on_answer(struct sbc *s, struct call *c, const struct msg *m, const struct flow *f);
-bool setup_on_answer_media(struct sbc *s, struct call *c, const struct event *e);
-/* The dialog of that side in this early dialog. */
-struct dialog *fork_dialog(struct call *c, struct fork *f, unsigned side);
-void fork_free_all(struct sbc *s, struct setup *u);
+void setup_on_fork_media(struct sbc *s, struct call *c, struct fork *k, const struct event *e);
+void setup_acknowledged_answer(struct sbc *s, struct call *c, struct fork *f);
 
 #endif

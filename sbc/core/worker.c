@@ -272,6 +272,17 @@ bool asker_respond(struct sbc *s, const struct asker *a, struct build_response *
 	return true;
 }
 
+void asker_repeat(struct sbc *s, const struct asker *a, uint16_t status, struct str bytes)
+{
+	struct txn_effects fx = {.count = 0};
+
+	if (bytes.len == 0 || txn_respond(&s->txns, a->txn, status, bytes, s->now_ms, &fx) != OK)
+		return;
+	for (size_t i = 0; i < fx.count; i++)
+		fx.list[i].again = true;
+	worker_emit(s, &fx);
+}
+
 bool asker_answer(struct sbc *s, const struct asker *a, uint16_t status, struct str reason,
 		  struct str tag)
 {

@@ -150,6 +150,8 @@ enum err asker_serve(struct sbc *s, struct asker *a, const struct settings *sett
 		     const struct msg *m, const struct flow *f, id_t64 owner) MUST_USE;
 /* Sends r (base is filled in here) and publishes a final one. False: the transaction has gone. */
 bool asker_respond(struct sbc *s, const struct asker *a, struct build_response *r);
+/* A provisional response once more, byte for byte. */
+void asker_repeat(struct sbc *s, const struct asker *a, uint16_t status, struct str bytes);
 /* The same without a body or header. `tag` may be empty for 100. */
 bool asker_answer(struct sbc *s, const struct asker *a, uint16_t status, struct str reason,
 		  struct str tag);
