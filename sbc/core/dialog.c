@@ -285,6 +285,28 @@ enum err dialog_on_response(struct dialog *d, const struct msg *response)
 	return e;
 }
 
+enum err dialog_on_notify(struct dialog *d, const struct msg *notify)
+{
+	CHECK(notify->is_request);
+	if (d->confirmed)
+		return OK;
+	struct scratch s;
+	struct str target, routes;
+	struct change c = {.given = 0};
+	enum err e = read_contact(notify, s.target, &target);
+	if (e == OK)
+		e = read_routes(notify, false, s.routes, &routes);
+	if (e != OK)
+		return e == ERR_NOTFOUND ? ERR_BAD : e;
+	change_to(&c, DIALOG_TARGET, target);
+	change_to(&c, DIALOG_ROUTES, routes);
+	change_to(&c, DIALOG_REMOTE_TAG, notify->from_tag);
+	e = apply(d, &c);
+	if (e == OK)
+		d->confirmed = true;
+	return e;
+}
+
 enum err dialog_copy(struct dialog *dst, const struct dialog *src)
 {
 	if (src->text_used > dst->text_cap)

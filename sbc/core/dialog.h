@@ -63,6 +63,8 @@ struct dialog_uac {
 enum err dialog_start_uac(struct dialog *d, const struct dialog_uac *p) MUST_USE;
 /* A 1xx with To tag or a 2xx came for our first request: remote tag, route set (Record-Route reversed), target. */
 enum err dialog_on_response(struct dialog *d, const struct msg *response) MUST_USE;
+/* The first NOTIFY of what we subscribed to makes the dialog too, before its 2xx or without it (RFC 6665 §4.4.1). */
+enum err dialog_on_notify(struct dialog *d, const struct msg *notify) MUST_USE;
 /* Another branch of a forked INVITE: dst (initialised, own block) becomes src as it is. */
 enum err dialog_copy(struct dialog *dst, const struct dialog *src) MUST_USE;
 

@@ -5,8 +5,10 @@
 #include "policy/identify.h"
 #include "sbc/core/exchange.h"
 #include "sbc/core/in_dialog.h"
+#include "sbc/core/outside.h"
 #include "sbc/core/own.h"
 #include "sbc/core/setup.h"
+#include "sbc/core/subscription.h"
 #include "sbc/core/worker.h"
 
 /* ---- life */
@@ -39,6 +41,26 @@ static enum err init_buffers(struct sbc *s)
 static uint8_t kind_byte(const struct sbc *s, enum owner_kind kind)
 {
 	return (uint8_t)((unsigned)s->worker << OWNER_BITS | (unsigned)kind);
+}
+
+/* What is no call: its own pools and memory, so that a flood of it takes nothing from calls (threats B8, B15). */
+static enum err init_outside(struct sbc *s, const struct limits *l)
+{
+	uint32_t calls = l->calls ? l->calls : 1;
+	uint32_t subscriptions = l->subscriptions ? l->subscriptions : calls;
+	struct siphash_key key;
+	enum err e = pool_init(&s->errands, sizeof(struct errand), calls / 2 + 64,
+			       kind_byte(s, OWNER_OUTSIDE));
+
+	if (e == OK)
+		e = pool_init(&s->subscriptions, sizeof(struct subscription), subscriptions,
+			      kind_byte(s, OWNER_SUBSCRIPTION));
+	rng_bytes(&s->rng, &key, sizeof(key));
+	if (e == OK)
+		e = tally_init(&s->subscribers, subscriptions, &key);
+	block_init(&s->outside_blocks,
+		   (size_t)subscriptions * 2048 + (size_t)calls * 2048 + 4 * (size_t)BLOCK_SLAB);
+	return e;
 }
 
 static enum err init_tables(struct sbc *s, const struct limits *l)
@@ -95,6 +117,8 @@ enum err sbc_new(struct sbc **out, const struct sbc_params *params)
 	if (e == OK)
 		e = auth_apply(s, params->settings);
 	if (e == OK)
+		e = init_outside(s, &params->settings->limits);
+	if (e == OK)
 		e = peers_apply(s, params->settings);
 	if (e != OK) {
 		sbc_free(&s);
@@ -119,6 +143,16 @@ void sbc_free(struct sbc **sbc)
 			call_free(s, &c);
 		pool_release(&s->calls);
 	}
+	if (s->errands.chunks) {
+		errand_free_all(s);
+		pool_release(&s->errands);
+	}
+	if (s->subscriptions.chunks) {
+		subscription_free_all(s);
+		pool_release(&s->subscriptions);
+	}
+	tally_release(&s->subscribers);
+	block_release(&s->outside_blocks);
 	if (s->setups.chunks)
 		pool_release(&s->setups);
 	if (s->exchanges.chunks)
@@ -178,6 +212,12 @@ static void on_report(struct sbc *s, const struct txn_effect *x, unsigned cause)
 		if (own)
 			own_on_report(s, own, x->txn, x->report);
 		break;
+	case OWNER_OUTSIDE: {
+		struct errand *errand = errand_find(s, x->owner);
+		if (errand)
+			outside_on_report(s, errand, x->txn, x->report, cause);
+		break;
+	}
 	case OWNER_PEER:
 		if (x->report == TXN_REPORT_TIMEOUT || x->report == TXN_REPORT_FAILED)
 			peers_on_silence(s, x->owner, x->txn);
@@ -188,8 +228,8 @@ static void on_report(struct sbc *s, const struct txn_effect *x, unsigned cause)
 	case OWNER_ASK:
 	case OWNER_TXN:
 	case OWNER_TRANSFER:
-	case OWNER_OUTSIDE:
 	case OWNER_BINDING:
+	case OWNER_SUBSCRIPTION:
 	case OWNER_ENROL:
 	case OWNER_KIND_COUNT: break;
 	}
@@ -253,6 +293,12 @@ static void on_response(struct sbc *s, const struct msg *m, const struct flow *f
 			own_on_response(s, o, t.txn, m, f);
 		break;
 	}
+	case OWNER_OUTSIDE: {
+		struct errand *e = errand_find(s, t.owner);
+		if (e)
+			outside_on_response(s, e, t.txn, m, f);
+		break;
+	}
 	case OWNER_PEER: peers_on_response(s, t.owner, t.txn, m); break;
 	case OWNER_ORPHAN: call_on_orphan(s, t.txn, m, f, false); break;
 	case OWNER_NONE:
@@ -260,8 +306,8 @@ static void on_response(struct sbc *s, const struct msg *m, const struct flow *f
 	case OWNER_ASK:
 	case OWNER_TXN:
 	case OWNER_TRANSFER:
-	case OWNER_OUTSIDE:
 	case OWNER_BINDING:
+	case OWNER_SUBSCRIPTION:
 	case OWNER_ENROL:
 	case OWNER_KIND_COUNT: break;
 	}
@@ -271,14 +317,15 @@ static void on_response(struct sbc *s, const struct msg *m, const struct flow *f
 static void refuse(struct sbc *s, const struct msg *m, const struct flow *f,
 		   const struct tls_facts *tls, uint16_t trunk, const struct verdict *v)
 {
+	const struct refuse_params can =
+		outside_abilities(s->settings, worker_realm_of(s->settings, f), trunk);
+
 	if (m->method == METHOD_INVITE && trunk != SETTINGS_NO_INDEX) {
 		setup_refuse_at_once(s, m, f, tls, trunk, v);
 		return;
 	}
 	buf_reset(&s->lines);
-	struct refuse_params abilities =
-		worker_abilities_in(s->settings, worker_realm_of(s->settings, f));
-	if (refuse_write_headers(&s->lines, v, m, &abilities) != OK)
+	if (refuse_write_headers(&s->lines, v, m, &can) != OK)
 		buf_reset(&s->lines);
 	if (v->outcome == VERDICT_REJECT)
 		worker_reply(s, m, f, v->status, v->reason, buf_view(&s->lines));
@@ -329,8 +376,10 @@ static void on_cancel(struct sbc *s, const struct msg *m, const struct flow *f,
 static void on_options(struct sbc *s, const struct msg *m, const struct flow *f)
 {
 	buf_reset(&s->lines);
-	if (s->draining) {
-		worker_reply(s, m, f, 503, STR_NONE, STR("Retry-After: 60\r\n"));
+	/* Whoever watches us is to send its calls elsewhere while we take none (never silence: that means dead). */
+	if (s->draining || s->live >= s->settings->limits.calls || !errand_has_room(s)) {
+		worker_reply(s, m, f, 503, STR_NONE,
+			     s->draining ? STR("Retry-After: 60\r\n") : STR("Retry-After: 10\r\n"));
 		return;
 	}
 	buf_lit(&s->lines, "Allow: ");
@@ -351,10 +400,11 @@ static void on_new_request(struct sbc *s, struct msg *m, const struct flow *f,
 	/* What is broken gets 400 whether or not we know its method (RFC 4475 §3.1.2). */
 	if (v.outcome == VERDICT_ALLOW && msg_full(m, &s->arena) != OK)
 		v = refuse_fault(m);
-	struct refuse_params abilities =
-		worker_abilities_in(s->settings, worker_realm_of(s->settings, f));
-	if (v.outcome == VERDICT_ALLOW)
-		v = refuse_request(m, &abilities);
+	if (v.outcome == VERDICT_ALLOW) {
+		const struct refuse_params can =
+			outside_abilities(s->settings, worker_realm_of(s->settings, f), trunk);
+		v = refuse_request(m, &can);
+	}
 	if (v.outcome == VERDICT_ALLOW && merged)
 		v = (struct verdict){.outcome = VERDICT_REJECT,
 				     .stage = VERDICT_STAGE_PARSE,
@@ -365,13 +415,25 @@ static void on_new_request(struct sbc *s, struct msg *m, const struct flow *f,
 		refuse(s, m, f, tls, trunk, &v);
 		return;
 	}
-	if (m->method == METHOD_OPTIONS) {
+	if (outside_is_ours(s->settings, m, trunk)) {
+		outside_begin(s, m, f, tls, trunk);
+	} else if (m->method == METHOD_OPTIONS) {
 		on_options(s, m, f);
 	} else if (m->method == METHOD_INVITE) {
 		setup_begin(s, m, f, tls, trunk);
 	} else { /* handled in dialogs only */
 		worker_reply(s, m, f, 481, STR_NONE, STR_NONE);
 	}
+}
+
+static struct subscription *subscription_of_tag(struct sbc *s, struct str tag)
+{
+	id_t64 id;
+
+	return tag.len && hide_read(&s->hide, HIDE_TAG, tag, &id) &&
+			       owner_kind(id) == OWNER_SUBSCRIPTION
+		       ? subscription_find(s, id)
+		       : NULL;
 }
 
 /* *out_reply: the tag is of an answer that left no state. */
@@ -403,6 +465,7 @@ static void on_request(struct sbc *s, struct msg *m, const struct flow *f,
 		return;
 	bool reply = false;
 	struct call *c = m->to_tag.len ? call_of_tag(s, m->to_tag, &reply) : NULL;
+	struct subscription *sub = c ? NULL : subscription_of_tag(s, m->to_tag);
 	if (m->method == METHOD_ACK) {
 		if (c)
 			in_dialog_on_ack(s, c, m, f, tls);
@@ -412,6 +475,8 @@ static void on_request(struct sbc *s, struct msg *m, const struct flow *f,
 		on_cancel(s, m, f, tls);
 	} else if (c) {
 		in_dialog_on_request(s, c, m, f, tls);
+	} else if (sub) {
+		subscription_on_request(s, sub, m, f, tls);
 	} else if (m->to_tag.len) {
 		on_unknown(s, m, f, tls);
 	} else {
@@ -557,6 +622,12 @@ static void on_resolved(struct sbc *s, const struct event *e)
 		peers_on_resolved(s, a.owner, e->resolved.id, e);
 		return;
 	}
+	if (owner_kind(a.owner) == OWNER_OUTSIDE) {
+		struct errand *errand = errand_find(s, a.owner);
+		if (errand)
+			outside_on_resolved(s, errand, e->resolved.id, e);
+		return;
+	}
 	struct call *c = call_find(s, a.owner);
 	if (c && c->setup)
 		setup_on_resolved(s, c, e->resolved.id, e);
@@ -579,6 +650,11 @@ static void on_alarm(struct sbc *s, struct alarm *a)
 	case ALARM_EXCHANGE: exchange_on_alarm(s, CONTAINER_OF(a, struct exchange, alarm)); break;
 	case ALARM_OWN: own_on_alarm(s, CONTAINER_OF(a, struct own, alarm)); break;
 	case ALARM_PEER: peers_on_alarm(s, a); break;
+	case ALARM_ERRAND: outside_on_alarm(s, CONTAINER_OF(a, struct errand, alarm)); break;
+	case ALARM_SUBSCRIPTION:
+		subscription_on_alarm(s, CONTAINER_OF(a, struct subscription, alarm));
+		break;
+	case ALARM_CONTACT:
 	case ALARM_KIND_COUNT: break;
 	}
 }
@@ -627,6 +703,7 @@ void sbc_step(struct sbc *s, const struct event *e)
 	case EVENT_STOP:
 		s->draining = true;
 		call_end_all(s);
+		outside_end_all(s);
 		break;
 	case EVENT_COUNT: break;
 	}
@@ -656,6 +733,8 @@ void sbc_count(const struct sbc *s, struct sbc_counts *out)
 		.resolving = s->counts.resolving,
 		.relay_sessions = s->counts.relay_sessions,
 		.calls_total = s->counts.total,
+		.requests = s->errands.used,
+		.subscriptions = s->subscriptions.used,
 	};
 }
 

@@ -28,6 +28,7 @@ struct sbc_params {
 struct sbc_counts {
 	uint32_t calls, calls_confirmed, legs, client_transactions, server_transactions, timers,
 		resolving, relay_sessions;
+	uint32_t requests, subscriptions; /* outside of calls: on their way; in force */
 	uint64_t calls_total;
 };
 

@@ -203,8 +203,9 @@ struct http_listener {
 /* Every limit of the signalling side in one place; docs/limits.md says what happens at each. */
 struct limits {
 	uint32_t calls, transactions, connections, connections_per_source;
-	uint32_t message_bytes;                     /* one SIP message */
-	uint32_t idle_ms, half_open_ms, message_ms; /* stream connections */
+	uint32_t subscriptions, subscriptions_per_source; /* 0: as many as calls; no such limit */
+	uint32_t message_bytes;                           /* one SIP message */
+	uint32_t idle_ms, half_open_ms, message_ms;       /* stream connections */
 };
 
 /* RFC 3261 §17 timers, so that tests and lossy sites may change them. */

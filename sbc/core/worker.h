@@ -22,6 +22,7 @@
 #include "sbc/core/ports.h"
 #include "sbc/core/refuse.h"
 #include "sbc/core/sbc.h"
+#include "sbc/core/tally.h"
 #include "sbc/core/txn.h"
 
 enum owner_kind {
@@ -33,11 +34,12 @@ enum owner_kind {
 	OWNER_SETUP,
 	OWNER_ASK,
 	OWNER_TXN,
-	OWNER_OWN,      /* struct own: a request of our own in a dialog of a call */
-	OWNER_TRANSFER, /* struct transfer: a REFER that we carry out */
-	OWNER_OUTSIDE,  /* what is relayed outside of calls: single requests, subscriptions */
-	OWNER_BINDING,  /* a REGISTER on its way to the registrar */
-	OWNER_ENROL,    /* a registration of our own at a trunk */
+	OWNER_OWN,          /* struct own: a request of our own in a dialog of a call */
+	OWNER_TRANSFER,     /* struct transfer: a REFER that we carry out */
+	OWNER_OUTSIDE,      /* struct errand: a request outside of calls on its way */
+	OWNER_BINDING,      /* struct contact: what a user has registered through us */
+	OWNER_ENROL,        /* a registration of our own at a trunk */
+	OWNER_SUBSCRIPTION, /* struct subscription: its two dialogs */
 	OWNER_KIND_COUNT
 };
 enum { OWNER_BITS = 4, WORKER_MAX = 15 };
@@ -91,6 +93,10 @@ struct sbc {
 	struct siphash_key reply_key; /* tags of answers that leave no state */
 	struct txn_table txns;
 	struct pool calls, setups, exchanges, owns, asks;
+	struct pool errands, subscriptions;
+	struct tally subscribers; /* subscriptions by the source that asked */
+	/* Texts of what is no call: a flood of it leaves calls theirs. */
+	struct block_pool outside_blocks;
 	uint32_t live;         /* calls that are not over yet; the rest of the pool lingers */
 	struct list lingering; /* calls, oldest first */
 	struct block_pool blocks;

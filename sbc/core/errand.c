@@ -1,0 +1,413 @@
+#include "sbc/core/errand.h"
+
+#include "policy/route.h"
+#include "sbc/core/auth.h"
+#include "sbc/core/call.h"
+#include "sbc/core/rules.h"
+#include "sbc/core/uri.h"
+
+enum { DISPLAY_MAX = 255 };
+
+/* ---- life */
+
+bool errand_has_room(const struct sbc *s)
+{
+	const struct pool *p = &s->txns.pool;
+
+	return p->used < p->limit - p->limit / 4;
+}
+
+struct errand *errand_find(const struct sbc *s, id_t64 id)
+{
+	return pool_find(&s->errands, id);
+}
+
+struct errand *errand_new(struct sbc *s, const struct errand_params *p)
+{
+	id_t64 id;
+
+	if (!errand_has_room(s) || !worker_hold_settings(s, p->settings))
+		return NULL;
+	struct errand *e = pool_new(&s->errands, &id);
+	if (!e) {
+		worker_let_settings(s, p->settings);
+		return NULL;
+	}
+	e->id = id;
+	e->settings = p->settings;
+	e->flow = *p->flow;
+	e->trunk = p->trunk;
+	e->route = SETTINGS_NO_INDEX;
+	e->use = (uint8_t)p->use;
+	e->method = (uint8_t)p->m->method;
+	e->of = p->of;
+	timer_init(&e->alarm.timer);
+	e->deadline_ms = s->now_ms + (uint64_t)ERRAND_DEADLINE_T1 * p->settings->timers.t1_ms;
+	e->request = block_str(&s->outside_blocks, p->m->bytes);
+	if (e->request.len == 0 ||
+	    asker_serve(s, &e->asker, p->settings, p->m, p->flow, id) != OK) {
+		errand_free(s, &e);
+		return NULL;
+	}
+	return e;
+}
+
+void errand_free(struct sbc *s, struct errand **errand)
+{
+	CHECK(errand && *errand);
+	struct errand *e = *errand;
+	id_t64 id = e->id;
+
+	*errand = NULL;
+	worker_stop_alarm(s, &e->alarm);
+	if (e->txn != ID_NONE)
+		txn_set_owner(&s->txns, e->txn, ID_NONE);
+	if (e->asker.txn != ID_NONE)
+		txn_set_owner(&s->txns, e->asker.txn, ID_NONE);
+	block_str_free(&s->outside_blocks, &e->request);
+	worker_let_settings(s, e->settings);
+	pool_free(&s->errands, id);
+}
+
+void errand_free_all(struct sbc *s)
+{
+	uint32_t cursor = 0;
+	id_t64 id;
+	struct errand *e;
+
+	while ((e = pool_next(&s->errands, &cursor, &id)) != NULL)
+		errand_free(s, &e);
+}
+
+/* ---- targets */
+
+static const struct trunk *trunk_of(const struct errand *e)
+{
+	return &e->settings->trunks[e->target.trunk];
+}
+
+static const struct peer *peer_of(const struct errand *e)
+{
+	return &trunk_of(e)->peers[e->target.peer];
+}
+
+static const struct route_rule *route_of(const struct errand *e)
+{
+	return &e->settings->policy.routes[e->route];
+}
+
+static enum transport transport_of(const struct peer *p)
+{
+	if (p->transport_given)
+		return p->transport;
+	return p->secure ? TRANSPORT_TLS : TRANSPORT_UDP;
+}
+
+static bool realm_has_family(const struct settings *s, uint16_t realm, uint8_t family)
+{
+	for (size_t i = 0; i < s->listener_count; i++)
+		if (s->listeners[i].realm == realm && s->listeners[i].local.family == family)
+			return true;
+	return false;
+}
+
+/* False: a question is open. No candidates where none could be asked. */
+static bool resolve(struct sbc *s, struct errand *e)
+{
+	const struct peer *p = peer_of(e);
+	struct addr ip;
+
+	e->candidate_count = e->candidate_next = 0;
+	if (addr_parse_ip(p->host, &ip) == OK) {
+		enum transport t = e->secure ? TRANSPORT_TLS : transport_of(p);
+		ip.port = p->port ? p->port : t == TRANSPORT_TLS ? 5061 : 5060;
+		e->candidates[e->candidate_count++] =
+			(struct candidate){.transport = t, .addr = ip};
+		return true;
+	}
+	struct resolve_query q = {
+		.host = p->host,
+		.port = p->port,
+		.transport_given = p->transport_given,
+		.transport = p->transport,
+		.secure = p->secure || e->secure,
+		.ip4 = realm_has_family(e->settings, trunk_of(e)->realm, ADDR_IP4),
+		.ip6 = realm_has_family(e->settings, trunk_of(e)->realm, ADDR_IP6),
+	};
+	e->ask = worker_ask_resolve(s, e->id, &q);
+	return e->ask == ID_NONE;
+}
+
+/* The next target that may be sent such a request at all. */
+static bool next_target(struct errand *e)
+{
+	while (hunt_next(&e->hunt, &e->target))
+		if (e->use == ERRAND_REGISTER ||
+		    (trunk_of(e)->habits.methods & 1u << e->method) != 0)
+			return true;
+	return false;
+}
+
+enum errand_next errand_go_on(struct sbc *s, struct errand *e, struct flow *out)
+{
+	const struct route_rule *route = route_of(e);
+
+	for (;;) {
+		if ((route->tries && e->tries >= route->tries) || s->now_ms >= e->deadline_ms)
+			return ERRAND_OVER;
+		while (e->candidate_next < e->candidate_count) {
+			const struct candidate *c = &e->candidates[e->candidate_next++];
+			uint16_t listener = worker_listener(e->settings, trunk_of(e)->realm,
+							    c->transport, c->addr.family);
+			if (listener == SETTINGS_NO_INDEX ||
+			    (e->secure && c->transport != TRANSPORT_TLS))
+				continue;
+			*out = (struct flow){
+				.listener = listener, .transport = c->transport, .remote = c->addr};
+			e->tries++;
+			return ERRAND_SENDS;
+		}
+		if (!next_target(e))
+			return ERRAND_OVER;
+		if (!resolve(s, e))
+			return ERRAND_WAITS;
+	}
+}
+
+struct dest errand_dest(const struct errand *e, const struct flow *to)
+{
+	const struct trunk *t = trunk_of(e);
+
+	return (struct dest){.flow = *to,
+			     .tls_name = t->tls_name.len ? t->tls_name : peer_of(e)->host,
+			     .trunk = e->target.trunk};
+}
+
+static void set_alarm(struct sbc *s, struct errand *e)
+{
+	uint64_t at = e->deadline_ms;
+
+	if (!e->heard && e->route != SETTINGS_NO_INDEX) {
+		uint32_t after = route_of(e)->failure_after_ms;
+		if (after && s->now_ms + after < at)
+			at = s->now_ms + after;
+	}
+	worker_alarm(s, &e->alarm, ALARM_ERRAND, at);
+}
+
+bool errand_send(struct sbc *s, struct errand *e, const struct dest *d, struct build_request *r)
+{
+	char branch[HIDE_BRANCH_LEN];
+
+	r->branch = worker_token(s, HIDE_BRANCH, e->id, branch);
+	r->transport = d->flow.transport;
+	r->sent_by = &e->settings->listeners[d->flow.listener].local;
+	if (r->max_forwards == 0)
+		r->max_forwards = 70;
+	buf_reset(&s->out);
+	if (build_request(&s->out, r) != OK)
+		return false;
+	struct txn_start_params p = {
+		.method = r->method,
+		.branch = r->branch,
+		.dest = d,
+		.bytes = e->use == ERRAND_REGISTER
+				 ? buf_view(&s->out)
+				 : auth_ahead(s, e->settings, d, buf_view(&s->out)),
+		.settings = e->settings,
+		.owner = e->id,
+		.now_ms = s->now_ms};
+	struct txn_effects fx = {.count = 0};
+	if (txn_start(&s->txns, &p, &e->txn, &fx) != OK)
+		return false;
+	worker_emit(s, &fx);
+	e->heard = false;
+	set_alarm(s, e);
+	return true;
+}
+
+bool errand_failed(struct sbc *s, struct errand *e, uint16_t status, unsigned cause)
+{
+	worker_stop_alarm(s, &e->alarm);
+	if (e->txn != ID_NONE)
+		txn_set_owner(&s->txns, e->txn, ID_NONE);
+	e->txn = e->ask = ID_NONE;
+	e->status = status;
+	e->cause = (uint8_t)cause;
+	if (e->route == SETTINGS_NO_INDEX || s->now_ms >= e->deadline_ms ||
+	    !route_is_retried(route_of(e), cause ? cause : status))
+		return false;
+	if (cause == 0 && status != 503) /* RFC 3263 §4.3: another address would say the same */
+		e->candidate_next = e->candidate_count;
+	return true;
+}
+
+uint16_t errand_end_status(const struct errand *e)
+{
+	if (e->status)
+		return errand_map_status(e->status);
+	switch (e->cause) {
+	case ROUTE_CAUSE_TIMEOUT: return 504;
+	case ROUTE_CAUSE_TLS:
+	case ROUTE_CAUSE_CONNECT: return 502;
+	default: return e->tries ? 500 : 503;
+	}
+}
+
+bool errand_on_resolved(struct errand *e, id_t64 ask, const struct event *ev)
+{
+	if (e->ask != ask || ask == ID_NONE)
+		return false;
+	e->ask = ID_NONE;
+	e->candidate_count = e->candidate_next = 0;
+	for (size_t i = 0; i < ev->resolved.count && i < CANDIDATES_MAX; i++)
+		e->candidates[e->candidate_count++] = ev->resolved.candidates[i];
+	return true;
+}
+
+enum errand_alarm errand_on_alarm(struct sbc *s, struct errand *e)
+{
+	if (s->now_ms >= e->deadline_ms)
+		return ERRAND_ALARM_OVER;
+	if (!e->heard)
+		return ERRAND_ALARM_SILENT;
+	set_alarm(s, e);
+	return ERRAND_ALARM_EARLY;
+}
+
+void errand_on_heard(struct sbc *s, struct errand *e)
+{
+	if (e->heard)
+		return;
+	e->heard = true;
+	set_alarm(s, e);
+}
+
+/* ---- names */
+
+void errand_write_uri(struct buf *b, const struct errand *e, struct str number, bool bare)
+{
+	const struct peer *p = peer_of(e);
+	bool sips = e->secure || p->sips;
+	struct addr ip;
+
+	buf_z(b, sips ? "sips:" : "sip:");
+	if (number.len) {
+		uri_write_user(b, number);
+		buf_char(b, '@');
+	}
+	if (addr_parse_ip(p->host, &ip) == OK)
+		addr_write_host(b, &ip);
+	else
+		buf_str(b, p->host);
+	if (bare)
+		return;
+	if (p->port) {
+		buf_char(b, ':');
+		buf_u64(b, p->port);
+	}
+	if (!sips && p->transport_given && p->transport != TRANSPORT_UDP)
+		buf_z(b, p->transport == TRANSPORT_TLS ? ";transport=tls" : ";transport=tcp");
+}
+
+void errand_write_from(struct buf *b, const struct msg *m, const struct addr *ours, bool sips)
+{
+	struct name_addr from;
+	struct uri u;
+	char mem[256];
+	struct buf number;
+
+	buf_init(&number, mem, sizeof(mem));
+	if (name_addr_parse(m->from, &from) == OK) {
+		if (from.display.len && from.display.len <= DISPLAY_MAX) {
+			hdr_write_unfolded(b, from.display);
+			buf_char(b, ' ');
+		}
+		if (uri_parse(from.uri, &u) == OK) {
+			if (str_ieq(u.host, STR("anonymous.invalid"))) {
+				buf_lit(b, "<sip:anonymous@anonymous.invalid>");
+				return;
+			}
+			if (uri_write_number(&number, &u) != OK)
+				buf_reset(&number);
+		}
+	}
+	buf_z(b, sips ? "<sips:" : "<sip:");
+	if (buf_view(&number).len) {
+		uri_write_user(b, buf_view(&number));
+		buf_char(b, '@');
+	}
+	addr_write_host(b, ours);
+	buf_char(b, '>');
+}
+
+void errand_write_once(struct buf *lines, struct str name, struct str value)
+{
+	struct str all = buf_view(lines), line;
+	size_t at = lines->len;
+
+	if (value.len == 0)
+		return;
+	while (str_cut(&all, '\n', &line))
+		if (line.len > name.len && line.p[name.len] == ':' && str_has_iprefix(line, name))
+			return;
+	if (build_header(lines, name, value) != OK && !lines->overflow)
+		lines->len = at;
+}
+
+static struct str number_of(struct buf *b, struct str value)
+{
+	struct name_addr a;
+	struct uri u;
+
+	if (name_addr_parse(value, &a) != OK || uri_parse(a.uri, &u) != OK ||
+	    uri_write_number(b, &u) != OK)
+		return STR_NONE;
+	return buf_view(b);
+}
+
+enum err errand_carry(struct sbc *s, const struct errand *e, const struct msg *m, uint16_t from,
+		      uint16_t to, bool body)
+{
+	char from_mem[256], to_mem[256];
+	struct buf from_buf, to_buf;
+
+	buf_init(&from_buf, from_mem, sizeof(from_mem));
+	buf_init(&to_buf, to_mem, sizeof(to_mem));
+	struct rules_params p = {.settings = e->settings,
+				 .from_realm = from,
+				 .to_realm = to,
+				 .from_number = number_of(&from_buf, m->from),
+				 .to_number = number_of(&to_buf, m->to),
+				 .body = body};
+
+	return rules_carry(&s->lines, m, &p);
+}
+
+struct str errand_contact(struct buf *b, const struct settings *s, const struct flow *at, bool sips)
+{
+	build_contact(b, sips, STR_NONE, &s->listeners[at->listener].local, at->transport);
+	return buf_view(b);
+}
+
+void errand_finish(struct sbc *s, struct errand **errand, struct build_response *r)
+{
+	char tag[HIDE_BRANCH_LEN];
+
+	if (r->to_tag.len == 0)
+		r->to_tag = worker_token(s, HIDE_TAG, ID_NONE, tag);
+	asker_respond(s, &(*errand)->asker, r);
+	errand_free(s, errand);
+}
+
+void errand_finish_with(struct sbc *s, struct errand **errand, uint16_t status, struct str lines)
+{
+	struct build_response r = {.status = status, .headers = lines};
+
+	errand_finish(s, errand, &r);
+}
+
+uint16_t errand_map_status(uint16_t status)
+{
+	return status == 408 ? 504 : call_map_status(status);
+}
