@@ -72,6 +72,7 @@ void call_free(struct sbc *s, struct call **call)
 		block_str_free(&s->blocks, &c->leg[i].invite.body);
 		block_str_free(&s->blocks, &c->agreed[i]);
 	}
+	call_free_redirects(s, c);
 	block_free(&s->blocks, c->record.text, c->record.text_len);
 	list_del(&c->lingering);
 	worker_let_settings(s, c->settings);
@@ -395,6 +396,11 @@ static void on_late_answer(struct sbc *s, struct call *c, id_t64 txn, const stru
 		}
 	}
 	call_on_orphan(s, txn, m, f, true);
+}
+
+void call_on_stray_answer(struct sbc *s, struct call *c, const struct msg *m, const struct flow *f)
+{
+	on_late_answer(s, c, ID_NONE, m, f);
 }
 
 void call_on_response(struct sbc *s, struct call *c, id_t64 txn, const struct msg *m,

@@ -33,6 +33,7 @@
 #include "sbc/core/txn.h"
 
 struct exchange;
+struct redirects;
 struct setup;
 
 enum call_state {
@@ -63,7 +64,8 @@ struct call_attempt {
 	uint64_t start_ms;
 	uint32_t ms;
 	uint16_t trunk, peer, status;
-	uint8_t cause; /* ROUTE_CAUSE_*, 0: the status says it */
+	uint8_t cause;  /* ROUTE_CAUSE_*, 0: the status says it */
+	uint8_t number; /* as hunt_target.number */
 };
 
 /* What the CDR will say and the dialogs do not know. */
@@ -106,9 +108,10 @@ struct call {
 	uint64_t linger_until_ms;
 	struct str agreed[2]; /* the SDP of each side that is in force; the first by `agreed_by` */
 	uint8_t agreed_by;
-	id_t64 ack_ask;    /* the answer to a late offer is with the relay: then comes the ACK */
-	uint8_t ack_side;  /* who waits for that ACK */
-	uint8_t late_step; /* late_offer.c: what `late_ask` asks of the relay */
+	id_t64 ack_ask;   /* the answer to a late offer is with the relay: then comes the ACK */
+	uint8_t ack_side; /* who waits for that ACK */
+	struct redirects *redirects; /* NULL: it was sent nowhere else */
+	uint8_t late_step;           /* late_offer.c: what `late_ask` asks of the relay */
 	id_t64 late_ask;
 	struct call_record record;
 };
@@ -131,6 +134,10 @@ struct str call_text(const struct call *c, enum call_text t);
 /* ERR_NOMEM. */
 enum err call_set_texts(struct sbc *s, struct call *c,
 			const struct str texts[CALL_TEXT_COUNT]) MUST_USE;
+/* The number that the target of now is called by; of attempt i that one was. */
+struct str call_number(const struct call *c);
+struct str call_attempt_number(const struct call *c, const struct call_attempt *a);
+void call_free_redirects(struct sbc *s, struct call *c);
 uint16_t call_realm(const struct call *c, unsigned side);
 struct notice call_notice(struct sbc *s, const struct call *c, enum notice_type type,
 			  struct buf *name);
@@ -162,6 +169,8 @@ uint16_t call_map_status(uint16_t status);
 void call_on_relay(struct sbc *s, struct call *c, id_t64 ask, const struct event *e, uint8_t what);
 void call_on_response(struct sbc *s, struct call *c, id_t64 txn, const struct msg *m,
 		      const struct flow *f, const struct tls_facts *tls);
+/* A 2xx of an INVITE of this call whose transaction has gone. */
+void call_on_stray_answer(struct sbc *s, struct call *c, const struct msg *m, const struct flow *f);
 void call_on_report(struct sbc *s, struct call *c, id_t64 txn, enum txn_report report,
 		    unsigned cause);
 /* An INVITE of ours that no one waits for was answered: CANCEL, or ACK and BYE. `elsewhere`: another has answered. */

@@ -47,7 +47,7 @@ static void fill_attempts(struct cdr *d, const struct call *c)
 						a->peer < set->trunks[a->trunk].peer_count
 					? set->trunks[a->trunk].peers[a->peer].uri
 					: STR_NONE,
-			.number = call_text(c, CALL_TO_NUMBER),
+			.number = call_attempt_number(c, a),
 			.start_ms = wall_of(&c->record, a->start_ms),
 			.status = a->status,
 			.ms = a->ms,
@@ -90,7 +90,8 @@ static void fill_parties(struct cdr *d, const struct call *c)
 		d->egress_realm = realm_name(set, call_realm(c, 1));
 		d->egress_transport = out->flow.transport;
 		d->egress_address = out->flow.remote;
-		d->number_as_sent = call_text(c, CALL_TO_NUMBER);
+		d->number_as_sent =
+			call_attempt_number(c, &c->record.attempts[c->record.attempt_count - 1]);
 	}
 	d->from_number = call_text(c, CALL_FROM_NUMBER);
 	d->from_display = call_text(c, CALL_FROM_DISPLAY);

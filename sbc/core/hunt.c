@@ -84,7 +84,8 @@ enum hunt_result hunt_init(struct hunt *h, const struct hunt_params *p, struct r
 			secure = true;
 			if (h->count < HUNT_MAX &&
 			    p->is_up(p->ctx, p->settings, trunk, (uint16_t)i))
-				h->list[h->count++] = (struct hunt_target){trunk, (uint16_t)i};
+				h->list[h->count++] =
+					(struct hunt_target){.trunk = trunk, .peer = (uint16_t)i};
 		}
 		if (p->route->strategy == ROUTE_FAILOVER)
 			order(h, p, from, h->count, rng);
@@ -96,6 +97,19 @@ enum hunt_result hunt_init(struct hunt *h, const struct hunt_params *p, struct r
 	if (p->route->strategy == ROUTE_ROUND_ROBIN)
 		rotate(h, p->turn % h->count);
 	return HUNT_OK;
+}
+
+bool hunt_insert(struct hunt *h, size_t at, const struct hunt_target *t)
+{
+	CHECK(h && t);
+	size_t to = h->next + at;
+
+	if (h->count == HUNT_MAX || to > h->count)
+		return false;
+	for (size_t i = h->count++; i > to; i--)
+		h->list[i] = h->list[i - 1];
+	h->list[to] = *t;
+	return true;
 }
 
 bool hunt_next(struct hunt *h, struct hunt_target *out)

@@ -17,6 +17,7 @@ enum { HUNT_MAX = 32 };
 
 struct hunt_target {
 	uint16_t trunk, peer;
+	uint8_t number; /* 0: the one that was dialled; else where a 3xx sent us (redirect.h) */
 };
 
 struct hunt {
@@ -43,6 +44,8 @@ enum hunt_result {
 };
 
 enum hunt_result hunt_init(struct hunt *h, const struct hunt_params *p, struct rng *rng);
+/* One more, `at` places after the next. False: there is no room. */
+bool hunt_insert(struct hunt *h, size_t at, const struct hunt_target *t);
 /* False: no more. */
 bool hunt_next(struct hunt *h, struct hunt_target *out);
 

@@ -257,6 +257,28 @@ static void on_unowned(struct sbc *s, id_t64 txn, const struct msg *m)
 						   .answer = m});
 }
 
+/*
+ * A fork's 2xx after the refusal of another: over streams a refused INVITE leaves nothing that would remember it (Timer D is
+ * 0), and its callee would talk to no one. A token is no proof, but three that name one call only we can have made.
+ */
+static bool on_stray_answer(struct sbc *s, const struct msg *m, const struct flow *f)
+{
+	id_t64 id, by_tag, by_call_id;
+
+	if (m->method != METHOD_INVITE || m->status < 200 || m->status >= 300 || f->id == ID_NONE ||
+	    !hide_read(&s->hide, HIDE_BRANCH, m->via.branch, &id) ||
+	    !hide_read(&s->hide, HIDE_TAG, m->from_tag, &by_tag) ||
+	    !hide_read(&s->hide, HIDE_CALL_ID, m->call_id, &by_call_id) || id != by_tag ||
+	    id != by_call_id)
+		return false;
+	struct call *c = call_find(s, id);
+	if (c)
+		call_on_stray_answer(s, c, m, f);
+	else
+		call_on_orphan(s, ID_NONE, m, f, false);
+	return true;
+}
+
 static void on_response(struct sbc *s, const struct msg *m, const struct flow *f,
 			const struct tls_facts *tls)
 {
@@ -265,7 +287,8 @@ static void on_response(struct sbc *s, const struct msg *m, const struct flow *f
 
 	carry_out(s, &fx, 0);
 	if (t.found == TXN_NEW) {
-		worker_dropped(s, f, NOTICE_DROP_STRAY_RESPONSE);
+		if (!on_stray_answer(s, m, f))
+			worker_dropped(s, f, NOTICE_DROP_STRAY_RESPONSE);
 		return;
 	}
 	if (t.owner == ID_NONE)

@@ -106,7 +106,7 @@ static enum err start_dialog(struct sbc *s, struct call *c, const struct msg *in
 	buf_init(&from, from_mem, sizeof(from_mem));
 	buf_init(&to, to_mem, sizeof(to_mem));
 	buf_init(&target, target_mem, sizeof(target_mem));
-	struct str number = call_text(c, CALL_TO_NUMBER);
+	struct str number = call_number(c);
 	write_target(&target, number, peer, sips, l->flow.transport, false);
 	buf_char(&to, '<');
 	write_target(&to, number, peer, sips, l->flow.transport, true);
@@ -199,7 +199,8 @@ static void note_attempt(struct sbc *s, struct call *c)
 		r->attempts[r->attempt_count++] =
 			(struct call_attempt){.start_ms = s->now_ms,
 					      .trunk = c->setup->target.trunk,
-					      .peer = c->setup->target.peer};
+					      .peer = c->setup->target.peer,
+					      .number = c->setup->target.number};
 	}
 	char mem[320];
 	struct buf name;
@@ -488,10 +489,10 @@ void setup_attempt_ended(struct sbc *s, struct call *c, uint16_t status, unsigne
 	worker_publish(s, &n);
 }
 
-void setup_failed(struct sbc *s, struct call *c, uint16_t status, unsigned cause)
+/* Nothing of the attempt is left but its line in the record. */
+static void leave_attempt(struct sbc *s, struct call *c, uint16_t status, unsigned cause)
 {
 	struct setup *u = c->setup;
-	const struct route_rule *route = &c->settings->policy.routes[c->record.route];
 
 	worker_stop_alarm(s, &u->alarm);
 	setup_attempt_ended(s, c, status, cause);
@@ -502,6 +503,25 @@ void setup_failed(struct sbc *s, struct call *c, uint16_t status, unsigned cause
 	u->ask = ID_NONE;
 	worker_stop_alarm(s, &u->prack);
 	fork_free_all(s, u);
+}
+
+void setup_moved(struct sbc *s, struct call *c, uint16_t status)
+{
+	struct setup *u = c->setup;
+
+	leave_attempt(s, c, status, 0);
+	u->candidate_next = u->candidate_count;
+	if (u->tries) /* who sends us on has not failed */
+		u->tries--;
+	go_on(s, c);
+}
+
+void setup_failed(struct sbc *s, struct call *c, uint16_t status, unsigned cause)
+{
+	struct setup *u = c->setup;
+	const struct route_rule *route = &c->settings->policy.routes[c->record.route];
+
+	leave_attempt(s, c, status, cause);
 	/* The other addresses of one name are the same peer (RFC 3263 §4.3): on_failure has no say in them. */
 	if (tries_next_address(cause, status) && u->candidate_next < u->candidate_count) {
 		go_on(s, c);
@@ -587,6 +607,8 @@ static bool authenticate(struct sbc *s, struct call *c, const struct msg *m)
 	u->txn = txn;
 	u->stage = SETUP_TRYING;
 	u->heard = false;
+	worker_stop_alarm(s, &u->prack);
+	fork_free_all(s, u); /* the dialogs that it refused are no more */
 	return true;
 }
 
@@ -609,7 +631,7 @@ void setup_on_response(struct sbc *s, struct call *c, const struct msg *m, const
 		setup_on_ringing(s, c, m, f);
 	else if (m->status < 300)
 		setup_on_answer(s, c, m, f);
-	else if (!authenticate(s, c, m)) {
+	else if (!setup_redirect(s, c, m) && !authenticate(s, c, m)) {
 		u->refusal = m;
 		setup_failed(s, c, m->status, 0);
 		if (c->setup)

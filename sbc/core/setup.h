@@ -84,6 +84,11 @@ void setup_on_alarm(struct sbc *s, struct setup *u);
 /* The attempt came to nothing: a status, or a ROUTE_CAUSE_*. Next target, or the end. */
 void setup_failed(struct sbc *s, struct call *c, uint16_t status, unsigned cause);
 
+/* A 3xx has put new targets in front: on with them. */
+void setup_moved(struct sbc *s, struct call *c, uint16_t status);
+/* A 3xx, by the trunk's habit (setup_redirect.c). False: it is a refusal as any other. */
+bool setup_redirect(struct sbc *s, struct call *c, const struct msg *m);
+
 /* Tells that the INVITE under way, if there is one, has come to this end: each attempt ends once. */
 void setup_attempt_ended(struct sbc *s, struct call *c, uint16_t status, unsigned cause);
 
