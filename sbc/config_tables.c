@@ -1038,6 +1038,17 @@ static const struct conf_setting limits_settings[] = {
 	 .def = "65535",
 	 .unit = "bytes",
 	 .help = "One SIP message with its body. A longer one gets 513, and its connection ends."},
+	{.name = "udp_request_bytes",
+	 .type = CONF_SIZE,
+	 CONF_AT(struct raw_limits, v.udp_bytes),
+	 .max = 65535,
+	 .def = "1300",
+	 .unit = "bytes",
+	 .help = "A longer request of ours goes by TCP where the realm has a listener for it, and "
+		 "by UDP "
+		 "if that is refused (RFC 3261 §18.1.1). With a known path MTU: that less 200; 0: "
+		 "always "
+		 "by UDP."},
 	{.name = "idle",
 	 .type = CONF_DURATION,
 	 CONF_AT(struct raw_limits, v.idle_ms),

@@ -205,6 +205,7 @@ struct limits {
 	uint32_t calls, transactions, connections, connections_per_source;
 	uint32_t subscriptions, subscriptions_per_source; /* 0: as many as calls; no such limit */
 	uint32_t message_bytes;                           /* one SIP message */
+	uint32_t udp_bytes; /* a longer request goes by TCP (RFC 3261 §18.1.1); 0: never */
 	uint32_t idle_ms, half_open_ms, message_ms;       /* stream connections */
 };
 

@@ -20,6 +20,8 @@ struct txn {
 	struct dest dest;
 	struct str bytes; /* the last message, to be sent again; blocks of the table */
 	struct str head;  /* server: what the owner answers with */
+	struct str udp;   /* client, sent by TCP for its size: as it goes by UDP, until an answer comes */
+	uint16_t udp_listener;
 	struct str
 		request; /* client: whole, while it may be challenged and we have an answer to that */
 	uint8_t again;
@@ -235,6 +237,7 @@ static void free_txn(struct txn_table *t, struct txn *x)
 	block_str_free(&t->kept, &x->bytes);
 	block_str_free(&t->kept, &x->head);
 	block_str_free(&t->kept, &x->request);
+	block_str_free(&t->kept, &x->udp);
 	if (x->is_client)
 		t->clients--;
 	else
@@ -480,6 +483,7 @@ struct txn_match txn_response(struct txn_table *t, const struct msg *m, const st
 	struct txn *x = find_key(t, client_key(t, m->via.branch, m->method_text));
 	if (!x)
 		return no_match(TXN_NEW);
+	block_str_free(&t->kept, &x->udp);
 	/* The answer shows which connection the request took. */
 	if (x->machine.client.reliable)
 		join_flow(t, x, flow->id);
@@ -592,11 +596,70 @@ static bool has_answer(const struct txn_start_params *p)
 	       p->settings->trunks[trunk].credentials.on && !str_eq(p->method, STR("CANCEL"));
 }
 
+/* How long a request by TCP may be without any answer before it goes by UDP as well: a firewall that swallows the
+ * connection must not cost the call. */
+enum { LARGE_WAIT_T1 = 4 };
+
+/* Too large for UDP: *out is where it goes by TCP, *bytes how it is written for that. */
+static bool move_to_tcp(struct txn_table *t, const struct txn_start_params *p, struct dest *out,
+			struct str *bytes)
+{
+	struct buf b;
+	if (!large_find(p->settings, &t->no_tcp, p->dest, p->bytes.len, p->now_ms, out))
+		return false;
+	buf_init(&b, t->large, sizeof(t->large));
+	if (large_write(&b, p->bytes, TRANSPORT_TCP,
+			&p->settings->listeners[out->flow.listener].local) != OK)
+		return false;
+	*bytes = buf_view(&b);
+	return true;
+}
+
+/* Without room for it there is no way back to UDP, and the request has TCP alone. */
+static struct txn_out keep_udp(struct txn_table *t, struct txn *x, const struct txn_start_params *p,
+			       struct txn_out o)
+{
+	x->udp = block_str(&t->kept, p->bytes);
+	x->udp_listener = p->dest->flow.listener;
+	if (x->udp.len == 0)
+		return o;
+	o.wake_ms = txn_client_watch(&x->machine.client,
+				     p->now_ms + (uint64_t)LARGE_WAIT_T1 * t->timers.t1_ms)
+			    .wake_ms;
+	return o;
+}
+
+/* RFC 3261 §18.1.1: TCP was refused. The same transaction goes by UDP, from its beginning. */
+static void fall_back(struct txn_table *t, struct txn *x, uint64_t now_ms, struct txn_effect *out,
+		      size_t *count)
+{
+	large_refused(&t->no_tcp, &x->dest.flow.remote, now_ms);
+	leave_flow(t, x);
+	x->dest.flow.transport = TRANSPORT_UDP;
+	x->dest.flow.listener = x->udp_listener;
+	x->dest.flow.id = ID_NONE;
+	x->dest.reconnect = false;
+	block_str_free(&t->kept, &x->bytes);
+	x->bytes = x->udp;
+	x->udp = STR_NONE;
+	if (x->request.len) { /* what may be challenged is what goes out */
+		block_str_free(&t->kept, &x->request);
+		x->request = block_str(&t->kept, x->bytes);
+	}
+	struct txn_out o = txn_client_init(&x->machine.client, x->machine.client.invite, false,
+					   now_ms, &t->timers);
+	carry_out(t, x, o, &(struct occasion){0}, out, count);
+}
+
 enum err txn_start(struct txn_table *t, const struct txn_start_params *p, id_t64 *out_txn,
 		   struct txn_effects *out)
 {
 	out->count = 0;
-	struct txn *x = new_txn(t, client_key(t, p->branch, p->method), p->dest, p->owner);
+	struct dest moved;
+	struct str bytes = p->bytes;
+	bool by_tcp = move_to_tcp(t, p, &moved, &bytes);
+	const struct dest *dest = by_tcp ? &moved : p->dest;
+	struct txn *x = new_txn(t, client_key(t, p->branch, p->method), dest, p->owner);
 	if (!x)
 		return ERR_FULL;
 	x->is_client = true;
@@ -604,18 +667,20 @@ enum err txn_start(struct txn_table *t, const struct txn_start_params *p, id_t64
 	x->again = p->again;
 	t->clients++;
 	struct txn_out o = txn_client_init(&x->machine.client, str_eq(p->method, STR("INVITE")),
-					   transport_is_reliable(p->dest->flow.transport),
-					   p->now_ms, &t->timers);
-	if (keep_request(t, x, p->bytes) != OK) {
+					   transport_is_reliable(dest->flow.transport), p->now_ms,
+					   &t->timers);
+	if (keep_request(t, x, bytes) != OK) {
 		free_txn(t, x);
 		return ERR_FULL;
 	}
+	if (by_tcp)
+		o = keep_udp(t, x, p, o);
 	/* Without room for it a challenge stands as it is. */
 	if (has_answer(p))
-		x->request = block_str(&t->kept, p->bytes);
+		x->request = block_str(&t->kept, bytes);
 	if (x->machine.client.reliable)
-		join_flow(t, x, p->dest->flow.id);
-	struct occasion why = {.bytes = p->bytes};
+		join_flow(t, x, dest->flow.id);
+	struct occasion why = {.bytes = bytes};
 	carry_out(t, x, o, &why, out->list, &out->count);
 	*out_txn = x->id;
 	return OK;
@@ -686,6 +751,10 @@ void txn_set_owner(struct txn_table *t, id_t64 txn, id_t64 owner)
 static void step_error(struct txn_table *t, struct txn *x, uint64_t now_ms, struct txn_effect *out,
 		       size_t *count)
 {
+	if (x->udp.len) {
+		fall_back(t, x, now_ms, out, count);
+		return;
+	}
 	struct txn_out o =
 		x->is_client
 			? txn_client_step(&x->machine.client, TXN_CLIENT_ERROR, now_ms, &t->timers)
@@ -728,6 +797,10 @@ size_t txn_tick(struct txn_table *t, uint64_t now_ms, struct txn_effect *out, si
 		if (!timer)
 			break;
 		struct txn *x = CONTAINER_OF(timer, struct txn, timer);
+		if (x->udp.len && x->machine.client.deadline_ms > now_ms) {
+			fall_back(t, x, now_ms, out, &count);
+			continue;
+		}
 		struct txn_out o =
 			x->is_client ? txn_client_tick(&x->machine.client, now_ms, &t->timers)
 				     : txn_server_tick(&x->machine.server, now_ms, &t->timers);

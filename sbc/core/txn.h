@@ -24,6 +24,7 @@
 #include "common/str.h"
 #include "common/table.h"
 #include "common/wheel.h"
+#include "sbc/core/large.h"
 #include "sbc/core/msg.h"
 #include "sbc/core/ports.h"
 #include "sbc/core/txn_client.h"
@@ -66,6 +67,8 @@ struct txn_table {
 	struct sip_timers timers;
 	uint32_t clients, servers;
 	char scratch[TXN_SCRATCH]; /* an ACK or CANCEL being written */
+	struct large_refusals no_tcp;
+	char large[MSG_BYTES_MAX]; /* a request that goes by TCP, being written */
 };
 
 enum txn_found { TXN_NEW, TXN_ABSORBED, TXN_MATCHED, TXN_MERGED, TXN_FOUND_COUNT };

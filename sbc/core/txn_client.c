@@ -51,6 +51,13 @@ struct txn_out txn_client_init(struct txn_client *c, bool invite, bool reliable,
 	return out_of(c, TXN_DO_SEND);
 }
 
+struct txn_out txn_client_watch(struct txn_client *c, uint64_t at_ms)
+{
+	CHECK(c->reliable && c->state == TXN_CLIENT_CALLING);
+	c->again_ms = at_ms;
+	return out_of(c, 0);
+}
+
 static struct txn_out provisional(struct txn_client *c, uint64_t now_ms,
 				  const struct sip_timers *timers)
 {

@@ -57,6 +57,8 @@ struct txn_out txn_client_step(struct txn_client *c, enum txn_client_event e, ui
 /* Steps with the timer that is due at now; nothing if none is. */
 struct txn_out txn_client_tick(struct txn_client *c, uint64_t now_ms,
 			       const struct sip_timers *timers);
+/* Over a stream: says at when that AGAIN is due, once, while no answer has come. */
+struct txn_out txn_client_watch(struct txn_client *c, uint64_t at_ms);
 enum txn_client_event txn_client_event_of(uint16_t status);
 
 #endif
