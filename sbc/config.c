@@ -6,6 +6,7 @@
 
 #include "common/secret.h"
 #include "policy/pattern.h"
+#include "sbc/core/method.h"
 #include "sbc/config_check.h"
 #include "sbc/config_peer.h"
 #include "sbc/config_tables.h"
@@ -439,6 +440,27 @@ static enum refer_policy refer_of(const struct building *g, const struct raw_tru
 	return r->trust >= TRUST_MEDIUM ? REFER_LOCAL : REFER_REJECT;
 }
 
+static uint32_t method_bits(const struct conf_list *l)
+{
+	const uint32_t *words = l->items;
+	uint32_t bits = 0;
+	for (size_t i = 0; i < l->count; i++)
+		bits |= config_methods[words[i]];
+	return bits;
+}
+
+static uint32_t methods_of(const struct building *g, const struct raw_trunk *from, uint16_t realm)
+{
+	if (conf_node_child(from->head.node, "methods"))
+		return method_bits(&from->methods);
+	if (realm >= g->raw->realms.count)
+		return 0;
+	const struct raw_realm *r = (const struct raw_realm *)g->raw->realms.items + realm;
+	return r->trust >= TRUST_MEDIUM ? 1u << METHOD_MESSAGE | 1u << METHOD_SUBSCRIBE |
+						  1u << METHOD_NOTIFY | 1u << METHOD_PUBLISH
+					: 0;
+}
+
 static void build_trunk(struct building *g, const struct raw_trunk *from, struct trunk *to,
 			struct trunk_rule *rule)
 {
@@ -462,24 +484,122 @@ static void build_trunk(struct building *g, const struct raw_trunk *from, struct
 	to->habits.initial_offer = from->initial_offer;
 	to->habits.reliable = from->reliable;
 	to->habits.refer = refer_of(g, from, to->realm);
+	to->habits.methods = methods_of(g, from, to->realm);
 	build_peers(g, &from->peers, to);
 	*rule = (struct trunk_rule){
 		.name = from->head.name, .realm = to->realm, .place = place_of(from->head.node)};
 	build_identity(g, from, to, rule);
 }
 
+/* ---- users */
+
+static void build_group(struct building *g, const struct raw_users *from, struct users *to)
+{
+	const struct raw_account *accounts = from->accounts.items;
+	struct user_account *list = get(g, from->accounts.count, sizeof(*list));
+	*to = (struct users){.name = from->head.name,
+			     .realm = find(g, &g->raw->realms, sizeof(struct raw_realm), "realms",
+					   from->realm, conf_node_child(from->head.node, "realm")),
+			     .domains = from->domains.items,
+			     .domain_count = from->domains.count,
+			     .registrar = find(g, &g->raw->trunks, sizeof(struct raw_trunk),
+					       "trunks", from->registrar,
+					       conf_node_child(from->head.node, "registrar")),
+			     .from_user_s = from->refresh.from_user / 1000,
+			     .to_registrar_s = from->refresh.to_registrar / 1000,
+			     .sessions = from->per_user.sessions,
+			     .contacts = from->per_user.contacts,
+			     .local = from->auth == 1,
+			     .accounts = list,
+			     .account_count = from->accounts.count};
+	for (size_t i = 0; list && i < from->accounts.count; i++)
+		list[i] = (struct user_account){accounts[i].user, accounts[i].password};
+	if (!to->local && from->registrar.len == 0)
+		conf_error_missing(g->report, from->head.node, "registrar",
+				   "missing; needed here: a name of trunks, or auth: local");
+	if (!to->local && from->accounts.count > 0)
+		conf_error_key(g->report, conf_node_child(from->head.node, "accounts"),
+			       "only auth: local asks them");
+	if (to->local && from->accounts.count == 0)
+		conf_error_missing(g->report, from->head.node, "accounts",
+				   "missing; with auth: local nobody could ever register");
+}
+
+/* A group is a trunk behind the others, without peers and without a source: nothing is identified as it by itself. */
+static void build_users(struct building *g, struct trunk *trunks, struct trunk_rule *rules)
+{
+	const struct conf_list *l = &g->raw->users;
+	const struct raw_users *from = l->items;
+	struct users *to = get(g, l->count, sizeof(*to));
+	g->s->users = to;
+	for (size_t i = 0; to && i < l->count; i++) {
+		uint16_t at = (uint16_t)g->s->trunk_count;
+		if (from[i].head.node->kind != CONF_MAP)
+			to[i].realm = to[i].registrar = SETTINGS_NO_INDEX;
+		else
+			build_group(g, &from[i], &to[i]);
+		to[i].trunk = at;
+		to[i].route_to_users = (uint16_t)(g->raw->routes.count + 2 * i);
+		to[i].route_to_registrar = (uint16_t)(to[i].route_to_users + 1);
+		trunks[at] = (struct trunk){.name = from[i].head.name,
+					    .users = &to[i],
+					    .realm = to[i].realm,
+					    .habits.redirects = 5,
+					    .habits.methods = method_bits(&from[i].methods),
+					    .certificate = SETTINGS_NO_INDEX,
+					    .verify = SETTINGS_NO_INDEX,
+					    .tls_verify = true};
+		rules[at] = (struct trunk_rule){.name = from[i].head.name,
+						.realm = to[i].realm,
+						.place = place_of(from[i].head.node)};
+		g->s->trunk_count = ++g->s->policy.trunk_count;
+		g->s->users_count++;
+		if (conf_named(&g->raw->trunks, sizeof(struct raw_trunk), from[i].head.name,
+			       &(size_t){0}))
+			conf_error(
+				g->report, from[i].head.node,
+				"\"%.*s\" is the name of a trunk too: routes could not tell them "
+				"apart",
+				STR_ARG(from[i].head.name));
+	}
+}
+
+/* The two routes of each group lie behind those that requests look through. */
+static void build_user_routes(struct building *g, struct route_rule *hidden)
+{
+	for (size_t i = 0; i < g->s->users_count; i++) {
+		const struct users *u = &g->s->users[i];
+		struct route_rule *to = &hidden[2 * i];
+		for (int k = 0; k < 2; k++) {
+			to[k] = (struct route_rule){
+				.name = u->name,
+				.to = {k ? u->registrar : u->trunk},
+				.to_count = k && u->registrar == SETTINGS_NO_INDEX ? 0 : 1,
+				.failure_codes = {503, ROUTE_CAUSE_TIMEOUT, ROUTE_CAUSE_TLS,
+						  ROUTE_CAUSE_CONNECT},
+				.failure_code_count = 4,
+				.failure_after_ms = 4000,
+				.tries = 3,
+				.place = g->s->policy.trunks[u->trunk].place};
+		}
+	}
+}
+
 static void build_trunks(struct building *g)
 {
 	const struct conf_list *l = &g->raw->trunks;
 	const struct raw_trunk *from = l->items;
-	struct trunk *to = get(g, l->count, sizeof(*to));
-	struct trunk_rule *rules = get(g, l->count, sizeof(*rules));
+	size_t groups = g->raw->users.count;
+	struct trunk *to = get(g, l->count + groups, sizeof(*to));
+	struct trunk_rule *rules = get(g, l->count + groups, sizeof(*rules));
 	for (size_t i = 0; to && rules && i < l->count; i++)
 		if (from[i].head.node->kind == CONF_MAP)
 			build_trunk(g, &from[i], &to[i], &rules[i]);
 	g->s->trunks = to;
 	g->s->policy.trunks = rules;
 	g->s->trunk_count = g->s->policy.trunk_count = l->count;
+	if (to && rules)
+		build_users(g, to, rules);
 }
 
 /* ---- routes */
@@ -495,6 +615,12 @@ static void build_from(struct building *g, const struct raw_route *from, struct 
 		bool is_trunk =
 			conf_named(trunks, sizeof(struct raw_trunk), names[i], &trunk) != NULL;
 		const struct conf_node *n = conf_item_node(&from->when.from, i, from->head.node);
+		size_t group;
+		if (!is_trunk &&
+		    conf_named(&g->raw->users, sizeof(struct raw_users), names[i], &group)) {
+			is_trunk = true;
+			trunk = trunks->count + group;
+		}
 		if (names[i].len == 0)
 			continue; /* said already */
 		if (is_realm && is_trunk)
@@ -533,8 +659,13 @@ static void build_targets(struct building *g, const struct raw_route *from, stru
 	bool given = conf_node_child(from->head.node, "to") != NULL,
 	     reject = from->reject.head.node != NULL;
 	for (size_t i = 0; i < from->to.count; i++) {
-		uint16_t trunk = find(g, &g->raw->trunks, sizeof(struct raw_trunk), "trunks",
-				      names[i], conf_item_node(&from->to, i, from->head.node));
+		size_t group;
+		uint16_t trunk;
+		if (conf_named(&g->raw->users, sizeof(struct raw_users), names[i], &group))
+			trunk = (uint16_t)(g->raw->trunks.count + group);
+		else
+			trunk = find(g, &g->raw->trunks, sizeof(struct raw_trunk), "trunks",
+				     names[i], conf_item_node(&from->to, i, from->head.node));
 		if (trunk != SETTINGS_NO_INDEX)
 			to->to[to->to_count++] = trunk;
 	}
@@ -572,10 +703,12 @@ static void build_routes(struct building *g)
 {
 	const struct conf_list *l = &g->raw->routes;
 	const struct raw_route *from = l->items;
-	struct route_rule *to = get(g, l->count, sizeof(*to));
+	struct route_rule *to = get(g, l->count + 2 * g->raw->users.count, sizeof(*to));
 	for (size_t i = 0; to && i < l->count; i++)
 		if (from[i].head.node)
 			build_route(g, i, &from[i], &to[i]);
+	if (to)
+		build_user_routes(g, to + l->count);
 	g->s->policy.routes = to;
 	g->s->policy.route_count = l->count;
 }

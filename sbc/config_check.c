@@ -395,7 +395,7 @@ static void check_identity(const struct checking *g, const struct raw_trunk *raw
 static void check_trunks(const struct checking *g)
 {
 	const struct raw_trunk *raw = g->raw->trunks.items;
-	for (size_t i = 0; i < g->s->trunk_count; i++) {
+	for (size_t i = 0; i < g->raw->trunks.count; i++) {
 		if (raw[i].head.node->kind != CONF_MAP ||
 		    g->s->trunks[i].realm >= g->s->realm_count)
 			continue;

@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "common/sdes.h"
 #include "policy/pattern.h"
+#include "sbc/core/method.h"
 
 #define ROWS(s) .settings = (s), .count = ARRAY_LEN(s)
 
@@ -604,6 +605,12 @@ static const struct conf_section ping_section = {
 	ROWS(ping_settings),
 	.size = sizeof(struct raw_ping)};
 
+static const char *const method_words[] = {"MESSAGE", "SUBSCRIBE", "NOTIFY",
+					   "PUBLISH", "OPTIONS",   NULL};
+const uint32_t config_methods[] = {1u << METHOD_MESSAGE, 1u << METHOD_SUBSCRIBE,
+				   1u << METHOD_NOTIFY, 1u << METHOD_PUBLISH, 1u << METHOD_OPTIONS};
+_Static_assert(ARRAY_LEN(config_methods) + 1 == ARRAY_LEN(method_words), "a bit for each word");
+
 static const struct conf_setting trunk_settings[] = {
 	{.name = "realm",
 	 .type = CONF_STRING,
@@ -675,10 +682,139 @@ static const struct conf_setting trunk_settings[] = {
 	 .help = "What becomes of a transfer that it asks for (REFER, or an INVITE with Replaces). "
 		 "local: we carry it out, its target goes the way of a new call from this trunk; "
 		 "pass: the other side is asked to; reject: 603."},
+	{.name = "methods",
+	 .type = CONF_LIST_OF,
+	 .item = CONF_ENUM,
+	 CONF_AT(struct raw_trunk, methods),
+	 .words = method_words,
+	 .max = 5,
+	 .otherwise = "MESSAGE, SUBSCRIBE, NOTIFY and PUBLISH in a realm of trust medium or high, "
+		      "else none",
+	 .help = "What it may send outside of calls, and what may go to it: both sides must name "
+		 "it. An OPTIONS that names "
+		 "nobody is always answered by us. Documents about presence and dialogs go to "
+		 "realms of trust medium or high alone."},
 };
 static const struct conf_section trunk_section = {.help = "A far SIP system and how we treat it.",
 						  ROWS(trunk_settings),
 						  .size = sizeof(struct raw_trunk)};
+
+static const struct conf_setting refresh_settings[] = {
+	{.name = "from_user",
+	 .type = CONF_DURATION,
+	 CONF_AT(struct raw_refresh, from_user),
+	 .min = 20000,
+	 .max = 86400000,
+	 .def = "60s",
+	 .help = "How often a user must come again: its path through NATs stays open."},
+	{.name = "to_registrar",
+	 .type = CONF_DURATION,
+	 CONF_AT(struct raw_refresh, to_registrar),
+	 .min = 60000,
+	 .max = 86400000,
+	 .def = "10m",
+	 .help = "How often the registrar hears of it. Between them we answer."},
+};
+static const struct conf_section refresh_section = {.help = "How long registrations last.",
+						    ROWS(refresh_settings),
+						    .size = sizeof(struct raw_refresh)};
+
+static const struct conf_setting per_user_settings[] = {
+	{.name = "sessions",
+	 .type = CONF_INT,
+	 CONF_AT(struct raw_per_user, sessions),
+	 .min = 1,
+	 .max = 1000,
+	 .def = "4",
+	 .help = "Calls at one time; the next gets 403 where it comes from, 486 where it goes to."},
+	{.name = "contacts",
+	 .type = CONF_INT,
+	 CONF_AT(struct raw_per_user, contacts),
+	 .min = 1,
+	 .max = 10,
+	 .def = "5",
+	 .help = "Registrations at one time; the next gets 403."},
+};
+static const struct conf_section per_user_section = {.help = "What one user may have.",
+						     ROWS(per_user_settings),
+						     .size = sizeof(struct raw_per_user)};
+
+static const struct conf_setting account_settings[] = {
+	{.name = "user",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_account, user),
+	 .min = 1,
+	 .max = 64,
+	 .flags = CONF_REQUIRED},
+	{.name = "password",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_account, password),
+	 .min = 1,
+	 .max = 128,
+	 .flags = CONF_REQUIRED,
+	 .help = "In the file, or !env NAME."},
+};
+static const struct conf_section account_section = {
+	.help = "For `auth: local`.", ROWS(account_settings), .size = sizeof(struct raw_account)};
+
+static const struct conf_setting users_settings[] = {
+	{.name = "realm",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_users, realm),
+	 .flags = CONF_REQUIRED,
+	 .help = "A name of `realms`: the side that they speak from."},
+	{.name = "domains",
+	 .type = CONF_LIST_OF,
+	 .item = CONF_STRING,
+	 CONF_AT(struct raw_users, domains),
+	 .min = 1,
+	 .max = 16,
+	 .check = check_host,
+	 .flags = CONF_REQUIRED,
+	 .help = "Hosts of their addresses: sip:USER@DOMAIN. REGISTERs for others get 403."},
+	{.name = "registrar",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_users, registrar),
+	 .otherwise = "with `auth: local` we are the registrar; else needed",
+	 .help = "A name of `trunks`: REGISTERs go there with a contact of ours, its calls to that "
+		 "contact go down the user's connection."},
+	{.name = "refresh",
+	 .type = CONF_SECTION,
+	 .sub = &refresh_section,
+	 CONF_AT(struct raw_users, refresh)},
+	{.name = "per_user",
+	 .type = CONF_SECTION,
+	 .sub = &per_user_section,
+	 CONF_AT(struct raw_users, per_user)},
+	{.name = "auth",
+	 .type = CONF_ENUM,
+	 CONF_AT(struct raw_users, auth),
+	 .words = (const char *const[]){"registrar", "local", NULL},
+	 .def = "registrar",
+	 .help = "Who asks for the password. registrar: its challenge and the answer pass through. "
+		 "local: we do, by `accounts`."},
+	{.name = "accounts",
+	 .type = CONF_LIST_OF,
+	 .item = CONF_SECTION,
+	 .sub = &account_section,
+	 CONF_AT(struct raw_users, accounts),
+	 .max = 10000},
+	{.name = "methods",
+	 .type = CONF_LIST_OF,
+	 .item = CONF_ENUM,
+	 CONF_AT(struct raw_users, methods),
+	 .words = method_words,
+	 .max = 5,
+	 .def = "MESSAGE, SUBSCRIBE, NOTIFY, PUBLISH",
+	 .help = "As with trunks, for those who are registered."},
+};
+static const struct conf_section users_section = {
+	.help = "Phones and browsers that register through us. Routes name such a group as they "
+		"name a trunk; a request is of the group when it comes over a connection (UDP: "
+		"from "
+		"an address) that has registered.",
+	ROWS(users_settings),
+	.size = sizeof(struct raw_users)};
 
 static const struct conf_setting edit_when_settings[] = {
 	{.name = "trust_below",
@@ -1029,6 +1165,36 @@ static const struct conf_setting limits_settings[] = {
 	 .max = 1000000,
 	 .def = "100",
 	 .help = "Of these, from one address."},
+	{.name = "subscriptions",
+	 .type = CONF_INT,
+	 CONF_AT(struct raw_limits, v.subscriptions),
+	 .min = 1,
+	 .max = 1000000,
+	 .def = "10000",
+	 .flags = CONF_RESTART,
+	 .help = "Subscriptions through us at one time. The next gets 503."},
+	{.name = "subscriptions_per_source",
+	 .type = CONF_INT,
+	 CONF_AT(struct raw_limits, v.subscriptions_per_source),
+	 .min = 1,
+	 .max = 1000000,
+	 .def = "1000",
+	 .help = "Of these, asked for by one address."},
+	{.name = "registrations",
+	 .type = CONF_INT,
+	 CONF_AT(struct raw_limits, v.registrations),
+	 .min = 1,
+	 .max = 1000000,
+	 .def = "10000",
+	 .flags = CONF_RESTART,
+	 .help = "Contacts of users at one time. The next gets 503."},
+	{.name = "registrations_per_source",
+	 .type = CONF_INT,
+	 CONF_AT(struct raw_limits, v.registrations_per_source),
+	 .min = 1,
+	 .max = 1000000,
+	 .def = "200",
+	 .help = "Of these, from one address. The next gets 403."},
 	{.name = "message_bytes",
 	 .type = CONF_SIZE,
 	 .flags = CONF_RESTART,
@@ -1156,6 +1322,11 @@ static const struct conf_setting config_settings[] = {
 	 .sub = &trunk_section,
 	 CONF_AT(struct raw_config, trunks),
 	 .max = 4096},
+	{.name = "users",
+	 .type = CONF_NAMED,
+	 .sub = &users_section,
+	 CONF_AT(struct raw_config, users),
+	 .max = 64},
 	{.name = "header_rules",
 	 .type = CONF_NAMED,
 	 .sub = &header_rules_section,

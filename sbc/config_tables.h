@@ -105,7 +105,37 @@ struct raw_trunk {
 	enum offer_policy initial_offer;
 	enum reliable_policy reliable;
 	enum refer_policy refer;
+	struct conf_list methods; /* uint32_t: index in config_methods */
 };
+
+struct raw_refresh {
+	struct conf_head head;
+	uint32_t from_user, to_registrar;
+};
+
+struct raw_per_user {
+	struct conf_head head;
+	uint16_t sessions, contacts;
+};
+
+struct raw_account {
+	struct conf_head head;
+	struct str user, password;
+};
+
+struct raw_users {
+	struct conf_head head;
+	struct str realm, registrar;
+	struct conf_list domains; /* struct str */
+	struct raw_refresh refresh;
+	struct raw_per_user per_user;
+	uint32_t auth;             /* 0: registrar, 1: local */
+	struct conf_list accounts; /* struct raw_account */
+	struct conf_list methods;  /* uint32_t: index in config_methods */
+};
+
+/* What a trunk may send and be sent outside of calls: words of `methods`, and the bits that they mean. */
+extern const uint32_t config_methods[];
 
 struct raw_edit_when {
 	struct conf_head head;
@@ -201,6 +231,7 @@ struct raw_config {
 	struct raw_node node;
 	struct conf_list certificates, anchors, realms, media_policies, trunks, header_rules,
 		routes;
+	struct conf_list users;
 	struct conf_list relays, cdrs;
 	struct raw_observe observe;
 	struct raw_limits limits;

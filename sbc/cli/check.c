@@ -27,7 +27,7 @@ int cli_check(const struct cli_options *o)
 	print_report(stdout, &report);
 	if (e == OK && !o->quiet)
 		printf("%s: well, with %u realms, %u trunks, %u routes and %u warnings\n", path,
-		       (unsigned)s->realm_count, (unsigned)s->trunk_count,
+		       (unsigned)s->realm_count, (unsigned)(s->trunk_count - s->users_count),
 		       (unsigned)s->policy.route_count, (unsigned)report.warnings);
 	else if (e == ERR_BAD)
 		printf("%s: %u mistakes, %u warnings\n", path, (unsigned)report.errors,

@@ -148,8 +148,31 @@ struct trunk_habits {
 	uint32_t methods; /* bit 1 << METHOD_X: may come from it, and go to it, outside of calls */
 };
 
+struct user_account {
+	struct str user, password;
+};
+
+/* Phones and browsers that register through us: `users`. To routes and calls a group is a trunk without peers. */
+struct users {
+	struct str name;
+	uint16_t trunk;            /* of its own: the one without peers */
+	uint16_t realm;            /* where they speak from */
+	const struct str *domains; /* of their addresses-of-record */
+	size_t domain_count;
+	uint16_t
+		registrar; /* trunk that their REGISTERs go to; SETTINGS_NO_INDEX: none, we are it */
+	uint32_t from_user_s, to_registrar_s; /* how long a registration lasts, on each side */
+	uint16_t sessions, contacts;          /* of one user at most */
+	bool local;                           /* we ask for the password, not the registrar */
+	const struct user_account *accounts;
+	size_t account_count;
+	/* Routes that no request finds by itself: to the group, to the registrar. */
+	uint16_t route_to_users, route_to_registrar;
+};
+
 struct trunk {
 	struct str name;
+	const struct users *users; /* NULL: a trunk with peers */
 	uint16_t realm;
 	struct trunk_habits habits;
 	struct credentials credentials;
@@ -204,6 +227,7 @@ struct http_listener {
 struct limits {
 	uint32_t calls, transactions, connections, connections_per_source;
 	uint32_t subscriptions, subscriptions_per_source; /* 0: as many as calls; no such limit */
+	uint32_t registrations, registrations_per_source; /* the same */
 	uint32_t message_bytes;                           /* one SIP message */
 	uint32_t udp_bytes; /* a longer request goes by TCP (RFC 3261 §18.1.1); 0: never */
 	uint32_t idle_ms, half_open_ms, message_ms;       /* stream connections */
@@ -232,7 +256,9 @@ struct settings {
 	const struct listener *listeners;
 	size_t listener_count;
 	const struct trunk *trunks;
-	size_t trunk_count;
+	size_t trunk_count; /* those of users, behind the others, included */
+	const struct users *users;
+	size_t users_count;
 	const struct header_rules *header_rules;
 	size_t header_rules_count;
 	const struct certificate *certificates;

@@ -9,6 +9,7 @@
 #include <openssl/x509.h>
 
 #include "sbc/config.h"
+#include "sbc/core/method.h"
 #include "tests/support/check.h"
 
 enum { TEXT_MAX = 256 * 1024 };
@@ -440,6 +441,64 @@ static void test_key_from_environment(void **state)
 }
 
 /* Two loads in a row share nothing: the first outlives the second. */
+static void test_users_and_methods(void **state)
+{
+	(void)state;
+	struct loaded l;
+	load(&l, "realms:\n"
+		 "  web: { media_policy: plain-or-srtp, listen: [ { transport: udp, address: "
+		 "192.0.2.1 } ] }\n"
+		 "  inside: { trust: high, listen: [ { transport: udp, address: 10.0.0.1 } ] }\n"
+		 "trunks:\n"
+		 "  pbx: { realm: inside, peers: [ { target: \"sip:10.0.0.21\" } ] }\n"
+		 "  far: { realm: web, peers: [ { target: \"sip:192.0.2.9\" } ] }\n"
+		 "  few: { realm: web, peers: [ { target: \"sip:192.0.2.8\" } ], methods: "
+		 "[MESSAGE, OPTIONS] }\n"
+		 "users:\n"
+		 "  browsers: { realm: web, domains: [example.net, example.org], registrar: pbx, "
+		 "refresh: { "
+		 "from_user: 90s, to_registrar: 20m }, per_user: { sessions: 2, contacts: 3 } }\n"
+		 "  phones: { realm: web, domains: [phones.example], auth: local, methods: [], "
+		 "accounts: [ { "
+		 "user: ann, password: secret } ] }\n"
+		 "routes:\n"
+		 "  - { when: { from: [browsers, inside] }, to: [pbx] }\n"
+		 "  - { when: { from: pbx }, to: [browsers, phones] }\n");
+	const struct settings *s = l.s;
+	uint32_t all = 1u << METHOD_MESSAGE | 1u << METHOD_SUBSCRIBE | 1u << METHOD_NOTIFY |
+		       1u << METHOD_PUBLISH;
+	EXPECT_INT(s->trunk_count, 5);
+	EXPECT_INT(s->policy.trunk_count, 5);
+	EXPECT_INT(s->users_count, 2);
+	EXPECT_INT(s->trunks[0].habits.methods, all);
+	EXPECT_INT(s->trunks[1].habits.methods, 0);
+	EXPECT_INT(s->trunks[2].habits.methods, 1u << METHOD_MESSAGE | 1u << METHOD_OPTIONS);
+	EXPECT_INT(s->trunks[3].habits.methods, all);
+	EXPECT_INT(s->trunks[4].habits.methods, 0);
+	const struct users *u = &s->users[0];
+	EXPECT_TRUE(s->trunks[3].users == u && s->trunks[3].peer_count == 0 && u->trunk == 3);
+	EXPECT_STR(u->name, STR("browsers"));
+	EXPECT_INT(u->realm, 0);
+	EXPECT_INT(u->registrar, 0);
+	EXPECT_INT(u->domain_count, 2);
+	EXPECT_INT(u->from_user_s, 90);
+	EXPECT_INT(u->to_registrar_s, 1200);
+	EXPECT_INT(u->sessions, 2);
+	EXPECT_INT(u->contacts, 3);
+	EXPECT_TRUE(!u->local && s->users[1].local);
+	EXPECT_INT(s->users[1].registrar, SETTINGS_NO_INDEX);
+	EXPECT_STR(s->users[1].accounts[0].password, STR("secret"));
+	EXPECT_INT(s->users[1].contacts, 5);
+	/* Routes name groups as they name trunks; those of the groups themselves lie behind. */
+	EXPECT_INT(s->policy.route_count, 2);
+	EXPECT_INT(s->policy.routes[0].from_trunks[0], 3);
+	EXPECT_INT(s->policy.routes[1].to[1], 4);
+	EXPECT_INT(s->policy.routes[u->route_to_users].to[0], 3);
+	EXPECT_INT(s->policy.routes[u->route_to_registrar].to[0], 0);
+	EXPECT_INT(s->policy.routes[s->users[1].route_to_registrar].to_count, 0);
+	unload(&l);
+}
+
 static void test_generations(void **state)
 {
 	(void)state;
@@ -508,6 +567,7 @@ int main(void)
 		cmocka_unit_test(test_small_site),
 		cmocka_unit_test(test_all_sections),
 		cmocka_unit_test(test_key_from_environment),
+		cmocka_unit_test(test_users_and_methods),
 		cmocka_unit_test(test_generations),
 		cmocka_unit_test(test_broken_files),
 		cmocka_unit_test(test_example_is_accepted),
