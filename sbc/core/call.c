@@ -6,6 +6,7 @@
 #include "sbc/core/own.h"
 #include "sbc/core/rules.h"
 #include "sbc/core/setup.h"
+#include "sbc/core/transfer.h"
 #include "sbc/core/worker.h"
 
 /* ---- life */
@@ -61,6 +62,7 @@ void call_free(struct sbc *s, struct call **call)
 	id_t64 id = c->id;
 
 	*call = NULL;
+	transfer_forget(s, c);
 	if (c->state != CALL_OVER)
 		s->live--;
 	if (c->setup)

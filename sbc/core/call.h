@@ -82,16 +82,21 @@ struct call_record {
 	uint8_t ended_by; /* enum cdr_side */
 	uint16_t status, q850, route;
 	bool by_timeout;
-	struct str reason; /* settings memory or static, as those below */
-	struct str rule;   /* of the verdict that refused; empty: none did */
-	struct str cause;  /* "tls", "connect", …; empty: by status */
+	uint64_t last_call, next_call; /* numbers, of a call that was transferred; 0: none */
+	struct str reason;             /* settings memory or static, as those below */
+	struct str rule;               /* of the verdict that refused; empty: none did */
+	struct str cause;              /* "tls", "connect", …; empty: by status */
 };
 
 struct call {
 	id_t64 id;
 	const struct settings *settings;
-	uint64_t number; /* with the node's name it is the call's name */
-	uint8_t state;   /* enum call_state */
+	uint64_t number;   /* with the node's name it is the call's name */
+	uint8_t state;     /* enum call_state */
+	id_t64 transfer;   /* under way, of which this call is a part */
+	id_t64 heir;       /* the call that has a leg whose tag names this one; ID_NONE: none */
+	uint8_t transfers; /* that its parties have gone through */
+	uint8_t refers;    /* REFERs in it so far */
 	uint8_t exchange_count, own_count;
 	uint8_t relay_asks; /* questions about media that the relay has not answered yet */
 	struct prack_server

@@ -5,6 +5,7 @@
 #include "sbc/core/own.h"
 #include "sbc/core/rules.h"
 #include "sbc/core/setup.h"
+#include "sbc/core/transfer.h"
 #include "sbc/core/uri.h"
 #include "sbc/core/worker.h"
 
@@ -116,6 +117,22 @@ static struct str cause_of(const struct call_record *r, struct buf *b)
 			    : cdr_outcome(r->status, r->ring_ms || r->early_ms, r->by_timeout);
 }
 
+/* The name of another call of ours; empty: there is none. */
+static struct str name_of(const struct sbc *s, const struct call *c, uint64_t number, char mem[320])
+{
+	struct buf b;
+
+	buf_init(&b, mem, 320);
+	if (number) {
+		buf_str(&b, c->settings->node);
+		buf_char(&b, '-');
+		buf_bytes(&b, s->boot, s->boot_len);
+		buf_char(&b, '-');
+		buf_u64(&b, number);
+	}
+	return buf_view(&b);
+}
+
 static void publish_record(struct sbc *s, struct call *c, const struct dict *deleted)
 {
 	const struct call_record *r = &c->record;
@@ -133,6 +150,9 @@ static void publish_record(struct sbc *s, struct call *c, const struct dict *del
 	fill_parties(&d, c);
 	fill_times(&d, r);
 	fill_attempts(&d, c);
+	char from_mem[320], to_mem[320];
+	d.transferred_from = name_of(s, c, r->last_call, from_mem);
+	d.transferred_to = name_of(s, c, r->next_call, to_mem);
 	if (deleted)
 		d.media_count = media_read_cdr(deleted, &s->arena, d.media, CDR_MEDIA_MAX);
 	n.status = r->status;
@@ -344,6 +364,8 @@ void call_end(struct sbc *s, struct call *c, const struct call_ending *why)
 
 	if (c->state >= CALL_ENDING)
 		return;
+	if (c->transfer != ID_NONE)
+		transfer_on_end(s, c, why);
 	r->end_ms = s->now_ms;
 	r->ended_by = (uint8_t)why->by;
 	r->by_timeout = why->by_timeout;
@@ -390,6 +412,9 @@ void call_lost(struct sbc *s, struct call *c)
 static void linger(struct sbc *s, struct call *c)
 {
 	if (c->leg[0].bye_wanted || c->leg[1].bye_wanted || !list_is_empty(&c->lingering))
+		return;
+	/* A leg lives on in another call by a tag that names this one: it goes when that goes. */
+	if (c->heir != ID_NONE && call_find(s, c->heir))
 		return;
 	c->linger_until_ms = s->now_ms + CALL_LINGER_MS;
 	list_add_tail(&s->lingering, &c->lingering);

@@ -2,6 +2,7 @@
 
 #include "policy/media_rule.h"
 #include "sbc/core/body.h"
+#include "sbc/core/transfer.h"
 #include "sbc/core/worker.h"
 
 struct str call_sdp_of(const struct msg *m)
@@ -164,7 +165,7 @@ struct str call_face(struct sbc *s, struct call *c, unsigned to, struct str sdp)
 
 	buf_reset(&s->text);
 	if (listener >= c->settings->listener_count ||
-	    sdp_face_write(&s->text, &c->media.face[to].sdp,
+	    sdp_face_write(&s->text, &transfer_face(s, c, to)->sdp,
 			   &c->settings->listeners[listener].local, &s->arena, sdp) != OK)
 		return STR_NONE;
 	return buf_view(&s->text);
@@ -194,4 +195,28 @@ void call_restore_media(struct sbc *s, struct call *c)
 		    ask(s, c, ASK_RESTORE, &sdp) == ID_NONE)
 			return;
 	}
+}
+
+id_t64 call_ask_again(struct sbc *s, struct call *c, unsigned side, struct str offer)
+{
+	struct str texts[] = {offer, c->agreed[1 - side]};
+	id_t64 id = ID_NONE;
+
+	if (!c->media.open || texts[1].len == 0)
+		return ID_NONE;
+	for (unsigned i = 0; i < 2; i++) {
+		struct call_sdp sdp = {.mean = i ? OFFER_ANSWER : OFFER_NEW,
+				       .from = i ? 1 - side : side,
+				       .text = texts[i]};
+		if (sdp_parse(sdp.text, &s->arena, &sdp.parsed) != OK)
+			return ID_NONE;
+		id = ask(s, c, i ? ASK_ANSWER : ASK_RESTORE, &sdp);
+		if (id == ID_NONE)
+			return ID_NONE;
+	}
+	struct str kept = block_str(&s->blocks, offer);
+	block_str_free(&s->blocks, &c->agreed[side]);
+	c->agreed[side] = kept;
+	c->agreed_by = (uint8_t)side;
+	return id;
 }

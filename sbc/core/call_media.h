@@ -44,6 +44,8 @@ struct verdict call_judge_relay(const struct event *e);
 
 /* These two are in force now: `by` has offered. The answer may be empty: it comes with an ACK. */
 void call_agree(struct sbc *s, struct call *c, unsigned by, struct str offer, struct str answer);
+/* The answer that is in force, once more, to a new offer of `side` that is the same to the other side. ID_NONE: there is none. */
+id_t64 call_ask_again(struct sbc *s, struct call *c, unsigned side, struct str offer);
 /* An offer that the relay has taken was refused: the relay hears again what is in force (RFC 3261 §14.1). */
 void call_restore_media(struct sbc *s, struct call *c);
 

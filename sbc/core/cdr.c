@@ -147,6 +147,8 @@ static void write_parties(struct members *m, const struct cdr *c)
 	text(m, "number_as_sent", c->number_as_sent);
 	text(m, "user_agent", c->user_agent);
 	text(m, "route", c->route);
+	text(m, "transferred_from", c->transferred_from);
+	text(m, "transferred_to", c->transferred_to);
 }
 
 static void write_outcome(struct members *m, const struct cdr *c)

@@ -53,6 +53,7 @@ struct cdr {
 	enum cdr_side ended_by;
 	struct str cause; /* outcome of noc.md §1, or policy:RULE */
 	struct str route;
+	struct str transferred_from, transferred_to; /* calls: where a party came from, went to */
 	struct cdr_attempt attempts[CDR_ATTEMPTS_MAX];
 	size_t attempt_count;
 	struct cdr_media media[CDR_MEDIA_MAX];

@@ -4,6 +4,7 @@
 #include "sbc/core/own.h"
 #include "sbc/core/reply.h"
 #include "sbc/core/setup.h"
+#include "sbc/core/transfer.h"
 
 bool exchange_refreshes(uint8_t method)
 {
@@ -124,7 +125,11 @@ void exchange_pass(struct sbc *s, struct call *c, struct exchange *x, const stru
 	bool ok = call_carry(s, c, to, m, own_body) == OK;
 	x->cseq = dialog_next_cseq(d);
 	struct str type = m->content_type, body = m->body;
-	if (!own_body)
+	bool refers = x->method == METHOD_REFER || x->method == METHOD_NOTIFY ||
+		      x->method == METHOD_SUBSCRIBE;
+	if (refers)
+		ok = ok && transfer_pass(s, c, to, m, &type, &body) == OK;
+	else if (!own_body)
 		body = call_body(s, c, m, sdp, &type);
 	int hops = m->max_forwards;
 	struct build_request r = {
@@ -133,7 +138,7 @@ void exchange_pass(struct sbc *s, struct call *c, struct exchange *x, const stru
 		.max_forwards = (uint8_t)(hops < 0   ? 70
 					  : hops > 0 ? hops - 1
 						     : 0),
-		.contact = refreshes ? call_contact(c, to, &contact_buf) : STR_NONE,
+		.contact = refreshes || refers ? call_contact(c, to, &contact_buf) : STR_NONE,
 		.headers = buf_view(&s->lines),
 		.content_type = type,
 		.body = body,

@@ -7,6 +7,7 @@
 #include "sbc/core/pair.h"
 #include "sbc/core/reply.h"
 #include "sbc/core/setup.h"
+#include "sbc/core/transfer.h"
 
 /* ---- BYE */
 
@@ -18,6 +19,8 @@ static void on_bye(struct sbc *s, struct call *c, const struct pair *p, const st
 				  .q850 = call_q850(m)};
 
 	reply_now(s, c, m, f, 200, STR_NONE);
+	if (c->transfer != ID_NONE && transfer_on_bye(s, c, p->side))
+		return;
 	buf_reset(&s->lines);
 	if (call_carry(s, c, 1 - p->side, m, false) == OK && s->lines.len <= sizeof(mem)) {
 		memcpy(mem, s->lines.p, s->lines.len);
@@ -104,6 +107,7 @@ void in_dialog_on_request(struct sbc *s, struct call *c, const struct msg *m, co
 		return;
 	}
 	struct refuse_params abilities = worker_abilities_in(c->settings, call_realm(c, p.side));
+	abilities.methods |= transfer_methods;
 	struct verdict v = refuse_request(m, &abilities);
 	if (v.outcome != VERDICT_ALLOW) {
 		reply_refused(s, c, m, f, &v, p.side);
@@ -113,6 +117,10 @@ void in_dialog_on_request(struct sbc *s, struct call *c, const struct msg *m, co
 		on_bye(s, c, &p, m, f);
 	else if (m->method == METHOD_PRACK)
 		on_prack(s, c, &p, m, f);
+	else if (!p.fork && transfer_on_request(s, c, p.side, m, f))
+		return;
+	else if (!c->setup && transfer_is_alone(c, p.side))
+		reply_too_soon(s, c, m, f);
 	else
 		exchange_begin(s, c, &p, m, f);
 }
@@ -157,6 +165,17 @@ static void take_late_answer(struct sbc *s, struct call *c, unsigned side, const
 		without_answer(s, c, 1 - side, STR_NONE);
 }
 
+void in_dialog_take_answer(struct sbc *s, struct call *c, unsigned side, const struct msg *m,
+			   const struct flow *f)
+{
+	const struct leg_invite *other = &c->leg[1 - side].invite;
+
+	if (c->state == CALL_CONFIRMED && other->ours && other->wants_ack)
+		take_late_answer(s, c, side, m, f);
+	else if (c->state == CALL_CONFIRMED && side == 0 && c->wrote_offer)
+		late_offer_on_ack(s, c, m, f);
+}
+
 void in_dialog_on_ack(struct sbc *s, struct call *c, const struct msg *m, const struct flow *f,
 		      const struct tls_facts *tls)
 {
@@ -176,11 +195,7 @@ void in_dialog_on_ack(struct sbc *s, struct call *c, const struct msg *m, const 
 	l->invite.wants_ack = false;
 	if (c->state == CALL_ANSWERED)
 		c->state = CALL_CONFIRMED;
-	const struct leg_invite *other = &c->leg[1 - p.side].invite;
-	if (c->state == CALL_CONFIRMED && other->ours && other->wants_ack)
-		take_late_answer(s, c, p.side, m, f);
-	else if (c->state == CALL_CONFIRMED && p.side == 0 && c->wrote_offer)
-		late_offer_on_ack(s, c, m, f);
+	in_dialog_take_answer(s, c, p.side, m, f);
 	call_after_ack(s, c, p.side);
 	own_look(s, c);
 }

@@ -13,6 +13,9 @@ void in_dialog_on_request(struct sbc *s, struct call *c, const struct msg *m, co
 			  const struct tls_facts *tls);
 void in_dialog_on_ack(struct sbc *s, struct call *c, const struct msg *m, const struct flow *f,
 		      const struct tls_facts *tls);
+/* The SDP of an ACK of `side` goes on to where it is waited for; m may also be what stands for that ACK. */
+void in_dialog_take_answer(struct sbc *s, struct call *c, unsigned side, const struct msg *m,
+			   const struct flow *f);
 /* False: no one here waits for it. */
 bool in_dialog_on_relay(struct sbc *s, struct call *c, id_t64 ask, const struct event *e);
 

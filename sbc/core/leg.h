@@ -35,6 +35,8 @@ struct leg {
 	struct leg_invite invite;
 	uint16_t trunk, peer; /* peer: SETTINGS_NO_INDEX on the side that called us */
 	bool ended;           /* BYE sent or received, or never answered */
+	uint8_t refers;       /* passed on to it, whose NOTIFYs may still come */
+	id_t64 home;          /* the call that our tag names, if not the one that it is in */
 	bool bye_wanted;      /* as soon as the ACK has come (RFC 3261 §15) */
 };
 

@@ -28,6 +28,8 @@ enum notice_type {
 	NOTICE_ATTEMPT_ENDED, /* call, trunk, status */
 	NOTICE_CALL_ANSWERED, /* call */
 	NOTICE_CALL_ENDED,    /* call, cdr: exactly one for each attempted call */
+	NOTICE_TRANSFER_STARTED, /* call: of the party that asks */
+	NOTICE_TRANSFER_ENDED,   /* call, status: 200, or why it failed */
 	NOTICE_PEER_UP,       /* trunk, peer */
 	NOTICE_PEER_DOWN,     /* trunk, peer, status or 0 */
 	NOTICE_ENROLLED,      /* we are registered at a trunk: trunk, peer, seconds */

@@ -4,6 +4,7 @@
 #include "sbc/core/call_media.h"
 #include "sbc/core/late_offer.h"
 #include "sbc/core/setup.h"
+#include "sbc/core/transfer.h"
 
 /* ---- life */
 
@@ -52,9 +53,9 @@ static void tell(struct sbc *s, struct call *c, const struct own_outcome *x)
 {
 	switch (x->what) {
 	case OWN_REFRESH:
-	case OWN_TRANSFER:
 	case OWN_WHAT_COUNT: break;
 	case OWN_REPAIR: late_offer_on_own(s, c, x); break;
+	case OWN_TRANSFER: transfer_on_own(s, c, x); break;
 	}
 }
 

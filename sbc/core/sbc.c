@@ -9,6 +9,7 @@
 #include "sbc/core/own.h"
 #include "sbc/core/setup.h"
 #include "sbc/core/subscription.h"
+#include "sbc/core/transfer.h"
 #include "sbc/core/worker.h"
 
 /* ---- life */
@@ -77,6 +78,9 @@ static enum err init_tables(struct sbc *s, const struct limits *l)
 			      kind_byte(s, OWNER_EXCHANGE));
 	if (e == OK)
 		e = pool_init(&s->owns, sizeof(struct own), calls + 64, kind_byte(s, OWNER_OWN));
+	if (e == OK)
+		e = pool_init(&s->transfers, sizeof(struct transfer), calls / 8 + 16,
+			      kind_byte(s, OWNER_TRANSFER));
 	if (e == OK)
 		e = pool_init(&s->asks, sizeof(struct ask), 2 * calls + 1024,
 			      kind_byte(s, OWNER_ASK));
@@ -159,6 +163,8 @@ void sbc_free(struct sbc **sbc)
 		pool_release(&s->exchanges);
 	if (s->owns.chunks)
 		pool_release(&s->owns);
+	if (s->transfers.chunks)
+		pool_release(&s->transfers);
 	if (s->asks.chunks)
 		pool_release(&s->asks);
 	block_release(&s->blocks);
@@ -297,7 +303,7 @@ static void on_response(struct sbc *s, const struct msg *m, const struct flow *f
 		return;
 	switch (owner_kind(t.owner)) {
 	case OWNER_CALL: {
-		struct call *c = call_find(s, t.owner);
+		struct call *c = transfer_heir(s, call_find(s, t.owner), m);
 		if (c)
 			call_on_response(s, c, t.txn, m, f, tls);
 		else
@@ -488,6 +494,8 @@ static void on_request(struct sbc *s, struct msg *m, const struct flow *f,
 		return;
 	bool reply = false;
 	struct call *c = m->to_tag.len ? call_of_tag(s, m->to_tag, &reply) : NULL;
+	if (c && c->heir != ID_NONE)
+		c = transfer_heir(s, c, m);
 	struct subscription *sub = c ? NULL : subscription_of_tag(s, m->to_tag);
 	if (m->method == METHOD_ACK) {
 		if (c)

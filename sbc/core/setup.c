@@ -4,6 +4,7 @@
 #include "sbc/core/call_media.h"
 #include "sbc/core/late_offer.h"
 #include "sbc/core/rules.h"
+#include "sbc/core/transfer.h"
 #include "sbc/core/uri.h"
 
 /* ---- memory */
@@ -519,8 +520,13 @@ void setup_moved(struct sbc *s, struct call *c, uint16_t status)
 void setup_failed(struct sbc *s, struct call *c, uint16_t status, unsigned cause)
 {
 	struct setup *u = c->setup;
-	const struct route_rule *route = &c->settings->policy.routes[c->record.route];
 
+	if (transfer_has_callee(s, c)) { /* there is no other */
+		call_refuse(s, c, status ? status : 480, STR_NONE, STR_NONE,
+			    &(struct call_ending){.by = CDR_CALLEE});
+		return;
+	}
+	const struct route_rule *route = &c->settings->policy.routes[c->record.route];
 	leave_attempt(s, c, status, cause);
 	/* The other addresses of one name are the same peer (RFC 3263 §4.3): on_failure has no say in them. */
 	if (tries_next_address(cause, status) && u->candidate_next < u->candidate_count) {
@@ -550,6 +556,18 @@ void setup_on_resolved(struct sbc *s, struct call *c, id_t64 ask, const struct e
 	go_on(s, c);
 }
 
+/* The callee is a party of another call, that transfer.c asks. */
+static void setup_reach(struct sbc *s, struct call *c)
+{
+	struct setup *u = c->setup;
+	struct str sdp = u->has_offer ? call_face(s, c, 1, u->offer) : STR_NONE;
+
+	u->stage = SETUP_TRYING;
+	if ((u->has_offer && sdp.len == 0) || !transfer_reach(s, c, sdp))
+		call_refuse(s, c, 500, STR_NONE, STR_NONE,
+			    &(struct call_ending){.by = CDR_US, .cause = STR("internal")});
+}
+
 static void on_offer(struct sbc *s, struct call *c, const struct event *e)
 {
 	struct setup *u = c->setup;
@@ -564,6 +582,10 @@ static void on_offer(struct sbc *s, struct call *c, const struct event *e)
 			call_refuse_by(s, c, &s->held, &v);
 		else
 			relay_failed(s, c);
+		return;
+	}
+	if (transfer_has_callee(s, c)) {
+		setup_reach(s, c);
 		return;
 	}
 	resolve(s, c);
@@ -865,13 +887,73 @@ static struct verdict judge_invite(const struct settings *set, const struct msg 
 	return v;
 }
 
+/* The call has its caller and its texts: where to, by policy, and off it goes. m has an INVITE's headers. */
+static void decide(struct sbc *s, struct call *c, const struct msg *m, const struct uri *uri,
+		   struct facts *facts)
+{
+	struct setup *u = c->setup;
+	struct call_sdp sdp = {.mean = OFFER_NEW};
+	bool lent;
+
+	facts->method = m->method_text;
+	facts->domain = uri->host;
+	facts->random = rng_u32(&s->rng);
+	struct verdict v = transfer_on_replaces(s, c, m, &lent);
+	if (v.outcome == VERDICT_ALLOW && !lent)
+		v = find_targets(s, c, facts);
+	if (v.outcome == VERDICT_ALLOW && u->has_offer)
+		v = call_check_sdp(s, c, 0, call_sdp_of(m), &sdp);
+	if (v.outcome != VERDICT_ALLOW) {
+		call_refuse_by(s, c, m, &v);
+		return;
+	}
+	offer_step(&c->offer[0], u->has_offer ? OFFER_GOT_REQUEST : OFFER_GOT_INVITE);
+	if (!lent) {
+		go_on(s, c);
+		return;
+	}
+	const struct settings *set = c->settings;
+	c->media.anchored = set->realms[call_realm(c, 0)].anchor_media ||
+			    set->realms[call_realm(c, 1)].anchor_media;
+	if (!u->has_offer) {
+		setup_reach(s, c);
+		return;
+	}
+	u->stage = SETUP_OFFERING;
+	sdp.source = &u->flow.remote;
+	if (c->media.anchored)
+		u->ask = call_ask_media(s, c, &sdp);
+	else
+		u->offer = block_str(&s->blocks, sdp.text);
+	if (!c->media.anchored)
+		setup_reach(s, c);
+	else if (u->ask == ID_NONE)
+		relay_failed(s, c);
+}
+
+/* False: no room. */
+static bool attach(struct sbc *s, struct call *c)
+{
+	id_t64 id;
+	struct setup *u = pool_new(&s->setups, &id);
+
+	if (!u)
+		return false;
+	c->setup = u;
+	u->id = id;
+	u->call = c;
+	list_init(&u->forks);
+	timer_init(&u->alarm.timer);
+	timer_init(&u->prack.timer);
+	return true;
+}
+
 void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 		 const struct tls_facts *tls, uint16_t trunk)
 {
 	char number_mem[256];
 	struct buf number;
 	struct uri uri;
-	id_t64 setup_id;
 
 	buf_init(&number, number_mem, sizeof(number_mem));
 	if (uri_parse(m->uri, &uri) != OK || uri_write_number(&number, &uri) != OK) {
@@ -894,16 +976,7 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 	}
 	struct call *c =
 		s->draining || is_short_of_transactions(s) ? NULL : call_new(s, s->settings);
-	struct setup *u = c ? pool_new(&s->setups, &setup_id) : NULL;
-	if (c && u) {
-		c->setup = u;
-		u->id = setup_id;
-		u->call = c;
-		list_init(&u->forks);
-		timer_init(&u->alarm.timer);
-		timer_init(&u->prack.timer);
-	}
-	enum err e = c && u ? open_caller(s, c, m, f) : ERR_FULL;
+	enum err e = c && attach(s, c) ? open_caller(s, c, m, f) : ERR_FULL;
 	if (e != OK) {
 		if (c) {
 			s->counts.total--;
@@ -918,6 +991,7 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 		setup_refuse_at_once(s, m, f, tls, trunk, &v);
 		return;
 	}
+	struct setup *u = c->setup;
 	c->leg[0].trunk = trunk;
 	set_texts(s, c, m, tls, buf_view(&number));
 	u->flow = *f;
@@ -930,21 +1004,50 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 
 	struct facts facts = leg_facts(c->settings, f, tls);
 	facts.trunk = trunk;
-	facts.method = m->method_text;
 	facts.number = buf_view(&number);
-	facts.domain = uri.host;
-	facts.random = rng_u32(&s->rng);
-	struct verdict v = find_targets(s, c, &facts);
-	struct call_sdp sdp;
-	if (v.outcome == VERDICT_ALLOW && u->has_offer)
-		v = call_check_sdp(s, c, 0, call_sdp_of(m), &sdp);
-	if (v.outcome != VERDICT_ALLOW) {
-		call_refuse_by(s, c, m, &v);
+	decide(s, c, m, &uri, &facts);
+}
+
+void setup_drop_lent(struct sbc *s, struct call **call)
+{
+	s->counts.total--;
+	call_free(s, call);
+}
+
+struct call *setup_new_lent(struct sbc *s, struct str invite)
+{
+	struct call *c =
+		s->draining || is_short_of_transactions(s) ? NULL : call_new(s, s->settings);
+
+	if (!c)
+		return NULL;
+	if (attach(s, c)) {
+		c->setup->invite = block_str(&s->blocks, invite);
+		if (c->setup->invite.len)
+			return c;
+	}
+	setup_drop_lent(s, &c);
+	return NULL;
+}
+
+void setup_start_lent(struct sbc *s, struct call *c, struct facts *facts)
+{
+	char number_mem[256];
+	struct buf number;
+	struct uri uri;
+	struct setup *u = c->setup;
+	struct verdict bad = verdict_of(VERDICT_STAGE_PARSE, 400, STR_NONE, STR("refer-to"));
+
+	buf_init(&number, number_mem, sizeof(number_mem));
+	u->flow = c->leg[0].flow;
+	if (msg_index(&s->held, u->invite, 0) != OK || uri_parse(s->held.uri, &uri) != OK ||
+	    uri_write_number(&number, &uri) != OK || number.overflow) {
+		call_refuse_by(s, c, &s->held, &bad);
 		return;
 	}
-	if (u->has_offer)
-		offer_step(&c->offer[0], OFFER_GOT_REQUEST);
-	else
-		offer_step(&c->offer[0], OFFER_GOT_INVITE);
-	go_on(s, c);
+	set_texts(s, c, &s->held, NULL, buf_view(&number));
+	u->sips = uri.scheme == URI_SIPS;
+	call_tell(s, c, NOTICE_CALL_STARTED);
+	facts->number = buf_view(&number);
+	decide(s, c, &s->held, &uri, facts);
 }

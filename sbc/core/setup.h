@@ -73,6 +73,14 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 /* An INVITE of that trunk is refused before it becomes a call: answered, counted, recorded, all once. */
 void setup_refuse_at_once(struct sbc *s, const struct msg *m, const struct flow *f,
 			  const struct tls_facts *tls, uint16_t trunk, const struct verdict *v);
+/*
+ * A call whose caller is a party of another call (transfer.c): made of what it would have sent, without SDP. NULL: a
+ * limit. Its leg is filled in between; `facts` are those of who wants the call, but for what `invite` says.
+ */
+struct call *setup_new_lent(struct sbc *s, struct str invite);
+void setup_start_lent(struct sbc *s, struct call *c, struct facts *facts);
+/* One that has not been started. */
+void setup_drop_lent(struct sbc *s, struct call **call);
 /* Gives back all memory; who still follows the INVITE to B has seen to that (call_orphan). */
 void setup_free(struct sbc *s, struct setup **setup);
 

@@ -2,6 +2,7 @@
 
 #include "sbc/core/call_media.h"
 #include "sbc/core/late_offer.h"
+#include "sbc/core/transfer.h"
 
 /*
  * The callee's answer (RFC 3261 §13.2.2.4): its ACK, its SDP through the relay, the 200 to the caller. The fork that it is of
@@ -116,20 +117,22 @@ static void finish(struct sbc *s, struct call *c, struct fork *f, const struct m
 {
 	struct setup *u = c->setup;
 	struct asker asker = u->asker;
+	bool lent = transfer_has_caller(s, c);
 
 	/* The answer that the caller has only been shown, or not even that, must be in the 200. */
 	if (sdp.len == 0 && f->offer[0].state == OFFER_THEIRS)
 		sdp = f->sdp;
 	if (offer_check(&f->offer[0], OFFER_SENT_RELIABLE) == OFFER_IGNORED)
 		sdp = STR_NONE; /* agreed before: RFC 6337 §3.1.1 */
-	bool sent = setup_answer_caller(s, c, f, m, sdp, 0);
+	struct str kept = lent ? block_str(&s->blocks, sdp) : STR_NONE;
+	bool sent = setup_answer_caller(s, c, f, m, sdp, 0) || lent;
 
 	note_agreed(s, c, f, m);
 	take_winner(s, c, f);
 	c->wrote_offer = u->late == SETUP_LATE_WROTE;
 	c->leg[0].dialog.confirmed = true;
 	c->leg[0].invite.open = false;
-	c->leg[0].invite.wants_ack = true;
+	c->leg[0].invite.wants_ack = !lent;
 	c->leg[0].invite.txn = asker.txn;
 	c->state = CALL_ANSWERED;
 	s->counts.confirmed++;
@@ -140,7 +143,12 @@ static void finish(struct sbc *s, struct call *c, struct fork *f, const struct m
 		call_end(s, c,
 			 &(struct call_ending){
 				 .by = CDR_US, .cause = STR("internal"), .told = {true, false}});
+	} else if (lent) {
+		transfer_on_answer(s, c, kept);
+	} else {
+		transfer_on_finish(s, c);
 	}
+	block_str_free(&s->blocks, &kept);
 }
 
 /* RFC 3262 §3: the caller has not acknowledged yet what an 18x told it of the session. */
@@ -232,7 +240,7 @@ void setup_on_answer(struct sbc *s, struct call *c, const struct msg *m, const s
 	if (next == SDP_NONE)
 		next = take_shown(s, c, k, f, &v);
 	open_callee(c, late && next != SDP_NONE && next != SDP_REFUSED);
-	if (!c->leg[1].invite.wants_ack)
+	if (!c->leg[1].invite.wants_ack && !transfer_has_callee(s, c))
 		call_send_ack(s, c, 1, &k->dialog[1], u->cseq, STR_NONE);
 	switch (next) {
 	case SDP_NONE: finish_or_wait(s, c, k, m, STR_NONE); break;

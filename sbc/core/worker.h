@@ -92,7 +92,7 @@ struct sbc {
 	struct hide hide;
 	struct siphash_key reply_key; /* tags of answers that leave no state */
 	struct txn_table txns;
-	struct pool calls, setups, exchanges, owns, asks;
+	struct pool calls, setups, exchanges, owns, transfers, asks;
 	struct pool errands, subscriptions;
 	struct tally subscribers; /* subscriptions by the source that asked */
 	/* Texts of what is no call: a flood of it leaves calls theirs. */

@@ -24,6 +24,7 @@ enum family {
 	M_INVITES_FINAL,
 	M_CALLS_ENDED,
 	M_ATTEMPTS_ENDED,
+	M_TRANSFERS,
 	M_CALLS,
 	M_CALLS_LIMIT,
 	M_PDD,
@@ -125,6 +126,11 @@ static const struct stats_family families[] = {
 			.kind = STATS_COUNTER,
 			.max_sets = 8192,
 			.labels = {"trunk", "outcome"}},
+	[M_TRANSFERS] = {.name = "sallyport_transfers_total",
+			 .help = "Transfers that we carried out ourselves, by what came of them",
+			 .kind = STATS_COUNTER,
+			 .max_sets = 8192,
+			 .labels = {"trunk", "outcome", "status"}},
 	[M_CALLS] = {.name = "sallyport_calls",
 		     .help = "Calls now",
 		     .kind = STATS_GAUGE,
@@ -419,9 +425,9 @@ static uint64_t first_of(uint64_t a, uint64_t b)
 }
 
 /* Those of noc.md §1, and what a rule refused. */
-static const char *const outcomes[] = {"other",      "answered",     "busy",       "no_answer",
-				       "rejected",   "wrong_number", "cancelled",  "refused",
-				       "congestion", "timeout",      "redirected", "policy"};
+static const char *const outcomes[] = {
+	"other",   "answered",   "busy",    "no_answer",  "rejected", "wrong_number", "cancelled",
+	"refused", "congestion", "timeout", "redirected", "policy",   "transferred"};
 
 static unsigned outcome_index(struct str s)
 {
@@ -440,6 +446,15 @@ static void count_attempts(struct sbc_metrics *m, const struct cdr *c)
 		struct str v[] = {a->trunk, cdr_outcome(a->status, c->ring != 0, a->cause.len > 0)};
 		++*stats_get(&m->stats, M_ATTEMPTS_ENDED, v);
 	}
+}
+
+static void count_transfer(struct sbc_metrics *m, const struct notice *n)
+{
+	char mem[8];
+	struct str v[] = {trunk_name(n->settings, n->trunk),
+			  n->status < 300 ? STR("done") : STR("failed"),
+			  status_text(mem, n->status)};
+	++*stats_get(&m->stats, M_TRANSFERS, v);
 }
 
 static void count_ended(struct sbc_metrics *m, const struct notice *n)
@@ -636,6 +651,11 @@ void sbc_metrics_notice(struct sbc_metrics *m, const struct notice *n)
 	case NOTICE_CALL_ENDED:
 		count_ended(m, n);
 		log_ended(m->log, n);
+		break;
+	case NOTICE_TRANSFER_STARTED: log_call(m->log, n, "transfer_started"); break;
+	case NOTICE_TRANSFER_ENDED:
+		count_transfer(m, n);
+		log_call(m->log, n, n->status < 300 ? "transfer_done" : "transfer_failed");
 		break;
 	case NOTICE_PEER_UP: log_peer(m->log, n, true); break;
 	case NOTICE_PEER_DOWN: log_peer(m->log, n, false); break;
