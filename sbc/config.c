@@ -409,9 +409,11 @@ static void build_identity(struct building *g, const struct raw_trunk *from, con
 	to->certificate_name = from->identify.certificate_name;
 	to->sources = from->identify.source.items;
 	to->source_count = from->identify.source.count;
-	if (to->certificate_name.len > 0 || to->source_count > 0 || from->identify.head.node)
+	bool by_user = from->identify.user.len > 0;
+	if (to->certificate_name.len > 0 || to->source_count > 0 ||
+	    (from->identify.head.node && !by_user))
 		return;
-	struct prefix *list = get(g, t->peer_count, sizeof(*list));
+	struct prefix *list = get(g, t->peer_count + 2, sizeof(*list));
 	bool one_name = true;
 	for (size_t i = 0; list && i < t->peer_count; i++) {
 		struct prefix *p = &list[to->source_count];
@@ -423,9 +425,63 @@ static void build_identity(struct building *g, const struct raw_trunk *from, con
 		to->source_count++;
 	}
 	to->sources = list;
+	if (list && to->source_count == 0 && by_user) { /* the password tells: from anywhere */
+		CHECK(prefix_parse(STR("0.0.0.0/0"), &list[to->source_count++]) == OK);
+		CHECK(prefix_parse(STR("::/0"), &list[to->source_count++]) == OK);
+		return;
+	}
 	if (to->source_count == 0 && t->peer_count > 0 && (t->tls_name.len > 0 || one_name) &&
 	    t->peers[0].secure)
 		to->certificate_name = t->tls_name.len > 0 ? t->tls_name : t->peers[0].host;
+}
+
+/* A password that every reader of the file can read. */
+static void warn_of_open_password(struct building *g, const struct conf_head *h)
+{
+	const struct conf_node *n = conf_node_child(h->node, "password");
+	if (n && n->kind == CONF_SCALAR && n->tag == CONF_TAG_NONE)
+		conf_warn(g->report, n,
+			  "the password stands in the file itself; better: !credential NAME, !file "
+			  "PATH "
+			  "or !env NAME");
+}
+
+static void build_proof(struct building *g, const struct raw_identify *from, struct trunk *to)
+{
+	to->proof = (struct credentials){.on = from->user.len > 0 && from->password.len > 0,
+					 .user = from->user,
+					 .password = from->password,
+					 .realm = from->realm};
+	warn_of_open_password(g, &from->head);
+	if (from->user.len > 0 && from->password.len == 0)
+		conf_error_missing(g->report, from->head.node, "password",
+				   "missing; identify.user needs one");
+	if (from->user.len == 0 && from->password.len > 0)
+		conf_error_missing(g->report, from->head.node, "user",
+				   "missing; identify.password needs one");
+}
+
+/* Both forms: `credentials`, or those of `register`. */
+static void build_credentials(struct building *g, const struct raw_trunk *from, struct trunk *to)
+{
+	const struct raw_credentials *c = &from->credentials;
+	const struct raw_register *r = &from->enrol;
+	to->enrol = (struct register_settings){.on = r->user.len > 0,
+					       .gin = r->gin,
+					       .user = r->user,
+					       .domain = r->domain,
+					       .expires_s = r->expires / 1000};
+	warn_of_open_password(g, &c->head);
+	warn_of_open_password(g, &r->head);
+	if (c->head.node && (r->password.len > 0 || r->realm.len > 0))
+		conf_error_key(
+			g->report,
+			conf_node_child(r->head.node, r->password.len > 0 ? "password" : "realm"),
+			"`credentials` has one too: which of them is meant?");
+	if (c->user.len > 0 && c->password.len > 0)
+		to->credentials = (struct credentials){true, c->user, c->password, c->realm};
+	else if (!c->head.node && r->user.len > 0 && r->password.len > 0)
+		to->credentials = (struct credentials){true, r->user, r->password, r->realm};
 }
 
 /* Who is not trusted starts no calls in others' names (toll fraud), unless the file says so. */
@@ -486,6 +542,8 @@ static void build_trunk(struct building *g, const struct raw_trunk *from, struct
 	to->habits.refer = refer_of(g, from, to->realm);
 	to->habits.methods = methods_of(g, from, to->realm);
 	build_peers(g, &from->peers, to);
+	build_credentials(g, from, to);
+	build_proof(g, &from->identify, to);
 	*rule = (struct trunk_rule){
 		.name = from->head.name, .realm = to->realm, .place = place_of(from->head.node)};
 	build_identity(g, from, to, rule);

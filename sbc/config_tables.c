@@ -562,6 +562,24 @@ static const struct conf_setting identify_settings[] = {
 	 .min = 1,
 	 .max = 1024,
 	 .help = "The request comes from one of these."},
+	{.name = "user",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_identify, user),
+	 .help = "Requests must prove that they know this user's password (401, Digest): all but "
+		 "ACK, "
+		 "CANCEL and what comes in a dialog from where the dialog is. Alone, with no "
+		 "peer that is an address, any source may try."},
+	{.name = "password",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_identify, password),
+	 .help = "Best as `!credential NAME`."},
+	{.name = "realm",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_identify, realm),
+	 .max = 128,
+	 .check = check_host,
+	 .otherwise = "the address that it was sent to",
+	 .help = "What the challenge names as realm."},
 };
 static const struct conf_section identify_section = {
 	.help = "Which arriving requests are this trunk's: all that is given must hold, the "
@@ -611,6 +629,81 @@ const uint32_t config_methods[] = {1u << METHOD_MESSAGE, 1u << METHOD_SUBSCRIBE,
 				   1u << METHOD_NOTIFY, 1u << METHOD_PUBLISH, 1u << METHOD_OPTIONS};
 _Static_assert(ARRAY_LEN(config_methods) + 1 == ARRAY_LEN(method_words), "a bit for each word");
 
+static const struct conf_setting credentials_settings[] = {
+	{.name = "user",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_credentials, user),
+	 .flags = CONF_REQUIRED,
+	 .help = "As the trunk knows us."},
+	{.name = "password",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_credentials, password),
+	 .flags = CONF_REQUIRED,
+	 .help = "Best as `!credential NAME`."},
+	{.name = "realm",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_credentials, realm),
+	 .max = 255,
+	 .otherwise = "the first realm that the trunk asks for",
+	 .help = "The only realm whose challenges are answered."},
+};
+static const struct conf_section credentials_section = {
+	.help = "What we prove who we are with when the trunk asks (401, 407): Digest with "
+		"SHA-256, "
+		"SHA-512-256 or MD5. Only its own peers get an answer, and only for its own realm.",
+	ROWS(credentials_settings),
+	.size = sizeof(struct raw_credentials)};
+
+static const struct conf_setting register_settings[] = {
+	{.name = "user",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_register, user),
+	 .flags = CONF_REQUIRED,
+	 .help = "The user of the address that we register, and of our Contact. A call to that "
+		 "Contact "
+		 "is for the number in P-Called-Party-ID, else in To."},
+	{.name = "password",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_register, password),
+	 .otherwise = "that of `credentials`; without one a challenge is a refusal",
+	 .help = "Serves calls of the trunk too. Best as `!credential NAME`."},
+	{.name = "realm",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_register, realm),
+	 .max = 255,
+	 .otherwise = "the first realm that the trunk asks for",
+	 .help = "The only realm whose challenges are answered."},
+	{.name = "domain",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_register, domain),
+	 .max = 255,
+	 .check = check_host,
+	 .otherwise = "the host of the peer",
+	 .help = "The host of that address."},
+	{.name = "expires",
+	 .type = CONF_DURATION,
+	 CONF_AT(struct raw_register, expires),
+	 .min = 60000,
+	 .max = 86400000,
+	 .def = "10m",
+	 .help = "What we ask for; the registrar has the last word."},
+	{.name = "gin",
+	 .type = CONF_BOOL,
+	 CONF_AT(struct raw_register, gin),
+	 .def = "false",
+	 .help = "Register all numbers of the site at once (RFC 6140): `Require: gin`, a Contact "
+		 "with "
+		 "`bnc`."},
+};
+static const struct conf_section register_section = {
+	.help = "A registration of ours at the trunk: kept up as long as we run, taken back at the "
+		"end. One "
+		"peer at a time, in their order; after a failure the next, then again after a "
+		"while "
+		"that grows to half an hour.",
+	ROWS(register_settings),
+	.size = sizeof(struct raw_register)};
+
 static const struct conf_setting trunk_settings[] = {
 	{.name = "realm",
 	 .type = CONF_STRING,
@@ -638,6 +731,16 @@ static const struct conf_setting trunk_settings[] = {
 	 .sub = &ping_section,
 	 CONF_AT(struct raw_trunk, ping),
 	 .otherwise = "no pings"},
+	{.name = "credentials",
+	 .type = CONF_SECTION,
+	 .sub = &credentials_section,
+	 CONF_AT(struct raw_trunk, credentials),
+	 .otherwise = "user and password of `register`; without these a challenge is a refusal"},
+	{.name = "register",
+	 .type = CONF_SECTION,
+	 .sub = &register_section,
+	 CONF_AT(struct raw_trunk, enrol),
+	 .otherwise = "no registration"},
 	{.name = "redirect",
 	 .type = CONF_ENUM,
 	 CONF_AT(struct raw_trunk, redirect),

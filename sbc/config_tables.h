@@ -85,12 +85,25 @@ struct raw_identify {
 	struct conf_head head;
 	struct str certificate_name;
 	struct conf_list source; /* struct prefix */
+	struct str user, password, realm;
 };
 
 struct raw_ping {
 	struct conf_head head;
 	uint32_t method, every;
 	uint16_t down_after, up_after;
+};
+
+struct raw_credentials {
+	struct conf_head head;
+	struct str user, password, realm;
+};
+
+struct raw_register {
+	struct conf_head head;
+	struct str user, password, realm, domain;
+	uint32_t expires; /* ms */
+	bool gin;
 };
 
 struct raw_trunk {
@@ -100,6 +113,8 @@ struct raw_trunk {
 	struct raw_trunk_tls tls;
 	struct raw_identify identify;
 	struct raw_ping ping;
+	struct raw_credentials credentials;
+	struct raw_register enrol;
 	enum redirect_policy redirect;
 	uint16_t redirects;
 	enum offer_policy initial_offer;

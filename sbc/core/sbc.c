@@ -2,11 +2,13 @@
 
 #include <stdlib.h>
 
+#include "common/secret.h"
 #include "policy/identify.h"
 #include "sbc/core/exchange.h"
 #include "sbc/core/in_dialog.h"
 #include "sbc/core/outside.h"
 #include "sbc/core/own.h"
+#include "sbc/core/proof.h"
 #include "sbc/core/setup.h"
 #include "sbc/core/subscription.h"
 #include "sbc/core/transfer.h"
@@ -112,6 +114,10 @@ enum err sbc_new(struct sbc **out, const struct sbc_params *params)
 	rng_init(&s->rng, params->seed);
 	rng_bytes(&s->rng, &s->hide.key, sizeof(s->hide.key));
 	rng_bytes(&s->rng, &s->reply_key, sizeof(s->reply_key));
+	uint8_t nonce_key[CHALLENGE_KEY_LEN];
+	rng_bytes(&s->rng, nonce_key, sizeof(nonce_key));
+	challenge_init(&s->challenge, nonce_key);
+	secret_wipe(nonce_key, sizeof(nonce_key));
 	s->boot_len = 8;
 	rng_text(&s->rng, s->boot, s->boot_len);
 	wheel_init(&s->wheel, params->now_ms);
@@ -170,6 +176,7 @@ void sbc_free(struct sbc **sbc)
 	block_release(&s->blocks);
 	peers_release(&s->peers);
 	auth_release(&s->auth);
+	challenge_release(&s->challenge);
 	txn_release(&s->txns);
 	arena_release(&s->arena);
 	free(s->out.p);
@@ -444,6 +451,8 @@ static void on_new_request(struct sbc *s, struct msg *m, const struct flow *f,
 		refuse(s, m, f, tls, trunk, &v);
 		return;
 	}
+	if (!proof_take(s, trunk, m, f))
+		return;
 	if (outside_is_ours(s->settings, m, trunk)) {
 		outside_begin(s, m, f, tls, trunk);
 	} else if (m->method == METHOD_OPTIONS) {

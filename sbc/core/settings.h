@@ -176,6 +176,7 @@ struct trunk {
 	uint16_t realm;
 	struct trunk_habits habits;
 	struct credentials credentials;
+	struct credentials proof;       /* what its requests must prove to know (identify.user) */
 	struct register_settings enrol; /* `register` */
 	const struct peer *peers;       /* sorted by priority */
 	size_t peer_count;

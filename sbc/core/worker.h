@@ -16,6 +16,7 @@
 #include "sbc/core/alarm.h"
 #include "sbc/core/auth.h"
 #include "sbc/core/build.h"
+#include "sbc/core/challenge.h"
 #include "sbc/core/hide.h"
 #include "sbc/core/msg.h"
 #include "sbc/core/peer.h"
@@ -103,6 +104,7 @@ struct sbc {
 	struct wheel wheel;
 	struct peers peers;
 	struct auth auth;
+	struct challenge challenge; /* nonces of ours */
 	struct generation generations[SBC_GENERATIONS_MAX];
 	struct worker_counts counts;
 	struct arena arena; /* of this turn */

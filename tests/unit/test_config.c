@@ -422,6 +422,55 @@ static void test_all_sections(void **state)
 	unload(&l);
 }
 
+/* Credentials of both forms, and what a trunk's requests must prove. */
+static void test_credentials(void **state)
+{
+	(void)state;
+	struct loaded l;
+	setenv("SALLYPORT_TEST_PASSWORD", "from the environment", 1);
+	load(&l, SMALL_SITE);
+	EXPECT_TRUE(!l.s->trunks[0].credentials.on && !l.s->trunks[0].enrol.on &&
+		    !l.s->trunks[0].proof.on);
+	unload(&l);
+	load(&l,
+	     "realms: { inside: { trust: high, listen: [ { transport: udp, address: 10.20.0.10 } ] "
+	     "} }\n"
+	     "trunks:\n"
+	     "  a: { realm: inside, peers: [ { target: \"sip:10.0.0.1\" } ], credentials: { user: "
+	     "u, "
+	     "password: !env SALLYPORT_TEST_PASSWORD, realm: r }, register: { user: \"4930\", "
+	     "domain: "
+	     "a.example, expires: 1h, gin: true } }\n"
+	     "  b: { realm: inside, peers: [ { target: \"sip:10.0.0.2\" } ], register: { user: v, "
+	     "password: !env SALLYPORT_TEST_PASSWORD } }\n"
+	     "  c: { realm: inside, peers: [ { target: \"sip:c.example\" } ], identify: { user: w, "
+	     "password: !env SALLYPORT_TEST_PASSWORD } }\n"
+	     "  d: { realm: inside, peers: [ { target: \"sip:10.0.0.4\" } ], identify: { user: w, "
+	     "password: !env SALLYPORT_TEST_PASSWORD, realm: d.example } }\n"
+	     "routes: [ { to: [a] } ]\n");
+	const struct trunk *t = l.s->trunks;
+	EXPECT_TRUE(t[0].credentials.on && t[0].enrol.on && t[0].enrol.gin);
+	EXPECT_Z(t[0].credentials.user, "u");
+	EXPECT_Z(t[0].credentials.password, "from the environment");
+	EXPECT_Z(t[0].credentials.realm, "r");
+	EXPECT_Z(t[0].enrol.user, "4930");
+	EXPECT_Z(t[0].enrol.domain, "a.example");
+	EXPECT_INT(t[0].enrol.expires_s, 3600);
+	EXPECT_TRUE(t[1].credentials.on && t[1].enrol.on && !t[1].enrol.gin);
+	EXPECT_Z(t[1].credentials.user, "v");
+	EXPECT_Z(t[1].credentials.password, "from the environment");
+	EXPECT_INT(t[1].enrol.expires_s, 600);
+	EXPECT_TRUE(t[2].proof.on && !t[2].credentials.on && !t[2].enrol.on);
+	/* Nothing tells where c is: whoever knows the password is c. */
+	EXPECT_INT(l.s->policy.trunks[2].source_count, 2);
+	EXPECT_INT(l.s->policy.trunks[2].sources[0].bits, 0);
+	EXPECT_Z(t[3].proof.realm, "d.example");
+	EXPECT_INT(l.s->policy.trunks[3].source_count, 1);
+	EXPECT_INT(l.s->policy.trunks[3].sources[0].bits, 32);
+	unload(&l);
+	unsetenv("SALLYPORT_TEST_PASSWORD");
+}
+
 static void test_key_from_environment(void **state)
 {
 	(void)state;
@@ -571,6 +620,7 @@ int main(void)
 		cmocka_unit_test(test_generations),
 		cmocka_unit_test(test_broken_files),
 		cmocka_unit_test(test_example_is_accepted),
+		cmocka_unit_test(test_credentials),
 		cmocka_unit_test(test_docs_are_fresh),
 	};
 	return cmocka_run_group_tests_name("config", tests, set_up, tear_down);
