@@ -456,6 +456,14 @@ struct str build_reason(uint16_t status)
 	return STR("Unknown");
 }
 
+uint8_t build_hops_left(const struct msg *m)
+{
+	CHECK(m);
+	if (m->max_forwards < 0)
+		return 70;
+	return (uint8_t)(m->max_forwards > 0 ? m->max_forwards - 1 : 0);
+}
+
 void build_contact(struct buf *b, bool sips, struct str user, const struct addr *host,
 		   enum transport t)
 {

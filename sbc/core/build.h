@@ -28,7 +28,8 @@ struct build_request {
 	enum transport transport;
 	const struct addr *sent_by; /* of the listener that it leaves from */
 	struct str branch;          /* with the magic cookie */
-	uint8_t max_forwards;
+	bool relayed;               /* of a request that is passed on: max_forwards may be 0 */
+	uint8_t max_forwards;       /* else 70 */
 	struct build_party from, to;
 	struct str call_id;
 	uint32_t cseq;
@@ -83,6 +84,8 @@ enum err build_cancel(struct buf *b, const struct msg *invite, struct str header
 enum err build_header(struct buf *lines, struct str name, struct str value) MUST_USE;
 /* Standard phrase of a status ("Not Found"); "Unknown" for others. */
 struct str build_reason(uint16_t status);
+/* Max-Forwards of a request that is passed on: one less than it came with, 70 where it had none (RFC 3261 §16.6). */
+uint8_t build_hops_left(const struct msg *m);
 /* <sip:user@host:port;transport=tls> without the brackets, as our Contact; user may be empty. */
 void build_contact(struct buf *b, bool sips, struct str user, const struct addr *host,
 		   enum transport t);

@@ -236,7 +236,7 @@ static bool write_request(struct sbc *s, struct call *c, unsigned side, struct d
 		return false;
 	r->transport = l->flow.transport;
 	r->sent_by = &c->settings->listeners[l->flow.listener].local;
-	if (r->max_forwards == 0)
+	if (!r->relayed)
 		r->max_forwards = 70;
 	buf_reset(&s->out);
 	return dialog_fill(d, r->cseq, r) == OK && build_request(&s->out, r) == OK;

@@ -202,7 +202,7 @@ bool errand_send(struct sbc *s, struct errand *e, const struct dest *d, struct b
 	r->branch = worker_token(s, HIDE_BRANCH, e->id, branch);
 	r->transport = d->flow.transport;
 	r->sent_by = &e->settings->listeners[d->flow.listener].local;
-	if (r->max_forwards == 0)
+	if (!r->relayed)
 		r->max_forwards = 70;
 	buf_reset(&s->out);
 	if (build_request(&s->out, r) != OK)

@@ -131,13 +131,11 @@ void exchange_pass(struct sbc *s, struct call *c, struct exchange *x, const stru
 		ok = ok && transfer_pass(s, c, to, m, &type, &body) == OK;
 	else if (!own_body)
 		body = call_body(s, c, m, sdp, &type);
-	int hops = m->max_forwards;
 	struct build_request r = {
 		.method = becomes_update(x) ? STR("UPDATE") : m->method_text,
 		.cseq = x->cseq,
-		.max_forwards = (uint8_t)(hops < 0   ? 70
-					  : hops > 0 ? hops - 1
-						     : 0),
+		.relayed = true,
+		.max_forwards = build_hops_left(m),
 		.contact = refreshes || refers ? call_contact(c, to, &contact_buf) : STR_NONE,
 		.headers = buf_view(&s->lines),
 		.content_type = type,

@@ -235,9 +235,8 @@ static uint16_t send_single(struct sbc *s, struct errand *e, const struct flow *
 	struct build_request r = {
 		.method = m->method_text,
 		.uri = buf_view(&uri),
-		.max_forwards = (uint8_t)(m->max_forwards < 0   ? 70
-					  : m->max_forwards > 0 ? m->max_forwards - 1
-								: 0),
+		.relayed = true,
+		.max_forwards = build_hops_left(m),
 		.from = {buf_view(&from), worker_token(s, HIDE_TAG, ID_NONE, tag)},
 		.to = {buf_view(&party), STR_NONE},
 		.call_id = worker_token(s, HIDE_CALL_ID, ID_NONE, call_id),

@@ -424,6 +424,19 @@ static void on_options(struct sbc *s, const struct msg *m, const struct flow *f)
 	worker_reply(s, m, f, 200, STR_NONE, buf_view(&s->lines));
 }
 
+/* The same request by another way (RFC 3261 §8.2.2.2); that of another trunk only looks like it (threats C17). */
+static bool is_merged(const struct sbc *s, const struct msg *m, uint16_t trunk)
+{
+	id_t64 owner;
+
+	for (size_t i = 0; txn_merged_with(&s->txns, m, i, &owner); i++) {
+		const struct call *c = owner_kind(owner) == OWNER_CALL ? call_find(s, owner) : NULL;
+		if (!c || c->leg[0].trunk == trunk)
+			return true;
+	}
+	return false;
+}
+
 /* Cheap before dear: who is it, can we do it at all; then what it wants. */
 static void on_new_request(struct sbc *s, struct msg *m, const struct flow *f,
 			   const struct tls_facts *tls, bool merged)
@@ -441,7 +454,7 @@ static void on_new_request(struct sbc *s, struct msg *m, const struct flow *f,
 			outside_abilities(s->settings, worker_realm_of(s->settings, f), trunk);
 		v = refuse_request(m, &can);
 	}
-	if (v.outcome == VERDICT_ALLOW && merged)
+	if (v.outcome == VERDICT_ALLOW && merged && is_merged(s, m, trunk))
 		v = (struct verdict){.outcome = VERDICT_REJECT,
 				     .stage = VERDICT_STAGE_PARSE,
 				     .status = 482,

@@ -246,13 +246,11 @@ static bool send_invite(struct sbc *s, struct call *c, const struct candidate *t
 		return false;
 	struct str type, body = call_body(s, c, &s->held, sdp, &type);
 	buf_init(&contact_buf, contact, sizeof(contact));
-	int hops = s->held.max_forwards;
 	struct build_request r = {
 		.method = STR("INVITE"),
 		.cseq = u->cseq,
-		.max_forwards = (uint8_t)(hops < 0   ? 70
-					  : hops > 0 ? hops - 1
-						     : 0),
+		.relayed = true,
+		.max_forwards = build_hops_left(&s->held),
 		.contact = call_contact(c, 1, &contact_buf),
 		.headers = buf_view(&s->lines),
 		.content_type = type,

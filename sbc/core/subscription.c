@@ -108,11 +108,6 @@ static struct str contact_of(const struct subscription *sub, unsigned side, stru
 	return errand_contact(b, sub->settings, &sub->leg[side].flow, sub->leg[side].dialog.secure);
 }
 
-static uint8_t hops_left(const struct msg *m)
-{
-	return (uint8_t)(m->max_forwards < 0 ? 70 : m->max_forwards > 0 ? m->max_forwards - 1 : 0);
-}
-
 static bool start_dialog(struct sbc *s, struct subscription *sub, struct errand *e,
 			 const struct msg *m)
 {
@@ -195,7 +190,8 @@ bool subscription_send(struct sbc *s, struct subscription *sub, struct errand *e
 	    !write_subscribe(s, sub, e, m, realm_of(sub, 0), realm_of(sub, 1)))
 		return false;
 	struct build_request r = {.method = STR("SUBSCRIBE"),
-				  .max_forwards = hops_left(m),
+				  .relayed = true,
+				  .max_forwards = build_hops_left(m),
 				  .contact = contact_of(sub, 1, &b),
 				  .headers = buf_view(&s->lines)};
 	return dialog_fill(&l->dialog, e->cseq, &r) == OK && errand_send(s, e, &d, &r);
@@ -369,7 +365,8 @@ static bool pass(struct sbc *s, struct subscription *sub, struct errand *e, cons
 
 	buf_init(&b, contact, sizeof(contact));
 	struct build_request r = {.method = m->method_text,
-				  .max_forwards = hops_left(m),
+				  .relayed = true,
+				  .max_forwards = build_hops_left(m),
 				  .contact = contact_of(sub, to, &b),
 				  .headers = buf_view(&s->lines),
 				  .content_type = body.len ? m->content_type : STR_NONE,

@@ -498,6 +498,19 @@ struct txn_match txn_response(struct txn_table *t, const struct msg *m, const st
 	return match;
 }
 
+bool txn_merged_with(const struct txn_table *t, const struct msg *m, size_t nth, id_t64 *out_owner)
+{
+	CHECK(t && m && out_owner);
+	const struct table_node *n = table_first(&t->merged, merged_hash(t, m));
+
+	while (n && nth-- > 0)
+		n = table_next(n);
+	if (!n)
+		return false;
+	*out_owner = TABLE_OBJECT(n, struct txn, merged)->owner;
+	return true;
+}
+
 struct txn_match txn_find_cancelled(const struct txn_table *t, const struct msg *cancel)
 {
 	const struct txn *x = find_key(t, server_key(t, cancel, STR("INVITE")));

@@ -125,6 +125,11 @@ struct txn_match txn_response(struct txn_table *t, const struct msg *m, const st
 /* NULL: this transaction's request has not been challenged just now, or was not kept. */
 const struct txn_challenged *txn_find_challenged(const struct txn_table *t, id_t64 txn);
 void txn_forget_challenged(struct txn_table *t);
+/*
+ * After MERGED: the owner of the nth earlier request with the same identifiers. False: there are no more. Who knows where
+ * both came from decides: two peers that use the same identifiers mean two things.
+ */
+bool txn_merged_with(const struct txn_table *t, const struct msg *m, size_t nth, id_t64 *out_owner);
 /* The INVITE transaction that this CANCEL means, and its owner (§9.2); NEW: none, answer 481. */
 struct txn_match txn_find_cancelled(const struct txn_table *t, const struct msg *cancel);
 
