@@ -1,9 +1,11 @@
 #include "sbc/core/call.h"
 
+#include "sbc/core/call_media.h"
 #include "sbc/core/exchange.h"
 #include "sbc/core/in_dialog.h"
 #include "sbc/core/late_offer.h"
 #include "sbc/core/own.h"
+#include "sbc/core/refresh.h"
 #include "sbc/core/rules.h"
 #include "sbc/core/setup.h"
 #include "sbc/core/transfer.h"
@@ -46,6 +48,8 @@ struct call *call_new(struct sbc *s, const struct settings *settings)
 	media_init(&c->media, rng_u32(&s->rng), rng_u32(&s->rng));
 	list_init(&c->exchanges);
 	list_init(&c->owns);
+	timer_init(&c->session_alarm[0].timer);
+	timer_init(&c->session_alarm[1].timer);
 	list_init(&c->lingering);
 	c->record.start_ms = s->now_ms;
 	c->record.start_wall_ms = s->wall_ms;
@@ -69,10 +73,12 @@ void call_free(struct sbc *s, struct call **call)
 		setup_free(s, &c->setup);
 	exchange_free_all(s, c);
 	own_free_all(s, c);
+	refresh_stop(s, c);
 	for (int i = 0; i < 2; i++) {
 		leg_dialog_free(&s->blocks, &c->leg[i].dialog);
 		block_str_free(&s->blocks, &c->leg[i].invite.body);
 		block_str_free(&s->blocks, &c->agreed[i]);
+		block_str_free(&s->blocks, &c->shown[i]);
 	}
 	call_free_redirects(s, c);
 	block_free(&s->blocks, c->record.text, c->record.text_len);
@@ -324,7 +330,9 @@ void call_ack(struct sbc *s, struct call *c, unsigned side, struct str sdp)
 	l->invite.body = block_str(&s->blocks, sdp);
 	if (sdp.len)
 		offer_step(&c->offer[side], OFFER_SENT_ACK);
-	call_send_ack(s, c, side, &l->dialog, l->invite.cseq, sdp);
+	if (sdp.len)
+		call_show(s, c, side, l->invite.body);
+	call_send_ack(s, c, side, &l->dialog, l->invite.cseq, l->invite.body);
 }
 
 /*

@@ -24,6 +24,7 @@
 
 #include "common/list.h"
 #include "policy/verdict.h"
+#include "sbc/core/alarm.h"
 #include "sbc/core/cdr.h"
 #include "sbc/core/leg.h"
 #include "sbc/core/media.h"
@@ -105,12 +106,14 @@ struct call {
 	bool delete_asked;
 	bool wrote_offer; /* the callee's session began with an offer of ours (trunks.X.initial_offer) */
 	struct leg leg[2];
+	struct alarm session_alarm[2];
 	struct offer offer[2]; /* of each leg */
 	struct media media;
 	struct setup *setup; /* CALL_SETUP only */
 	struct list exchanges, owns;
 	struct list lingering;
 	uint64_t linger_until_ms;
+	struct str shown[2];  /* what each side was told last of what is in force, as we wrote it */
 	struct str agreed[2]; /* the SDP of each side that is in force; the first by `agreed_by` */
 	uint8_t agreed_by;
 	id_t64 ack_ask;   /* the answer to a late offer is with the relay: then comes the ACK */

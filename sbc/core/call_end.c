@@ -3,6 +3,7 @@
 #include "policy/policy_config.h"
 #include "sbc/core/exchange.h"
 #include "sbc/core/own.h"
+#include "sbc/core/refresh.h"
 #include "sbc/core/rules.h"
 #include "sbc/core/setup.h"
 #include "sbc/core/transfer.h"
@@ -396,6 +397,7 @@ void call_end(struct sbc *s, struct call *c, const struct call_ending *why)
 		}
 	}
 	c->state = CALL_ENDING;
+	refresh_stop(s, c);
 	exchange_refuse_all(s, c);
 	own_free_all(s, c);
 	call_end_step(s, c, NULL);

@@ -173,13 +173,44 @@ struct str call_face(struct sbc *s, struct call *c, unsigned to, struct str sdp)
 
 void call_agree(struct sbc *s, struct call *c, unsigned by, struct str offer, struct str answer)
 {
-	if (!c->media.anchored)
-		return;
 	for (int i = 0; i < 2; i++)
 		block_str_free(&s->blocks, &c->agreed[i]);
 	c->agreed[by] = block_str(&s->blocks, offer);
 	c->agreed[1 - by] = block_str(&s->blocks, answer);
 	c->agreed_by = (uint8_t)by;
+}
+
+void call_show(struct sbc *s, struct call *c, unsigned side, struct str sdp)
+{
+	struct str kept = block_str(&s->blocks, sdp);
+
+	block_str_free(&s->blocks, &c->shown[side]);
+	c->shown[side] = kept;
+}
+
+/* The next line that is no o=; false at the end. */
+static bool next_line(struct str *rest, struct str *out)
+{
+	while (rest->len) {
+		size_t n = str_index(*rest, '\n');
+		*out = (struct str){rest->p, n};
+		*rest = str_from_offset(*rest, n < rest->len ? n + 1 : n);
+		if (out->len && out->p[out->len - 1] == '\r')
+			out->len--;
+		if (!str_has_prefix(*out, STR("o=")))
+			return true;
+	}
+	return false;
+}
+
+bool call_sdp_is_same(struct str a, struct str b)
+{
+	struct str x, y;
+
+	while (next_line(&a, &x))
+		if (!next_line(&b, &y) || !str_eq(x, y))
+			return false;
+	return !next_line(&b, &y);
 }
 
 void call_restore_media(struct sbc *s, struct call *c)

@@ -46,6 +46,10 @@ struct verdict call_judge_relay(const struct event *e);
 void call_agree(struct sbc *s, struct call *c, unsigned by, struct str offer, struct str answer);
 /* The answer that is in force, once more, to a new offer of `side` that is the same to the other side. ID_NONE: there is none. */
 id_t64 call_ask_again(struct sbc *s, struct call *c, unsigned side, struct str offer);
+/* This is what `side` was told, now that it is in force. */
+void call_show(struct sbc *s, struct call *c, unsigned side, struct str sdp);
+/* The same but for the origin: nothing has changed between them. */
+bool call_sdp_is_same(struct str a, struct str b);
 /* An offer that the relay has taken was refused: the relay hears again what is in force (RFC 3261 §14.1). */
 void call_restore_media(struct sbc *s, struct call *c);
 

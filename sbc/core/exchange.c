@@ -2,6 +2,7 @@
 
 #include "sbc/core/call_media.h"
 #include "sbc/core/own.h"
+#include "sbc/core/refresh.h"
 #include "sbc/core/reply.h"
 #include "sbc/core/setup.h"
 #include "sbc/core/transfer.h"
@@ -21,6 +22,7 @@ void exchange_free(struct sbc *s, struct exchange *x)
 	list_del(&x->node);
 	block_str_free(&s->blocks, &x->held);
 	block_str_free(&s->blocks, &x->offer);
+	block_str_free(&s->blocks, &x->shown);
 	block_str_free(&s->blocks, &x->old_target);
 	id_t64 id = x->id;
 	pool_free(&s->exchanges, id);
@@ -120,6 +122,8 @@ void exchange_pass(struct sbc *s, struct call *c, struct exchange *x, const stru
 	buf_reset(&s->lines);
 	if (refreshes) /* no 100rel: the 18x of a re-INVITE end here */
 		setup_write_abilities(s, m);
+	if (refreshes && !c->setup)
+		refresh_write_request(s, c, to);
 	if (x->rack)
 		write_rack(s, c, x->rack);
 	bool ok = call_carry(s, c, to, m, own_body) == OK;
@@ -141,6 +145,8 @@ void exchange_pass(struct sbc *s, struct call *c, struct exchange *x, const stru
 		.content_type = type,
 		.body = body,
 	};
+	block_str_free(&s->blocks, &x->shown);
+	x->shown = block_str(&s->blocks, sdp);
 	x->stage = EXCHANGE_RELAYED;
 	x->txn = ok ? call_send_request(s, c, to, d, &r, x->id) : ID_NONE;
 	if (x->txn == ID_NONE) {
@@ -266,7 +272,15 @@ void exchange_begin(struct sbc *s, struct call *c, const struct pair *p, const s
 	bool has_sdp = call_sdp_of(m).len &&
 		       (exchange_refreshes((uint8_t)m->method) || m->method == METHOD_PRACK);
 
+	if (exchange_refreshes((uint8_t)m->method) && !refresh_take_request(c, p->side, m)) {
+		buf_reset(&s->lines);
+		refresh_write_min(s, c, p->side);
+		reply_now(s, c, m, f, 422, buf_view(&s->lines));
+		return;
+	}
 	if (m->method == METHOD_INVITE && !may_reinvite(s, c, p, m, f))
+		return;
+	if (exchange_refreshes((uint8_t)m->method) && refresh_answer(s, c, p, m, f))
 		return;
 	if (has_sdp && !take_offer(s, c, p, m, f, &sdp))
 		return;

@@ -39,6 +39,7 @@ struct exchange {
 	bool offered;          /* it carried an offer, which a refusal takes back */
 	bool cancelled;        /* CANCEL came, or Timer C fired: sent on when that is allowed */
 	struct str old_target; /* of the asker, if the request changes it and may yet be refused */
+	struct str shown;      /* it, as the other side was told */
 	struct str offer;      /* the SDP that it carried, until it is answered */
 	struct str held;       /* the request, or its answer, whose SDP is with the relay */
 	struct flow flow;

@@ -1,5 +1,6 @@
 #include "sbc/core/call_media.h"
 #include "sbc/core/exchange.h"
+#include "sbc/core/refresh.h"
 #include "sbc/core/setup.h"
 
 /* ---- the answer comes back */
@@ -23,6 +24,8 @@ static void pass_answer(struct sbc *s, struct call *c, struct exchange *x, const
 	buf_reset(&s->lines);
 	if (accepted && (exchange_refreshes(x->method) || x->method == METHOD_OPTIONS))
 		setup_write_abilities(s, m);
+	if (accepted && exchange_refreshes(x->method) && !c->setup)
+		refresh_write_answer(s, c, x->from);
 	if (call_carry(s, c, x->from, m, own_body) != OK)
 		buf_reset(&s->lines);
 	struct str type = m->content_type, body = m->body;
@@ -39,6 +42,11 @@ static void pass_answer(struct sbc *s, struct call *c, struct exchange *x, const
 	};
 	asker_respond(s, &x->asker, &r);
 	bool there = pair_of_serial(c, x->from, x->fork, &p);
+	if (accepted && sdp.len) {
+		call_show(s, c, x->from, sdp);
+		if (x->shown.len)
+			call_show(s, c, 1 - x->from, x->shown);
+	}
 	if (there && sdp.len)
 		offer_step(pair_offer(c, &p, x->from), OFFER_SENT_RELIABLE);
 	if (there && !accepted)
@@ -137,6 +145,8 @@ static void on_accepted(struct sbc *s, struct call *c, struct exchange *x, const
 
 	if (exchange_refreshes(x->method) && leg_refresh_target(&s->blocks, d, m) != OK)
 		carries = false; /* a broken answer; what it agrees to is not known */
+	if (exchange_refreshes(x->method) && !c->setup)
+		refresh_on_answer(s, c, side, m);
 	if (invite)
 		close_invite(s, c, x, d, carries && mean == OFFER_NEW);
 	if (carries) {
@@ -211,6 +221,11 @@ void exchange_on_response(struct sbc *s, struct exchange *x, id_t64 txn, const s
 		return;
 	bool lost = dialog_is_lost(m->status, (enum method)x->method);
 	exchange_take_back(s, c, x, &p);
+	if (m->status == 422) { /* it learns from it; who asked comes again, and then it fits */
+		refresh_on_refusal(s, c, 1 - x->from, m);
+		exchange_refuse(s, c, x, 500, STR("Retry-After: 0\r\n"));
+		return;
+	}
 	if (x->method == METHOD_INVITE)
 		c->leg[1 - x->from].invite.open = false;
 	pass_answer(s, c, x, m, STR_NONE);

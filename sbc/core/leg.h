@@ -13,6 +13,7 @@
 #include "sbc/core/event.h"
 #include "sbc/core/hide.h"
 #include "sbc/core/ports.h"
+#include "sbc/core/session_timer.h"
 #include "sbc/core/settings.h"
 
 /* The latest INVITE of the dialog, in either direction. */
@@ -33,6 +34,7 @@ struct leg {
 		flow; /* listener, transport, the peer's address; id: the connection it came on */
 	id_t64 seen;  /* the connection that its latest answer came on */
 	struct leg_invite invite;
+	struct session_timer session;
 	uint16_t trunk, peer; /* peer: SETTINGS_NO_INDEX on the side that called us */
 	bool ended;           /* BYE sent or received, or never answered */
 	uint8_t refers;       /* passed on to it, whose NOTIFYs may still come */

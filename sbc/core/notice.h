@@ -23,16 +23,16 @@ enum notice_type {
 	NOTICE_DUPLICATE,  /* a retransmission arrived and was absorbed: realm, method */
 	NOTICE_DROPPED,    /* bytes were dropped: realm, transport, why, source */
 	NOTICE_REFUSED,    /* a request was refused by a verdict: realm, method, source, verdict */
-	NOTICE_CALL_STARTED,  /* call, trunk in, from, to */
-	NOTICE_CALL_ATTEMPT,  /* one egress INVITE went out: call, trunk */
-	NOTICE_ATTEMPT_ENDED, /* call, trunk, status */
-	NOTICE_CALL_ANSWERED, /* call */
-	NOTICE_CALL_ENDED,    /* call, cdr: exactly one for each attempted call */
+	NOTICE_CALL_STARTED,     /* call, trunk in, from, to */
+	NOTICE_CALL_ATTEMPT,     /* one egress INVITE went out: call, trunk */
+	NOTICE_ATTEMPT_ENDED,    /* call, trunk, status */
+	NOTICE_CALL_ANSWERED,    /* call */
+	NOTICE_CALL_ENDED,       /* call, cdr: exactly one for each attempted call */
 	NOTICE_TRANSFER_STARTED, /* call: of the party that asks */
 	NOTICE_TRANSFER_ENDED,   /* call, status: 200, or why it failed */
-	NOTICE_PEER_UP,       /* trunk, peer */
-	NOTICE_PEER_DOWN,     /* trunk, peer, status or 0 */
-	NOTICE_ENROLLED,      /* we are registered at a trunk: trunk, peer, seconds */
+	NOTICE_PEER_UP,          /* trunk, peer */
+	NOTICE_PEER_DOWN,        /* trunk, peer, status or 0 */
+	NOTICE_ENROLLED,         /* we are registered at a trunk: trunk, peer, seconds */
 	NOTICE_ENROL_FAILED, /* we are not: trunk, peer, status or 0, why, seconds until the next try */
 	NOTICE_ENROL_ENDED, /* we have signed off: trunk, peer, status or 0 */
 	NOTICE_CHALLENGED, /* a trunk wants credentials: trunk, method, status, why (answered, or why not) */

@@ -3,6 +3,7 @@
 #include "sbc/core/auth.h"
 #include "sbc/core/call_media.h"
 #include "sbc/core/late_offer.h"
+#include "sbc/core/refresh.h"
 #include "sbc/core/setup.h"
 #include "sbc/core/transfer.h"
 
@@ -52,7 +53,7 @@ void own_free_all(struct sbc *s, struct call *c)
 static void tell(struct sbc *s, struct call *c, const struct own_outcome *x)
 {
 	switch (x->what) {
-	case OWN_REFRESH:
+	case OWN_REFRESH: refresh_on_own(s, c, x); break;
 	case OWN_WHAT_COUNT: break;
 	case OWN_REPAIR: late_offer_on_own(s, c, x); break;
 	case OWN_TRANSFER: transfer_on_own(s, c, x); break;
@@ -62,9 +63,8 @@ static void tell(struct sbc *s, struct call *c, const struct own_outcome *x)
 /* Does the need still stand, after a back-off? */
 static bool is_wanted(const struct call *c, const struct own *o)
 {
-	(void)c;
 	switch ((enum own_what)o->what) {
-	case OWN_REFRESH:
+	case OWN_REFRESH: return refresh_is_wanted(c, o->side);
 	case OWN_REPAIR:
 	case OWN_TRANSFER: return true;
 	case OWN_WHAT_COUNT: break;
@@ -90,6 +90,8 @@ static void finish(struct sbc *s, struct call *c, struct own *o, struct own_outc
 			offer_step(&c->offer[side], OFFER_SENT_NOTHING);
 		c->leg[side].invite.open = false;
 	}
+	if (x.status < 300 && o->has_sdp && x.sdp.len)
+		call_show(s, c, side, o->body);
 	own_free(s, o);
 	tell(s, c, &x);
 	if (lost)

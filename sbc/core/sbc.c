@@ -9,6 +9,7 @@
 #include "sbc/core/outside.h"
 #include "sbc/core/own.h"
 #include "sbc/core/proof.h"
+#include "sbc/core/refresh.h"
 #include "sbc/core/setup.h"
 #include "sbc/core/subscription.h"
 #include "sbc/core/transfer.h"
@@ -420,7 +421,7 @@ static void on_options(struct sbc *s, const struct msg *m, const struct flow *f)
 	}
 	buf_lit(&s->lines, "Allow: ");
 	refuse_write_allow(&s->lines, worker_abilities.methods);
-	buf_lit(&s->lines, "\r\nAccept: application/sdp\r\nSupported: 100rel\r\n");
+	buf_lit(&s->lines, "\r\nAccept: application/sdp\r\nSupported: 100rel, timer\r\n");
 	worker_reply(s, m, f, 200, STR_NONE, buf_view(&s->lines));
 }
 
@@ -701,6 +702,12 @@ static void on_alarm(struct sbc *s, struct alarm *a)
 	case ALARM_SETUP: setup_on_alarm(s, CONTAINER_OF(a, struct setup, alarm)); break;
 	case ALARM_PRACK: setup_on_prack_alarm(s, CONTAINER_OF(a, struct setup, prack)); break;
 	case ALARM_EXCHANGE: exchange_on_alarm(s, CONTAINER_OF(a, struct exchange, alarm)); break;
+	case ALARM_CALLER_SESSION:
+		refresh_on_alarm(s, CONTAINER_OF(a, struct call, session_alarm[0]), 0);
+		break;
+	case ALARM_CALLEE_SESSION:
+		refresh_on_alarm(s, CONTAINER_OF(a, struct call, session_alarm[1]), 1);
+		break;
 	case ALARM_OWN: own_on_alarm(s, CONTAINER_OF(a, struct own, alarm)); break;
 	case ALARM_PEER: peers_on_alarm(s, a); break;
 	case ALARM_ERRAND: outside_on_alarm(s, CONTAINER_OF(a, struct errand, alarm)); break;

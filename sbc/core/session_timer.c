@@ -37,6 +37,14 @@ static uint32_t asked(const struct session_timer *t)
 	return t->want_s > t->floor_s ? t->want_s : t->floor_s;
 }
 
+/* What is in force is asked for again: a peer has agreed to it before. */
+static uint32_t wanted(const struct session_timer *t)
+{
+	if (!t->running || !t->peer_knows)
+		return asked(t);
+	return t->expires_s > t->floor_s ? t->expires_s : t->floor_s;
+}
+
 static void start(struct session_timer *t, uint64_t now_ms)
 {
 	uint64_t ms = 1000 * (uint64_t)t->expires_s;
@@ -60,7 +68,7 @@ void session_timer_write_request(const struct session_timer *t, struct buf *line
 {
 	if (!t->on)
 		return;
-	buf_printf(lines, "Supported: timer\r\nSession-Expires: %u", asked(t));
+	buf_printf(lines, "Supported: timer\r\nSession-Expires: %u", wanted(t));
 	if (t->running)
 		buf_z(lines, t->we_refresh ? ";refresher=uac" : ";refresher=uas");
 	buf_lit(lines, "\r\n");
@@ -74,14 +82,15 @@ void session_timer_on_answer(struct session_timer *t, const struct session_timer
 	if (!t->on)
 		return;
 	learn(t, seen);
+	uint32_t most = wanted(t);
 	t->peer_knows = seen->expires_s > 0;
 	t->we_refresh = !t->peer_knows || seen->refresher != REFRESHER_UAS;
-	t->expires_s = t->peer_knows ? seen->expires_s : asked(t);
+	t->expires_s = t->peer_knows ? seen->expires_s : most;
 	/* It may only be lowered to what we said; a mad answer must not make us flood the peer, nor wait for ever. */
 	if (t->expires_s < SESSION_TIMER_LEAST_S)
 		t->expires_s = SESSION_TIMER_LEAST_S;
-	if (t->expires_s > asked(t))
-		t->expires_s = asked(t);
+	if (t->expires_s > most)
+		t->expires_s = most;
 	start(t, now_ms);
 }
 
@@ -91,7 +100,7 @@ bool session_timer_on_refusal(struct session_timer *t, uint16_t status,
 	if (!t->on)
 		return false;
 	learn(t, seen);
-	if (status == 422 && seen->min_s > asked(t) && t->refusals < SESSION_TIMER_422_MAX) {
+	if (status == 422 && seen->min_s > wanted(t) && t->refusals < SESSION_TIMER_422_MAX) {
 		t->refusals++;
 		t->floor_s = seen->min_s;
 		return true;
@@ -120,6 +129,8 @@ bool session_timer_take_request(struct session_timer *t, const struct session_ti
 	if (seen->supported && seen->expires_s && seen->expires_s < t->min_s)
 		return false;
 	t->pending = *seen;
+	if (seen->min_s > t->floor_s)
+		t->floor_s = seen->min_s;
 	return true;
 }
 

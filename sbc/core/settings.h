@@ -231,7 +231,7 @@ struct limits {
 	uint32_t registrations, registrations_per_source; /* the same */
 	uint32_t message_bytes;                           /* one SIP message */
 	uint32_t udp_bytes; /* a longer request goes by TCP (RFC 3261 §18.1.1); 0: never */
-	uint32_t idle_ms, half_open_ms, message_ms;       /* stream connections */
+	uint32_t idle_ms, half_open_ms, message_ms; /* stream connections */
 };
 
 /* RFC 3261 §17 timers, so that tests and lossy sites may change them. */

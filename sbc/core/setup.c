@@ -3,6 +3,7 @@
 #include "policy/route.h"
 #include "sbc/core/call_media.h"
 #include "sbc/core/late_offer.h"
+#include "sbc/core/refresh.h"
 #include "sbc/core/rules.h"
 #include "sbc/core/transfer.h"
 #include "sbc/core/uri.h"
@@ -237,6 +238,7 @@ static bool send_invite(struct sbc *s, struct call *c, const struct candidate *t
 	buf_reset(&s->lines);
 	setup_write_abilities(s, &s->held);
 	write_reliable(s, c, begins_with_offer(u));
+	refresh_write_request(s, c, 1);
 	if (msg_has_token(&s->held, HDR_REQUIRE, STR("siprec")))
 		buf_lit(&s->lines, "Require: siprec\r\n");
 	if (call_carry(s, c, 1, &s->held, false) != OK)
@@ -244,6 +246,7 @@ static bool send_invite(struct sbc *s, struct call *c, const struct candidate *t
 	struct str sdp = offer_for(s, c, &s->held);
 	if (begins_with_offer(u) && sdp.len == 0)
 		return false;
+	call_show(s, c, 1, sdp);
 	struct str type, body = call_body(s, c, &s->held, sdp, &type);
 	buf_init(&contact_buf, contact, sizeof(contact));
 	struct build_request r = {
@@ -452,6 +455,8 @@ static void go_on(struct sbc *s, struct call *c)
 			give_up(s, c);
 			return;
 		}
+		c->leg[1].trunk = u->target.trunk;
+		refresh_init(c, 1);
 		if (!offer_media(s, c, &failed)) {
 			if (failed)
 				relay_failed(s, c);
@@ -632,6 +637,23 @@ static bool authenticate(struct sbc *s, struct call *c, const struct msg *m)
 	return true;
 }
 
+/* The callee's side wants a longer session interval (RFC 4028 §7.4): the same INVITE with that, to the same address. */
+static bool try_longer(struct sbc *s, struct call *c, const struct msg *m)
+{
+	struct setup *u = c->setup;
+
+	if (m->status != 422 || !refresh_on_refusal(s, c, 1, m))
+		return false;
+	worker_stop_alarm(s, &u->alarm);
+	setup_attempt_ended(s, c, m->status, 0);
+	u->txn = ID_NONE;
+	fork_free_all(s, u);
+	u->candidate_next--;
+	u->tries--;
+	go_on(s, c);
+	return true;
+}
+
 void setup_on_response(struct sbc *s, struct call *c, const struct msg *m, const struct flow *f)
 {
 	struct setup *u = c->setup;
@@ -651,7 +673,7 @@ void setup_on_response(struct sbc *s, struct call *c, const struct msg *m, const
 		setup_on_ringing(s, c, m, f);
 	else if (m->status < 300)
 		setup_on_answer(s, c, m, f);
-	else if (!setup_redirect(s, c, m) && !authenticate(s, c, m)) {
+	else if (!setup_redirect(s, c, m) && !authenticate(s, c, m) && !try_longer(s, c, m)) {
 		u->refusal = m;
 		setup_failed(s, c, m->status, 0);
 		if (c->setup)
@@ -946,6 +968,23 @@ static bool attach(struct sbc *s, struct call *c)
 	return true;
 }
 
+/* False: refused, for its session interval. */
+static bool may_last(struct sbc *s, struct call *c, const struct msg *m)
+{
+	struct call_ending why = {.by = CDR_US};
+
+	if (!c->leg[0].session.on && msg_has_token(m, HDR_REQUIRE, STR("timer"))) {
+		call_refuse(s, c, 420, STR_NONE, STR("Unsupported: timer\r\n"), &why);
+		return false;
+	}
+	if (refresh_take_request(c, 0, m))
+		return true;
+	buf_reset(&s->lines);
+	refresh_write_min(s, c, 0);
+	call_refuse(s, c, 422, STR_NONE, buf_view(&s->lines), &why);
+	return false;
+}
+
 void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 		 const struct tls_facts *tls, uint16_t trunk)
 {
@@ -991,6 +1030,7 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 	}
 	struct setup *u = c->setup;
 	c->leg[0].trunk = trunk;
+	refresh_init(c, 0);
 	set_texts(s, c, m, tls, buf_view(&number));
 	u->flow = *f;
 	u->sips = uri.scheme == URI_SIPS;
@@ -1003,7 +1043,8 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 	struct facts facts = leg_facts(c->settings, f, tls);
 	facts.trunk = trunk;
 	facts.number = buf_view(&number);
-	decide(s, c, m, &uri, &facts);
+	if (may_last(s, c, m))
+		decide(s, c, m, &uri, &facts);
 }
 
 void setup_drop_lent(struct sbc *s, struct call **call)

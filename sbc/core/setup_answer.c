@@ -2,6 +2,7 @@
 
 #include "sbc/core/call_media.h"
 #include "sbc/core/late_offer.h"
+#include "sbc/core/refresh.h"
 #include "sbc/core/transfer.h"
 
 /*
@@ -29,6 +30,8 @@ bool setup_answer_caller(struct sbc *s, struct call *c, struct fork *f, const st
 	buf_reset(&s->lines);
 	if (m->status >= 200 || rseq)
 		setup_write_abilities(s, m);
+	if (m->status >= 200)
+		refresh_write_answer(s, c, 0);
 	if (rseq)
 		buf_printf(&s->lines, "Require: 100rel\r\nRSeq: %u\r\n", rseq);
 	if (call_carry(s, c, 0, m, false) != OK)
@@ -128,6 +131,7 @@ static void finish(struct sbc *s, struct call *c, struct fork *f, const struct m
 	bool sent = setup_answer_caller(s, c, f, m, sdp, 0) || lent;
 
 	note_agreed(s, c, f, m);
+	call_show(s, c, 0, sdp.len ? sdp : f->sdp);
 	take_winner(s, c, f);
 	c->wrote_offer = u->late == SETUP_LATE_WROTE;
 	c->leg[0].dialog.confirmed = true;
@@ -234,6 +238,7 @@ void setup_on_answer(struct sbc *s, struct call *c, const struct msg *m, const s
 	}
 	u->stage = SETUP_ANSWERING;
 	u->answered = k;
+	refresh_on_answer(s, c, 1, m);
 	/* Its SDP is an offer: the ACK has the answer. */
 	bool late = k->offer[1].state == OFFER_NONE;
 	enum sdp_next next = setup_take_sdp(s, c, k, m, f, &v);

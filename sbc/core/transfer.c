@@ -40,8 +40,7 @@ static void refuse(struct sbc *s, struct call *c, unsigned side, const struct ms
 	answer(s, c, side, m, f, status, status == 489 ? STR("Allow-Events: refer\r\n") : STR_NONE);
 }
 
-const uint32_t transfer_methods =
-	1u << METHOD_REFER | 1u << METHOD_NOTIFY | 1u << METHOD_SUBSCRIBE;
+const uint32_t transfer_methods = 1u << METHOD_REFER | 1u << METHOD_NOTIFY | 1u << METHOD_SUBSCRIBE;
 
 /* ---- the implicit subscription */
 

@@ -20,7 +20,8 @@ struct txn {
 	struct dest dest;
 	struct str bytes; /* the last message, to be sent again; blocks of the table */
 	struct str head;  /* server: what the owner answers with */
-	struct str udp;   /* client, sent by TCP for its size: as it goes by UDP, until an answer comes */
+	struct str
+		udp; /* client, sent by TCP for its size: as it goes by UDP, until an answer comes */
 	uint16_t udp_listener;
 	struct str
 		request; /* client: whole, while it may be challenged and we have an answer to that */
@@ -679,9 +680,9 @@ enum err txn_start(struct txn_table *t, const struct txn_start_params *p, id_t64
 	x->settings = p->settings;
 	x->again = p->again;
 	t->clients++;
-	struct txn_out o = txn_client_init(&x->machine.client, str_eq(p->method, STR("INVITE")),
-					   transport_is_reliable(dest->flow.transport), p->now_ms,
-					   &t->timers);
+	struct txn_out o =
+		txn_client_init(&x->machine.client, str_eq(p->method, STR("INVITE")),
+				transport_is_reliable(dest->flow.transport), p->now_ms, &t->timers);
 	if (keep_request(t, x, bytes) != OK) {
 		free_txn(t, x);
 		return ERR_FULL;

@@ -5,7 +5,8 @@
 #include <string.h>
 
 static const struct str body_types[] = {{"application/sdp", 15}};
-static const struct str option_tags[] = {{"100rel", 6}, {"replaces", 8}, {"norefersub", 10}, {"siprec", 6}};
+static const struct str option_tags[] = {
+	{"100rel", 6}, {"timer", 5}, {"replaces", 8}, {"norefersub", 10}, {"siprec", 6}};
 
 #define METHOD_BIT(m) (1u << METHOD_##m)
 
