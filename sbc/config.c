@@ -517,6 +517,14 @@ static uint32_t methods_of(const struct building *g, const struct raw_trunk *fro
 					: 0;
 }
 
+static struct session_timer_settings session_timer_of(const struct raw_session_timer *r)
+{
+	if (!r->head.node)
+		return (struct session_timer_settings){.on = true, .expires_s = 1800, .min_s = 90};
+	return (struct session_timer_settings){
+		.on = r->active, .expires_s = r->expires / 1000, .min_s = r->min / 1000};
+}
+
 static void build_trunk(struct building *g, const struct raw_trunk *from, struct trunk *to,
 			struct trunk_rule *rule)
 {
@@ -535,6 +543,7 @@ static void build_trunk(struct building *g, const struct raw_trunk *from, struct
 			 .every_ms = from->ping.every,
 			 .down_after = from->ping.down_after,
 			 .up_after = from->ping.up_after}};
+	to->habits.session_timer = session_timer_of(&from->session_timer);
 	to->habits.redirect = from->redirect;
 	to->habits.redirects = (uint8_t)from->redirects;
 	to->habits.initial_offer = from->initial_offer;

@@ -392,6 +392,15 @@ static void check_identity(const struct checking *g, const struct raw_trunk *raw
 	}
 }
 
+static void check_session_timer(const struct checking *g, const struct raw_session_timer *r)
+{
+	const struct conf_node *node = r->head.node;
+
+	if (node && !is_broken(node, "expires") && !is_broken(node, "min") && r->min > r->expires)
+		conf_error_key(g->report, node,
+			       "min is longer than expires: no interval lies between them");
+}
+
 static void check_trunks(const struct checking *g)
 {
 	const struct raw_trunk *raw = g->raw->trunks.items;
@@ -401,6 +410,7 @@ static void check_trunks(const struct checking *g)
 			continue;
 		check_peers(g, &raw[i], &g->s->trunks[i]);
 		check_identity(g, &raw[i], i);
+		check_session_timer(g, &raw[i].session_timer);
 	}
 }
 

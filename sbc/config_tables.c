@@ -628,6 +628,35 @@ static const char *const method_words[] = {"MESSAGE", "SUBSCRIBE", "NOTIFY",
 const uint32_t config_methods[] = {1u << METHOD_MESSAGE, 1u << METHOD_SUBSCRIBE,
 				   1u << METHOD_NOTIFY, 1u << METHOD_PUBLISH, 1u << METHOD_OPTIONS};
 _Static_assert(ARRAY_LEN(config_methods) + 1 == ARRAY_LEN(method_words), "a bit for each word");
+static const struct conf_setting session_timer_settings[] = {
+	{.name = "active",
+	 .type = CONF_BOOL,
+	 CONF_AT(struct raw_session_timer, active),
+	 .def = "on",
+	 .help = "off: nothing is said of it, and who requires it gets 420."},
+	{.name = "expires",
+	 .type = CONF_DURATION,
+	 CONF_AT(struct raw_session_timer, expires),
+	 .min = 90000,
+	 .max = 86400000,
+	 .def = "30m",
+	 .help = "The interval that we ask for, and the longest that we agree to; a refresh comes "
+		 "at "
+		 "half of it."},
+	{.name = "min",
+	 .type = CONF_DURATION,
+	 CONF_AT(struct raw_session_timer, min),
+	 .min = 90000,
+	 .max = 86400000,
+	 .def = "90s",
+	 .help = "Who asks for less gets 422."},
+};
+static const struct conf_section session_timer_section = {
+	.help = "Session timers (RFC 4028): each side is refreshed for itself, and a call whose "
+		"peer has "
+		"gone ends on both sides.",
+	ROWS(session_timer_settings),
+	.size = sizeof(struct raw_session_timer)};
 
 static const struct conf_setting credentials_settings[] = {
 	{.name = "user",
@@ -741,6 +770,11 @@ static const struct conf_setting trunk_settings[] = {
 	 .sub = &register_section,
 	 CONF_AT(struct raw_trunk, enrol),
 	 .otherwise = "no registration"},
+	{.name = "session_timer",
+	 .type = CONF_SECTION,
+	 .sub = &session_timer_section,
+	 CONF_AT(struct raw_trunk, session_timer),
+	 .otherwise = "its defaults: on, 30m, 90s"},
 	{.name = "redirect",
 	 .type = CONF_ENUM,
 	 CONF_AT(struct raw_trunk, redirect),

@@ -106,6 +106,12 @@ struct raw_register {
 	bool gin;
 };
 
+struct raw_session_timer {
+	struct conf_head head;
+	bool active;
+	uint32_t expires, min; /* ms */
+};
+
 struct raw_trunk {
 	struct conf_head head;
 	struct str realm;
@@ -115,6 +121,7 @@ struct raw_trunk {
 	struct raw_ping ping;
 	struct raw_credentials credentials;
 	struct raw_register enrol;
+	struct raw_session_timer session_timer;
 	enum redirect_policy redirect;
 	uint16_t redirects;
 	enum offer_policy initial_offer;

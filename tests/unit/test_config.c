@@ -324,11 +324,12 @@ static void test_all_sections(void **state)
 		 "    tls: { certificate: edge, verify: two, name: a.example }\n"
 		 "    identify: { certificate_name: a.example, source: [2001:db8::/32] }\n"
 		 "    ping: { every: 10s }\n"
+		 "    session_timer: { expires: 10m, min: 2m }\n"
 		 "    redirect: follow\n    redirects: 3\n    initial_offer: early\n"
 		 "    reliable: off\n"
 		 "    refer: pass\n"
 		 "  second: { realm: outside, peers: [ { target: \"sips:c.example\" } ], tls: { "
-		 "verify: one } }\n"
+		 "verify: one }, session_timer: { active: off } }\n"
 		 "  pbx: { realm: inside, peers: [ { target: \"sip:pbx.example\" }, { target: "
 		 "\"sip:10.0.0.7\" } ] }\n"
 		 "routes:\n"
@@ -384,6 +385,13 @@ static void test_all_sections(void **state)
 	EXPECT_TRUE(s->trunks[0].ping.on);
 	EXPECT_INT(s->trunks[0].ping.every_ms, 10000);
 	EXPECT_INT(s->trunks[0].ping.down_after, 3);
+	EXPECT_TRUE(s->trunks[0].habits.session_timer.on);
+	EXPECT_INT(s->trunks[0].habits.session_timer.expires_s, 600);
+	EXPECT_INT(s->trunks[0].habits.session_timer.min_s, 120);
+	EXPECT_TRUE(!s->trunks[1].habits.session_timer.on);
+	EXPECT_TRUE(s->trunks[2].habits.session_timer.on); /* where the file is silent */
+	EXPECT_INT(s->trunks[2].habits.session_timer.expires_s, 1800);
+	EXPECT_INT(s->trunks[2].habits.session_timer.min_s, 90);
 	EXPECT_INT(s->trunks[0].habits.redirect, REDIRECT_FOLLOW);
 	EXPECT_INT(s->trunks[0].habits.redirects, 3);
 	EXPECT_INT(s->trunks[0].habits.initial_offer, OFFER_POLICY_EARLY);
