@@ -103,6 +103,23 @@ struct route_rule {
 	struct rule_place place;
 };
 
+enum number_field { NUMBER_FROM, NUMBER_TO, NUMBER_ASSERTED, NUMBER_FIELD_COUNT };
+
+/* One line of `numbers.X`: a number that matches becomes `to`. */
+struct number_rule {
+	const struct route_pattern *match;
+	struct str to;  /* with \1 for what group 1 has caught */
+	uint8_t fields; /* bit 1 << NUMBER_X */
+	struct rule_place place;
+};
+
+/* The first of the field that matches counts. */
+struct number_rules {
+	struct str name;
+	const struct number_rule *rules;
+	size_t count;
+};
+
 struct policy_config {
 	const struct realm_rule *realms;
 	size_t realm_count;
@@ -112,6 +129,8 @@ struct policy_config {
 	size_t media_count;
 	const struct route_rule *routes;
 	size_t route_count;
+	const struct number_rules *numbers;
+	size_t number_count;
 };
 
 #endif
