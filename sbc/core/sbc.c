@@ -279,7 +279,8 @@ static bool on_stray_answer(struct sbc *s, const struct msg *m, const struct flo
 {
 	id_t64 id, by_tag, by_call_id;
 
-	if (m->method != METHOD_INVITE || m->status < 200 || m->status >= 300 || f->id == ID_NONE ||
+	if (m->method != METHOD_INVITE || m->status < 200 || m->status >= 300 ||
+	    !transport_is_reliable(f->transport) ||
 	    !hide_read(&s->hide, HIDE_BRANCH, m->via.branch, &id) ||
 	    !hide_read(&s->hide, HIDE_TAG, m->from_tag, &by_tag) ||
 	    !hide_read(&s->hide, HIDE_CALL_ID, m->call_id, &by_call_id) || id != by_tag ||

@@ -366,20 +366,22 @@ void site_cancel(struct site *t, unsigned trunk, const char *id)
 void site_answer(struct site *t, const struct rec_send *request, int status, const char *tag,
 		 const char *extra, const char *sdp)
 {
-	char host[64];
+	char host[64], contact[96] = "";
 	struct buf b;
 	struct flow f = request->dest.flow;
 
 	buf_init(&b, host, sizeof(host));
 	addr_write_host(&b, &f.remote);
 	buf_char(&b, 0);
+	if (!extra || !strstr(extra, "Contact:"))
+		snprintf(contact, sizeof(contact), "Contact: <sip:bob@%s>\r\n", host);
 	int n = snprintf(t->text, sizeof(t->text),
 			 "SIP/2.0 %d Canary Phrase\r\nVia: %s\r\nFrom: %s\r\nTo: %s%s%s\r\n"
-			 "Call-ID: %s\r\nCSeq: %s\r\nContact: <sip:bob@%s>\r\n"
+			 "Call-ID: %s\r\nCSeq: %s\r\n%s"
 			 "Server: Canary/2.0\r\n%s",
 			 status, site_header(request, "Via"), site_header(request, "From"),
 			 site_header(request, "To"), tag ? ";tag=" : "", tag ? tag : "",
-			 site_header(request, "Call-ID"), site_header(request, "CSeq"), host,
+			 site_header(request, "Call-ID"), site_header(request, "CSeq"), contact,
 			 extra ? extra : "");
 	add_body(t, (size_t)n, sdp);
 	site_message(t, &f, t->text);

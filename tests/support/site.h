@@ -87,7 +87,7 @@ bool site_has(const struct rec_send *m, const char *piece);
 /* An INVITE of the carrier, or of the PBX; `sdp` may be NULL. `extra`: whole header lines. */
 void site_invite(struct site *t, unsigned trunk, const char *id, const char *extra,
 		 const char *sdp);
-/* An answer to a request that the core sent, from where it was sent to. */
+/* An answer to a request that the core sent, from where it was sent to; with a Contact, if `extra` has none. */
 void site_answer(struct site *t, const struct rec_send *request, int status, const char *tag,
 		 const char *extra, const char *sdp);
 /*
