@@ -93,6 +93,7 @@ struct route_rule {
 	uint16_t to[ROUTE_TO_MAX]; /* trunks, in order */
 	size_t to_count;
 	enum route_strategy strategy;
+	bool emergency;         /* its calls are never refused for load */
 	uint16_t reject_status; /* 0: this route routes */
 	struct str reject_reason;
 	uint16_t failure_codes[ROUTE_CODES_MAX]; /* SIP statuses and ROUTE_CAUSE_* that try the next

@@ -59,6 +59,15 @@ struct verdict route_find(const struct policy_config *c, const struct facts *f, 
 	return v;
 }
 
+bool route_is_emergency(const struct policy_config *c, struct str number)
+{
+	struct facts f = {.number = number};
+	for (size_t i = 0; i < c->route_count; i++)
+		if (c->routes[i].emergency && number_matches(&c->routes[i], &f))
+			return true;
+	return false;
+}
+
 bool route_is_retried(const struct route_rule *r, unsigned cause)
 {
 	for (size_t i = 0; i < r->failure_code_count; i++)

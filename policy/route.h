@@ -11,6 +11,8 @@
 struct verdict route_find(const struct policy_config *c, const struct facts *f,
 			  uint16_t *out_route);
 /* Does this outcome of an attempt (SIP status or ROUTE_CAUSE_*) go on to the next target? */
+/* Does a route of emergency priority take this number, whoever calls? */
+bool route_is_emergency(const struct policy_config *c, struct str number);
 bool route_is_retried(const struct route_rule *r, unsigned cause);
 
 #endif

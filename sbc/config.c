@@ -546,6 +546,7 @@ static void build_trunk(struct building *g, const struct raw_trunk *from, struct
 	to->habits.session_timer = session_timer_of(&from->session_timer);
 	to->habits.redirect = from->redirect;
 	to->habits.redirects = (uint8_t)from->redirects;
+	to->habits.overload_control = from->overload_control;
 	to->habits.initial_offer = from->initial_offer;
 	to->habits.reliable = from->reliable;
 	to->habits.refer = refer_of(g, from, to->realm);
@@ -752,6 +753,7 @@ static void build_route(struct building *g, size_t i, const struct raw_route *fr
 	to->name = from->name;
 	to->place = place_of(from->head.node);
 	to->strategy = from->strategy;
+	to->emergency = from->priority == 1;
 	to->reject_status = from->reject.status;
 	to->reject_reason = from->reject.reason.len > 0 ? from->reject.reason : STR("Rejected");
 	to->failure_after_ms = from->on_failure.after;
@@ -882,6 +884,7 @@ static void build(struct building *g)
 	g->s->log = raw->observe.log.v;
 	g->s->control_path = raw->observe.control;
 	g->s->limits = raw->limits.v;
+	g->s->limits.overload = raw->limits.overload.v;
 	g->s->timers = raw->timers.v;
 	build_certificates(g);
 	build_header_rules(g);

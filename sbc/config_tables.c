@@ -802,6 +802,13 @@ static const struct conf_setting trunk_settings[] = {
 		 "INVITE did. early: "
 		 "always; where the caller has none we write one by the media policies. late: "
 		 "never."},
+	{.name = "overload_control",
+	 .type = CONF_BOOL,
+	 CONF_AT(struct raw_trunk, overload_control),
+	 .def = "off",
+	 .help = "Our requests to this trunk ask for its load (RFC 7339, `oc` in Via); of new "
+		 "calls we "
+		 "keep from a peer what it does not want, and try the next one."},
 	{.name = "reliable",
 	 .type = CONF_ENUM,
 	 CONF_AT(struct raw_trunk, reliable),
@@ -1131,6 +1138,14 @@ static const struct conf_setting route_settings[] = {
 	 .words = (const char *const[]){"failover", "weighted", "round-robin", NULL},
 	 .def = "failover",
 	 .help = "Which of the peers is first."},
+	{.name = "priority",
+	 .type = CONF_ENUM,
+	 CONF_AT(struct raw_route, priority),
+	 .words = (const char *const[]){"normal", "emergency", NULL},
+	 .def = "normal",
+	 .help = "Calls of an emergency route are not refused for load, and have the room that is "
+		 "kept "
+		 "for calls that are up."},
 	{.name = "on_failure",
 	 .type = CONF_SECTION,
 	 .sub = &on_failure_section,
@@ -1270,6 +1285,30 @@ static const struct conf_section observe_section = {.help = "What can be seen of
 						    ROWS(observe_settings),
 						    .size = sizeof(struct raw_observe)};
 
+static const struct conf_setting overload_settings[] = {
+	{.name = "delay",
+	 .type = CONF_DURATION,
+	 CONF_AT(struct raw_overload, v.delay_ms),
+	 .max = 10000,
+	 .def = "50ms",
+	 .help = "Where messages wait longer than this before we look at them, a growing share of "
+		 "new "
+		 "requests gets 503, until they do not; calls that are up and emergency calls do "
+		 "not. "
+		 "0s: never."},
+	{.name = "retry_after",
+	 .type = CONF_DURATION,
+	 CONF_AT(struct raw_overload, v.retry_after_ms),
+	 .min = 1000,
+	 .max = 3600000,
+	 .def = "10s",
+	 .help = "Retry-After of those 503, from half of it to one and a half, by chance."},
+};
+static const struct conf_section overload_section = {
+	.help = "New work is refused first, so that what was begun is finished.",
+	ROWS(overload_settings),
+	.size = sizeof(struct raw_overload)};
+
 static const struct conf_setting limits_settings[] = {
 	{.name = "calls",
 	 .type = CONF_INT,
@@ -1373,6 +1412,10 @@ static const struct conf_setting limits_settings[] = {
 	 .max = 120000,
 	 .def = "10s",
 	 .help = "From the first byte of a message to its last."},
+	{.name = "overload",
+	 .type = CONF_SECTION,
+	 .sub = &overload_section,
+	 CONF_AT(struct raw_limits, overload)},
 };
 static const struct conf_section limits_section = {
 	.help = "What this node takes on. At a limit new work is refused and counted; what runs "

@@ -124,6 +124,7 @@ struct raw_trunk {
 	struct raw_session_timer session_timer;
 	enum redirect_policy redirect;
 	uint16_t redirects;
+	bool overload_control;
 	enum offer_policy initial_offer;
 	enum reliable_policy reliable;
 	enum refer_policy refer;
@@ -202,6 +203,7 @@ struct raw_route {
 	struct conf_list to; /* struct str */
 	struct raw_reject reject;
 	enum route_strategy strategy;
+	uint32_t priority; /* 0: normal, 1: emergency */
 	struct raw_on_failure on_failure;
 };
 
@@ -237,9 +239,15 @@ struct raw_observe {
 	struct raw_log log;
 };
 
+struct raw_overload {
+	struct conf_head head;
+	struct overload_limits v;
+};
+
 struct raw_limits {
 	struct conf_head head;
 	struct limits v;
+	struct raw_overload overload;
 };
 
 struct raw_timers {

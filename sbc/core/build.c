@@ -1,6 +1,7 @@
 #include "sbc/core/build.h"
 
 #include "sbc/core/octet.h"
+#include "sbc/core/oc.h"
 #include "sbc/core/uri.h"
 
 /* --- what may stand where */
@@ -98,6 +99,8 @@ static void write_via(struct buf *b, const struct build_request *r)
 		buf_lit(b, ";rport");
 	buf_lit(b, ";branch=");
 	buf_str(b, r->branch);
+	if (r->oc)
+		buf_lit(b, OC_ASK);
 	buf_lit(b, "\r\n");
 }
 
@@ -240,8 +243,14 @@ static bool is_source(struct str host, const struct addr *source)
 	return addr_parse_ip(host, &a) == OK && addr_eq_ip(&a, source);
 }
 
+static bool is_oc(struct str name)
+{
+	return str_ieq(name, STR("oc")) || str_has_iprefix(name, STR("oc-"));
+}
+
 /* RFC 3261 §18.2.1, RFC 3581 §4: received and rport are ours to say, whatever the sender put there. */
-static void write_top_via(struct buf *b, const struct msg *m, const struct addr *source)
+static void write_top_via(struct buf *b, const struct msg *m, const struct addr *source,
+			  struct str oc)
 {
 	const struct msg_via *v = &m->via;
 	const char *params_at = v->params.len > 0 ? v->params.p : v->all.p + v->all.len;
@@ -249,7 +258,8 @@ static void write_top_via(struct buf *b, const struct msg *m, const struct addr 
 	struct str params = v->params, name, value;
 	bool bad;
 	while (hdr_param_cut(&params, &name, &value, &bad)) {
-		if (str_ieq(name, STR("received")) || str_ieq(name, STR("rport")))
+		if (str_ieq(name, STR("received")) || str_ieq(name, STR("rport")) ||
+		    (oc.len > 0 && is_oc(name)))
 			continue;
 		buf_char(b, ';');
 		buf_str(b, name);
@@ -266,9 +276,10 @@ static void write_top_via(struct buf *b, const struct msg *m, const struct addr 
 		buf_lit(b, ";rport=");
 		buf_u64(b, source->port);
 	}
+	buf_str(b, oc);
 }
 
-static void write_vias(struct buf *b, const struct msg *m, const struct addr *source)
+static void write_vias(struct buf *b, const struct msg *m, const struct addr *source, struct str oc)
 {
 	size_t cursor = 0;
 	struct str value;
@@ -276,7 +287,7 @@ static void write_vias(struct buf *b, const struct msg *m, const struct addr *so
 		buf_lit(b, "Via: ");
 		/* A Via that could not be read (RFC 4475 §3.1.2.1) goes back as it came. */
 		if (top && m->via.all.len > 0) {
-			write_top_via(b, m, source);
+			write_top_via(b, m, source, oc);
 			const char *rest = m->via.all.p + m->via.all.len;
 			value = str_trim(str_sub(rest, value.p + value.len));
 		}
@@ -303,9 +314,15 @@ static void write_copy(struct buf *b, const struct msg *m, enum hdr id)
 enum err build_base(struct buf *store, const struct msg *m, const struct addr *source,
 		    struct build_base *out)
 {
+	return build_base_oc(store, m, source, STR_NONE, out);
+}
+
+enum err build_base_oc(struct buf *store, const struct msg *m, const struct addr *source,
+		       struct str oc, struct build_base *out)
+{
 	CHECK(m->answerable && source->family != ADDR_NONE);
 	size_t head = store->len;
-	write_vias(store, m, source);
+	write_vias(store, m, source, oc);
 	write_copy(store, m, HDR_FROM);
 	buf_lit(store, "To: ");
 	hdr_write_unfolded(store, m->to);

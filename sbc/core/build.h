@@ -28,6 +28,7 @@ struct build_request {
 	enum transport transport;
 	const struct addr *sent_by; /* of the listener that it leaves from */
 	struct str branch;          /* with the magic cookie */
+	bool oc;                    /* asks for the peer's load (RFC 7339) */
 	bool relayed;               /* of a request that is passed on: max_forwards may be 0 */
 	uint8_t max_forwards;       /* else 70 */
 	struct build_party from, to;
@@ -61,6 +62,10 @@ struct build_base {
  */
 enum err build_base(struct buf *store, const struct msg *m, const struct addr *source,
 		    struct build_base *out) MUST_USE;
+
+/* The same with parameters of ours (RFC 7339) on the top Via, in place of any "oc" ones: ";oc=20;…". */
+enum err build_base_oc(struct buf *store, const struct msg *m, const struct addr *source,
+		       struct str oc, struct build_base *out) MUST_USE;
 
 struct build_response {
 	const struct build_base *base;

@@ -242,6 +242,8 @@ static bool write_request(struct sbc *s, struct call *c, unsigned side, struct d
 		return false;
 	r->transport = l->flow.transport;
 	r->sent_by = &c->settings->listeners[l->flow.listener].local;
+	r->oc = l->trunk < c->settings->trunk_count &&
+		c->settings->trunks[l->trunk].habits.overload_control;
 	if (!r->relayed)
 		r->max_forwards = 70;
 	buf_reset(&s->out);

@@ -75,6 +75,7 @@ struct event {
 			struct flow flow;
 			const struct tls_facts *tls; /* NULL: not TLS */
 			struct str bytes;
+			uint32_t late_ms; /* how long it has waited before we came to it */
 		} message;
 		struct {
 			id_t64 flow;

@@ -117,6 +117,36 @@ uint32_t peers_turn(struct peers *p, const struct settings *settings, uint16_t r
 	return p->next_turn[route]++;
 }
 
+static struct peer_health *find(struct peers *p, const struct settings *settings, uint16_t trunk,
+				uint16_t peer)
+{
+	if (settings != p->settings || trunk >= settings->trunk_count ||
+	    peer >= settings->trunks[trunk].peer_count)
+		return NULL;
+	return &p->list[p->first[trunk] + peer];
+}
+
+void peers_hear(struct sbc *s, const struct settings *settings, uint16_t trunk, uint16_t peer,
+		const struct msg *m)
+{
+	struct peer_health *h;
+	struct oc oc;
+
+	if (!oc_is_in(m->via.params))
+		return;
+	h = find(&s->peers, settings, trunk, peer);
+	if (h && settings->trunks[trunk].habits.overload_control &&
+	    oc_parse(m->via.params, &oc) == OK)
+		oc_step(&h->oc, &oc, s->now_ms);
+}
+
+bool peers_shed(struct sbc *s, const struct settings *settings, uint16_t trunk, uint16_t peer)
+{
+	const struct peer_health *h = find(&s->peers, settings, trunk, peer);
+
+	return h && h->oc.until_ms > s->now_ms && oc_sheds(&h->oc, s->now_ms, rng_u32(&s->rng));
+}
+
 /* ---- one peer */
 
 static id_t64 owner_of(const struct sbc *s, const struct peer_health *h)
@@ -195,6 +225,7 @@ static bool send_ping(struct sbc *s, struct peer_health *h, enum transport t, co
 		.sent_by = &set->listeners[listener].local,
 		.branch = worker_token(s, HIDE_BRANCH, ID_NONE, branch),
 		.max_forwards = 70,
+		.oc = trunk->habits.overload_control,
 		.from = {buf_view(&from), worker_token(s, HIDE_TAG, ID_NONE, tag)},
 		.to = {to_value, STR_NONE},
 		.call_id = worker_token(s, HIDE_CALL_ID, ID_NONE, call_id),
@@ -275,6 +306,8 @@ void peers_on_response(struct sbc *s, id_t64 owner, id_t64 txn, const struct msg
 {
 	struct peer_health *h = health_of(s, owner);
 
+	if (h && h->txn == txn)
+		peers_hear(s, s->peers.settings, h->trunk, h->peer, m);
 	if (!h || h->txn != txn || m->status < 200)
 		return;
 	struct auth_again again = {.txn = txn,

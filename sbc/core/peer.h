@@ -13,6 +13,7 @@
 #include "common/id.h"
 #include "sbc/core/alarm.h"
 #include "sbc/core/event.h"
+#include "sbc/core/oc.h"
 
 struct sbc;
 struct msg;
@@ -30,6 +31,7 @@ struct peer_health {
 	uint16_t trunk, peer;
 	uint16_t row; /* answers in a row that speak against the present state */
 	bool down;
+	struct oc_peer oc; /* what it said of its load */
 };
 
 struct peers {
@@ -47,6 +49,12 @@ bool peers_is_up(const struct peers *p, const struct settings *settings, uint16_
 		 uint16_t peer);
 /* How often a round-robin route has been asked; counts on. */
 uint32_t peers_turn(struct peers *p, const struct settings *settings, uint16_t route);
+
+/* A response of this peer has come: it may speak of its load. */
+void peers_hear(struct sbc *s, const struct settings *settings, uint16_t trunk, uint16_t peer,
+		const struct msg *m);
+/* Is a new call to this peer one of those that it has asked us to keep from it? */
+bool peers_shed(struct sbc *s, const struct settings *settings, uint16_t trunk, uint16_t peer);
 
 void peers_on_alarm(struct sbc *s, struct alarm *a);
 void peers_on_resolved(struct sbc *s, id_t64 owner, id_t64 ask, const struct event *e);

@@ -4,6 +4,7 @@
 
 #include "common/secret.h"
 #include "policy/identify.h"
+#include "policy/route.h"
 #include "sbc/core/exchange.h"
 #include "sbc/core/in_dialog.h"
 #include "sbc/core/outside.h"
@@ -13,6 +14,7 @@
 #include "sbc/core/setup.h"
 #include "sbc/core/subscription.h"
 #include "sbc/core/transfer.h"
+#include "sbc/core/uri.h"
 #include "sbc/core/worker.h"
 
 /* ---- life */
@@ -313,6 +315,8 @@ static void on_response(struct sbc *s, const struct msg *m, const struct flow *f
 	switch (owner_kind(t.owner)) {
 	case OWNER_CALL: {
 		struct call *c = transfer_heir(s, call_find(s, t.owner), m);
+		if (c && c->setup && c->setup->txn == t.txn)
+			peers_hear(s, c->settings, c->leg[1].trunk, c->leg[1].peer, m);
 		if (c)
 			call_on_response(s, c, t.txn, m, f, tls);
 		else
@@ -439,6 +443,38 @@ static bool is_merged(const struct sbc *s, const struct msg *m, uint16_t trunk)
 	return false;
 }
 
+/* Emergency calls are let in whatever the load is; OPTIONS costs little and tells who asks that we live. */
+static bool is_shed(struct sbc *s, const struct msg *m)
+{
+	char mem[256];
+	struct buf number;
+	struct uri uri;
+
+	if (!gate_sheds(&s->gate, rng_u32(&s->rng)) || m->method == METHOD_OPTIONS)
+		return false;
+	if (m->method != METHOD_INVITE)
+		return true;
+	buf_init(&number, mem, sizeof(mem));
+	return uri_parse(m->uri, &uri) != OK || uri_write_number(&number, &uri) != OK ||
+	       !route_is_emergency(&s->settings->policy, buf_view(&number));
+}
+
+/* Without any state, and without a record: that it costs next to nothing is its point. */
+static void shed(struct sbc *s, const struct msg *m, const struct flow *f, uint16_t trunk)
+{
+	static const struct verdict v = {.outcome = VERDICT_REJECT,
+					 .stage = VERDICT_STAGE_LIMIT,
+					 .status = 503,
+					 .rule = {"overload", 8}};
+
+	buf_reset(&s->lines);
+	buf_lit(&s->lines, "Retry-After: ");
+	buf_u64(&s->lines, gate_retry_after_s(&s->settings->limits.overload, rng_u32(&s->rng)));
+	buf_lit(&s->lines, "\r\n");
+	worker_reply(s, m, f, v.status, STR_NONE, buf_view(&s->lines));
+	worker_refused(s, s->settings, f, m, trunk, &v);
+}
+
 /* Cheap before dear: who is it, can we do it at all; then what it wants. */
 static void on_new_request(struct sbc *s, struct msg *m, const struct flow *f,
 			   const struct tls_facts *tls, bool merged)
@@ -448,6 +484,10 @@ static void on_new_request(struct sbc *s, struct msg *m, const struct flow *f,
 
 	facts.method = m->method_text;
 	struct verdict v = identify_trunk(&s->settings->policy, &facts, &trunk);
+	if (v.outcome == VERDICT_ALLOW && s->gate.shed && is_shed(s, m)) {
+		shed(s, m, f, trunk);
+		return;
+	}
 	/* What is broken gets 400 whether or not we know its method (RFC 4475 §3.1.2). */
 	if (v.outcome == VERDICT_ALLOW && msg_full(m, &s->arena) != OK)
 		v = refuse_fault(m);
@@ -609,6 +649,7 @@ static void on_message(struct sbc *s, const struct event *e)
 	uint16_t realm = worker_realm_of(s->settings, f);
 	struct msg *m = &s->in;
 
+	gate_measure(&s->gate, &s->settings->limits.overload, e->message.late_ms, s->now_ms);
 	if (realm >= s->settings->policy.realm_count || is_keep_alive(e->message.bytes))
 		return;
 	struct verdict v = identify_acl(&s->settings->policy, realm, &f->remote);
@@ -794,6 +835,7 @@ void sbc_count(const struct sbc *s, struct sbc_counts *out)
 		.resolving = s->counts.resolving,
 		.relay_sessions = s->counts.relay_sessions,
 		.calls_total = s->counts.total,
+		.shed = s->gate.shed,
 		.requests = s->errands.used,
 		.subscriptions = s->subscriptions.used,
 	};

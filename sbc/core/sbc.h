@@ -30,6 +30,7 @@ struct sbc_counts {
 		resolving, relay_sessions;
 	uint32_t requests, subscriptions; /* outside of calls: on their way; in force */
 	uint64_t calls_total;
+	uint32_t shed; /* of a thousand new requests, so many are refused for load now */
 };
 
 /* One live call as `sallyport calls` shows it. Views live until the function returns. */

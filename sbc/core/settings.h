@@ -145,6 +145,7 @@ struct trunk_habits {
 	enum offer_policy initial_offer;
 	enum reliable_policy reliable;
 	struct session_timer_settings session_timer;
+	bool overload_control; /* our requests ask for its load (RFC 7339) */
 	uint32_t methods; /* bit 1 << METHOD_X: may come from it, and go to it, outside of calls */
 };
 
@@ -224,12 +225,19 @@ struct http_listener {
 	bool metrics, health;
 };
 
+/* What counts as overload (gate.h). */
+struct overload_limits {
+	uint32_t delay_ms;       /* new requests that would wait longer are refused; 0: never */
+	uint32_t retry_after_ms; /* what they are told, spread by half */
+};
+
 /* Every limit of the signalling side in one place; docs/limits.md says what happens at each. */
 struct limits {
 	uint32_t calls, transactions, connections, connections_per_source;
 	uint32_t subscriptions, subscriptions_per_source; /* 0: as many as calls; no such limit */
 	uint32_t registrations, registrations_per_source; /* the same */
 	uint32_t message_bytes;                           /* one SIP message */
+	struct overload_limits overload;
 	uint32_t udp_bytes; /* a longer request goes by TCP (RFC 3261 §18.1.1); 0: never */
 	uint32_t idle_ms, half_open_ms, message_ms; /* stream connections */
 };

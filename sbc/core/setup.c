@@ -455,6 +455,9 @@ static void go_on(struct sbc *s, struct call *c)
 			give_up(s, c);
 			return;
 		}
+		if (!route->emergency &&
+		    peers_shed(s, c->settings, u->target.trunk, u->target.peer))
+			continue; /* it asked us to (RFC 7339) */
 		c->leg[1].trunk = u->target.trunk;
 		refresh_init(c, 1);
 		if (!offer_media(s, c, &failed)) {
@@ -1012,7 +1015,10 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 		return;
 	}
 	struct call *c =
-		s->draining || is_short_of_transactions(s) ? NULL : call_new(s, s->settings);
+		s->draining || (is_short_of_transactions(s) &&
+				!route_is_emergency(&s->settings->policy, buf_view(&number)))
+			? NULL
+			: call_new(s, s->settings);
 	enum err e = c && attach(s, c) ? open_caller(s, c, m, f) : ERR_FULL;
 	if (e != OK) {
 		if (c) {

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "sbc/core/oc.h"
+
 static const struct str body_types[] = {{"application/sdp", 15}};
 static const struct str option_tags[] = {
 	{"100rel", 6}, {"timer", 5}, {"replaces", 8}, {"norefersub", 10}, {"siprec", 6}};
@@ -205,14 +207,30 @@ static struct dest reply_dest(const struct flow *f, const struct msg *m)
 	return d;
 }
 
+enum { OC_TEXT = 96 };
+
+/* Who asks for our load is told it (RFC 7339 §5.2). */
+static struct str oc_answer(const struct sbc *s, const struct msg *m, char mem[OC_TEXT])
+{
+	struct oc oc;
+	struct buf b;
+
+	if (!oc_is_in(m->via.params) || oc_parse(m->via.params, &oc) != OK || !oc.asks || !oc.loss)
+		return STR_NONE;
+	buf_init(&b, mem, OC_TEXT);
+	oc_write(&b, (s->gate.shed + 9u) / 10, s->wall_ms);
+	return buf_view(&b);
+}
+
 enum err asker_serve(struct sbc *s, struct asker *a, const struct settings *settings,
 		     const struct msg *m, const struct flow *f, id_t64 owner)
 {
 	struct build_base base;
 	struct dest d = reply_dest(f, m);
+	char oc[OC_TEXT];
 
 	buf_reset(&s->base);
-	enum err e = build_base(&s->base, m, &f->remote, &base);
+	enum err e = build_base_oc(&s->base, m, &f->remote, oc_answer(s, m, oc), &base);
 	if (e != OK)
 		return e;
 	buf_reset(&s->text);
@@ -314,12 +332,12 @@ void worker_reply(struct sbc *s, const struct msg *m, const struct flow *f, uint
 {
 	struct build_base base;
 	struct dest d = reply_dest(f, m);
-	char tag[HIDE_BRANCH_LEN];
+	char tag[HIDE_BRANCH_LEN], oc[OC_TEXT];
 
 	if (!m->answerable)
 		return;
 	buf_reset(&s->base);
-	if (build_base(&s->base, m, &f->remote, &base) != OK)
+	if (build_base_oc(&s->base, m, &f->remote, oc_answer(s, m, oc), &base) != OK)
 		return;
 	struct build_response r = {.base = &base,
 				   .status = status,

@@ -17,6 +17,7 @@
 #include "sbc/core/auth.h"
 #include "sbc/core/build.h"
 #include "sbc/core/challenge.h"
+#include "sbc/core/gate.h"
 #include "sbc/core/hide.h"
 #include "sbc/core/msg.h"
 #include "sbc/core/peer.h"
@@ -103,6 +104,7 @@ struct sbc {
 	struct block_pool blocks;
 	struct wheel wheel;
 	struct peers peers;
+	struct gate gate;
 	struct auth auth;
 	struct challenge challenge; /* nonces of ours */
 	struct generation generations[SBC_GENERATIONS_MAX];

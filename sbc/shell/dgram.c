@@ -92,7 +92,7 @@ enum err dgram_add(struct dgram_out *out, const struct addr *to, struct str byte
 
 size_t dgram_flush(struct dgram_out *out, int fd, dgram_failed_fn failed, void *ctx)
 {
-	size_t sent = 0;
+	size_t sent = 0, again = SIZE_MAX;
 	for (size_t at = 0; at < out->count;) {
 		int n = sendmmsg(fd, out->headers + at, (unsigned)(out->count - at), MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
@@ -105,6 +105,11 @@ size_t dgram_flush(struct dgram_out *out, int fd, dgram_failed_fn failed, void *
 		/* This one was refused; the others may have other destinations, unless it is the
 		 * socket itself that is full. */
 		int error = errno;
+		/* What an earlier datagram met is told with the next: that one did not go out, and may. */
+		if (error != EAGAIN && error != ENOBUFS && again != at) {
+			again = at;
+			continue;
+		}
 		size_t end = error == EAGAIN || error == ENOBUFS ? out->count : at + 1;
 		for (; at < end; at++)
 			failed(ctx, out->tags[at], error);

@@ -151,11 +151,12 @@ static uint64_t wait_ms(struct loop *l)
 {
 	uint64_t core = sbc_next_ms(l->sbc), own = wheel_next_ms(&l->turn.wheel);
 	uint64_t next = core < own ? core : own;
+	uint64_t now = clock_mono_ms();
+	turn_waits(&l->turn, now);
 	if (l->turn.again)
 		return 0;
 	if (next == UINT64_MAX)
 		return UINT64_MAX;
-	uint64_t now = clock_mono_ms();
 	return next > now ? next - now : 0;
 }
 

@@ -37,6 +37,7 @@ enum family {
 	M_CHALLENGES,
 	M_TRANSACTIONS,
 	M_TIMERS,
+	M_SHED,
 	M_HANDSHAKES,
 	M_CONNECTIONS,
 	M_CERTIFICATE,
@@ -190,6 +191,10 @@ static const struct stats_family families[] = {
 	[M_TIMERS] = {.name = "sallyport_timers",
 		      .help = "Timers of the signalling core now",
 		      .kind = STATS_GAUGE},
+	[M_SHED] = {.name = "sallyport_overload_shed_ratio",
+		    .help = "Of the new requests, this share is refused now because of the load",
+		    .kind = STATS_GAUGE,
+		    .scale = 1000},
 	[M_HANDSHAKES] = {.name = "sallyport_tls_handshakes_total",
 			  .help = "TLS handshakes by how they ended",
 			  .kind = STATS_COUNTER,
@@ -779,6 +784,7 @@ static void read_core(struct sbc_metrics *m, const struct sbc_facts *f)
 	set(m, M_TRANSACTIONS, &client, c.client_transactions);
 	set(m, M_TRANSACTIONS, &server, c.server_transactions);
 	set(m, M_TIMERS, NULL, c.timers);
+	set(m, M_SHED, NULL, c.shed);
 	set(m, M_CALLS_LIMIT, NULL, f->settings->limits.calls);
 	zero_calls(m, f->settings);
 	sbc_each_call(f->sbc, add_call, m);

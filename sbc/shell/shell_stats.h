@@ -15,6 +15,8 @@
 	  "UDP datagrams that the kernel dropped because the socket's buffer was full")            \
 	X(udp_keepalives, "udp_keepalives_total", "UDP datagrams of CRLF or NUL alone, dropped")   \
 	X(udp_unsent, "udp_unsent_total", "UDP datagrams that the kernel did not take")            \
+	X(udp_unreachable, "udp_unreachable_total",                                                \
+	  "Requests over UDP that ICMP said could not be delivered")                               \
 	X(stream_keepalives, "stream_keepalives_total",                                            \
 	  "CRLF keep-alives answered on stream connections")                                       \
 	X(connections_accepted, "connections_accepted_total", "Stream connections accepted")       \

@@ -42,9 +42,16 @@ void turn_begin(struct turn *t)
 	if (t->begun)
 		return;
 	t->begun = true;
+	t->busy_ms = t->waits_ms > t->now_ms ? (uint32_t)(t->waits_ms - t->now_ms) : 0;
+	t->late_ms = t->busy_ms;
 	t->now_ms = clock_mono_ms();
 	t->wall_ms = clock_wall_ms();
 	t->stats.turns++;
+}
+
+void turn_waits(struct turn *t, uint64_t now_ms)
+{
+	t->waits_ms = now_ms;
 }
 
 void turn_end(struct turn *t)
@@ -71,6 +78,7 @@ void turn_message(struct turn *t, const struct flow *flow, const struct tls_fact
 	e.message.flow = *flow;
 	e.message.tls = tls;
 	e.message.bytes = bytes;
+	e.message.late_ms = t->late_ms;
 	if (t->trace)
 		t->trace(t->trace_ctx, false, flow, bytes);
 	turn_step(t, &e);

@@ -32,6 +32,9 @@ struct turn {
 	struct wheel wheel; /* of the shell's own timers */
 	struct siphash_key hash_key;
 	uint64_t now_ms, wall_ms;
+	uint64_t waits_ms; /* when the last turn had done its work; 0: not known */
+	uint32_t busy_ms;  /* how long that was at work: what came meanwhile has waited */
+	uint32_t late_ms;  /* of the messages being told now */
 	bool begun;
 	bool running; /* inside the core: post, do not step */
 	bool again;   /* something is left to do: do not wait */
@@ -53,6 +56,8 @@ enum err turn_init(struct turn *t, void (*step)(void *ctx, const struct event *e
 void turn_release(struct turn *t);
 /* Reads the clock, if this turn has not yet. Every entry from the world starts with it. */
 void turn_begin(struct turn *t);
+/* The loop is about to wait: what the turn began is done. */
+void turn_waits(struct turn *t, uint64_t now_ms);
 /* The turn is over. */
 void turn_end(struct turn *t);
 /* Gives an event to the core now; the times are filled in. */

@@ -8,6 +8,21 @@
 #include "sbc/shell/dgram.h"
 #include "sbc/shell/turn.h"
 
+enum {
+	UDP_RECENT = 256, /* requests that an ICMP error may still be about */
+	UDP_RECENT_HEAD =
+		256, /* of each so many octets: with the branch, which no stranger knows */
+	UDP_LOADED_MS =
+		20 /* messages that waited longer are taken by what they are, not as they came */
+};
+
+struct udp_recent {
+	id_t64 tag;
+	struct addr to;
+	uint16_t len;
+	char head[UDP_RECENT_HEAD];
+};
+
 struct udp {
 	struct turn *turn;
 	struct dgram_in *in; /* the worker's, shared by its sockets */
@@ -16,6 +31,8 @@ struct udp {
 	uint16_t listener;
 	struct addr local;
 	struct dgram_out out;
+	struct udp_recent *recent; /* UDP_RECENT, in turn */
+	unsigned recent_next;
 };
 
 /* Binds. ERR_IO with errno set (in use, no such address); ERR_NOMEM. `in` and `turn` outlive it. */
