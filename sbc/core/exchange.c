@@ -121,7 +121,7 @@ void exchange_pass(struct sbc *s, struct call *c, struct exchange *x, const stru
 	buf_init(&contact_buf, contact, sizeof(contact));
 	buf_reset(&s->lines);
 	if (refreshes) /* no 100rel: the 18x of a re-INVITE end here */
-		setup_write_abilities(s, m);
+		setup_write_abilities(s, c, to, m);
 	if (refreshes && !c->setup)
 		refresh_write_request(s, c, to);
 	if (x->rack)
@@ -129,8 +129,7 @@ void exchange_pass(struct sbc *s, struct call *c, struct exchange *x, const stru
 	bool ok = call_carry(s, c, to, m, own_body) == OK;
 	x->cseq = dialog_next_cseq(d);
 	struct str type = m->content_type, body = m->body;
-	bool refers = x->method == METHOD_REFER || x->method == METHOD_NOTIFY ||
-		      x->method == METHOD_SUBSCRIBE;
+	bool refers = (transfer_methods & 1u << x->method) != 0;
 	if (refers)
 		ok = ok && transfer_pass(s, c, to, m, &type, &body) == OK;
 	else if (!own_body)

@@ -2,6 +2,7 @@
 #include "sbc/core/exchange.h"
 #include "sbc/core/refresh.h"
 #include "sbc/core/setup.h"
+#include "sbc/core/transfer.h"
 
 /* ---- the answer comes back */
 
@@ -23,7 +24,7 @@ static void pass_answer(struct sbc *s, struct call *c, struct exchange *x, const
 	buf_init(&contact_buf, contact, sizeof(contact));
 	buf_reset(&s->lines);
 	if (accepted && (exchange_refreshes(x->method) || x->method == METHOD_OPTIONS))
-		setup_write_abilities(s, m);
+		setup_write_abilities(s, c, x->from, m);
 	if (accepted && exchange_refreshes(x->method) && !c->setup)
 		refresh_write_answer(s, c, x->from);
 	if (call_carry(s, c, x->from, m, own_body) != OK)
@@ -33,7 +34,8 @@ static void pass_answer(struct sbc *s, struct call *c, struct exchange *x, const
 		body = call_body(s, c, accepted ? m : NULL, sdp, &type);
 	struct build_response r = {
 		.status = accepted ? m->status : map_status(m->status),
-		.contact = accepted && exchange_refreshes(x->method)
+		.contact = accepted && (exchange_refreshes(x->method) ||
+					(transfer_methods & 1u << x->method))
 				   ? call_contact(c, x->from, &contact_buf)
 				   : STR_NONE,
 		.headers = buf_view(&s->lines),
@@ -41,6 +43,7 @@ static void pass_answer(struct sbc *s, struct call *c, struct exchange *x, const
 		.body = body,
 	};
 	asker_respond(s, &x->asker, &r);
+	transfer_passed(c, x->from, x->method, m->status);
 	bool there = pair_of_serial(c, x->from, x->fork, &p);
 	if (accepted && sdp.len) {
 		call_show(s, c, x->from, sdp);

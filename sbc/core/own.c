@@ -126,7 +126,7 @@ static void go(struct sbc *s, struct call *c, struct own *o)
 	buf_init(&contact_buf, contact, sizeof(contact));
 	buf_reset(&s->lines);
 	if (is_session(o->method))
-		setup_write_abilities(s, NULL);
+		setup_write_abilities(s, c, o->side, NULL);
 	buf_str(&s->lines, o->lines);
 	bool ok = call_carry(s, c, o->side, NULL, o->body.len > 0) == OK;
 	o->cseq = dialog_next_cseq(d);

@@ -26,7 +26,7 @@ void refresh_init(struct call *c, unsigned side)
 						      : &off);
 }
 
-static void set_alarm(struct sbc *s, struct call *c, unsigned side)
+void refresh_set_alarm(struct sbc *s, struct call *c, unsigned side)
 {
 	uint64_t at = session_timer_next_ms(timer_of(c, side));
 
@@ -50,7 +50,7 @@ void refresh_on_answer(struct sbc *s, struct call *c, unsigned side, const struc
 		return;
 	session_timer_read(m, &seen);
 	session_timer_on_answer(timer_of(c, side), &seen, s->now_ms);
-	set_alarm(s, c, side);
+	refresh_set_alarm(s, c, side);
 }
 
 bool refresh_on_refusal(struct sbc *s, struct call *c, unsigned side, const struct msg *m)
@@ -61,7 +61,7 @@ bool refresh_on_refusal(struct sbc *s, struct call *c, unsigned side, const stru
 		return false;
 	session_timer_read(m, &seen);
 	bool again = session_timer_on_refusal(timer_of(c, side), m->status, &seen, s->now_ms);
-	set_alarm(s, c, side);
+	refresh_set_alarm(s, c, side);
 	return again;
 }
 
@@ -83,7 +83,7 @@ void refresh_write_min(struct sbc *s, const struct call *c, unsigned side)
 void refresh_write_answer(struct sbc *s, struct call *c, unsigned side)
 {
 	session_timer_write_answer(timer_of(c, side), &s->lines, s->now_ms);
-	set_alarm(s, c, side);
+	refresh_set_alarm(s, c, side);
 }
 
 /* ---- the peer refreshes */
@@ -124,7 +124,7 @@ bool refresh_answer(struct sbc *s, struct call *c, const struct pair *p, const s
 	}
 	buf_init(&contact_buf, contact, sizeof(contact));
 	buf_reset(&s->lines);
-	setup_write_abilities(s, NULL);
+	setup_write_abilities(s, c, p->side, NULL);
 	refresh_write_answer(s, c, p->side);
 	if (call_carry(s, c, p->side, NULL, m->body.len > 0) != OK)
 		buf_reset(&s->lines);
@@ -181,7 +181,7 @@ void refresh_on_alarm(struct sbc *s, struct call *c, unsigned side)
 				 .by = CDR_US, .cause = STR("session_timer"), .sip_cause = 408});
 		return;
 	}
-	set_alarm(s, c, side);
+	refresh_set_alarm(s, c, side);
 }
 
 /* A peer that answers a refresh with another description than before: the relay hears of it, the other side need not. */
@@ -218,7 +218,7 @@ void refresh_on_own(struct sbc *s, struct call *c, const struct own_outcome *x)
 		session_timer_read(x->answer, &seen);
 	if (session_timer_on_refusal(t, x->status, &seen, s->now_ms))
 		send(s, c, x->side);
-	set_alarm(s, c, x->side);
+	refresh_set_alarm(s, c, x->side);
 }
 
 bool refresh_is_wanted(const struct call *c, unsigned side)

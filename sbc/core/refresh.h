@@ -14,6 +14,8 @@ struct own_outcome;
 
 /* The trunk of that leg is known now. */
 void refresh_init(struct call *c, unsigned side);
+/* The leg has come from another call, or has gone to one: its alarm with it. */
+void refresh_set_alarm(struct sbc *s, struct call *c, unsigned side);
 /* An INVITE or UPDATE goes to that side: its lines into s->lines. */
 void refresh_write_request(struct sbc *s, const struct call *c, unsigned side);
 /* Its 2xx has come. */

@@ -143,7 +143,7 @@ static enum err start_dialog(struct sbc *s, struct call *c, const struct msg *in
 }
 
 /* What we can do and the other side can do too: nothing is promised on its behalf. */
-void setup_write_abilities(struct sbc *s, const struct msg *m)
+void setup_write_abilities(struct sbc *s, const struct call *c, unsigned to, const struct msg *m)
 {
 	uint32_t methods = worker_abilities.methods;
 
@@ -156,8 +156,10 @@ void setup_write_abilities(struct sbc *s, const struct msg *m)
 			   1u << METHOD_BYE;
 	}
 	buf_lit(&s->lines, "Allow: ");
-	refuse_write_allow(&s->lines, methods);
+	refuse_write_allow(&s->lines, methods | transfer_allowed(c, to, m));
 	buf_lit(&s->lines, "\r\n");
+	if (transfer_replaces(c, to))
+		buf_lit(&s->lines, "Supported: replaces\r\n");
 }
 
 /* Reliable 18x: those with an offer want an answer soon, which a caller without 100rel has only for the 200. */
@@ -236,7 +238,7 @@ static bool send_invite(struct sbc *s, struct call *c, const struct candidate *t
 	if (msg_index(&s->held, u->invite, 0) != OK || start_dialog(s, c, &s->held) != OK)
 		return false;
 	buf_reset(&s->lines);
-	setup_write_abilities(s, &s->held);
+	setup_write_abilities(s, c, 1, &s->held);
 	write_reliable(s, c, begins_with_offer(u));
 	refresh_write_request(s, c, 1);
 	if (msg_has_token(&s->held, HDR_REQUIRE, STR("siprec")))

@@ -100,8 +100,8 @@ bool setup_redirect(struct sbc *s, struct call *c, const struct msg *m);
 /* Tells that the INVITE under way, if there is one, has come to this end: each attempt ends once. */
 void setup_attempt_ended(struct sbc *s, struct call *c, uint16_t status, unsigned cause);
 
-/* The Allow line: what we do, and the sender of m does. */
-void setup_write_abilities(struct sbc *s, const struct msg *m);
+/* The Allow line: what we do, and the sender of m does; with the transfers that side may ask for. */
+void setup_write_abilities(struct sbc *s, const struct call *c, unsigned to, const struct msg *m);
 
 /* The caller's offer; empty: it made none. View into the kept INVITE. */
 struct str setup_offer(const struct setup *u);

@@ -29,7 +29,7 @@ bool setup_answer_caller(struct sbc *s, struct call *c, struct fork *f, const st
 	buf_init(&contact_buf, contact, sizeof(contact));
 	buf_reset(&s->lines);
 	if (m->status >= 200 || rseq)
-		setup_write_abilities(s, m);
+		setup_write_abilities(s, c, 0, m);
 	if (m->status >= 200)
 		refresh_write_answer(s, c, 0);
 	if (rseq)

@@ -42,6 +42,35 @@ static void refuse(struct sbc *s, struct call *c, unsigned side, const struct ms
 
 const uint32_t transfer_methods = 1u << METHOD_REFER | 1u << METHOD_NOTIFY | 1u << METHOD_SUBSCRIBE;
 
+static enum refer_policy policy_of(const struct call *c, unsigned side)
+{
+	uint16_t trunk = c->leg[side].trunk;
+
+	return trunk < c->settings->trunk_count ? c->settings->trunks[trunk].habits.refer
+						: REFER_REJECT;
+}
+
+uint32_t transfer_allowed(const struct call *c, unsigned to, const struct msg *m)
+{
+	bool far = !m || !msg_has(m, HDR_ALLOW) || msg_has_token(m, HDR_ALLOW, STR("REFER"));
+	uint32_t methods = 0;
+
+	switch (policy_of(c, to)) {
+	case REFER_LOCAL: methods = 1u << METHOD_REFER; break;
+	case REFER_PASS: methods = far ? 1u << METHOD_REFER : 0; break;
+	case REFER_REJECT:
+	case REFER_POLICY_COUNT: break;
+	}
+	if (policy_of(c, 1 - to) == REFER_PASS)
+		methods |= 1u << METHOD_NOTIFY;
+	return methods;
+}
+
+bool transfer_replaces(const struct call *c, unsigned to)
+{
+	return policy_of(c, to) != REFER_REJECT || policy_of(c, 1 - to) == REFER_PASS;
+}
+
 /* ---- the implicit subscription */
 
 enum { NOTIFY_EXPIRES_S = 180 };
@@ -250,12 +279,9 @@ static enum err pass_notify(struct sbc *s, const struct msg *m, struct str *out_
 	enum refer_state state;
 	uint32_t expires;
 	uint16_t status;
-	struct str id, event = msg_value(m, HDR_EVENT);
 
 	if (refer_state_parse(msg_value(m, HDR_SUBSCRIPTION_STATE), &state, &expires) != OK)
 		return ERR_BAD;
-	(void)id;
-	(void)event;
 	buf_lit(&s->lines, "Event: refer\r\n");
 	refer_state_write(&s->lines, state, expires);
 	if (msg_body_is(m, STR("message/sipfrag")) && refer_frag_parse(m->body, &status) == OK) {
@@ -354,10 +380,7 @@ static bool on_notify(struct sbc *s, struct call *c, unsigned side, const struct
 bool transfer_on_request(struct sbc *s, struct call *c, unsigned side, const struct msg *m,
 			 const struct flow *f)
 {
-	uint16_t trunk = c->leg[side].trunk;
-	enum refer_policy policy = trunk < c->settings->trunk_count
-					   ? c->settings->trunks[trunk].habits.refer
-					   : REFER_REJECT;
+	enum refer_policy policy = policy_of(c, side);
 
 	if (m->method == METHOD_REFER) {
 		if (policy == REFER_PASS)

@@ -67,6 +67,10 @@ bool transfer_is_alone(const struct call *c, unsigned side);
 struct call *transfer_heir(struct sbc *s, struct call *c, const struct msg *m);
 /* Methods that are handled in dialogs alone: whoever sends them outside of one gets 405. */
 extern const uint32_t transfer_methods;
+/* Those of them that side `to` is told of; the sender of m (NULL: not known) has to do what goes on to it. */
+uint32_t transfer_allowed(const struct call *c, unsigned to, const struct msg *m);
+/* May that side send an INVITE with Replaces? */
+bool transfer_replaces(const struct call *c, unsigned to);
 
 /* ---- the new call */
 

@@ -3,6 +3,7 @@
 #include "policy/facts.h"
 #include "sbc/core/call_media.h"
 #include "sbc/core/in_dialog.h"
+#include "sbc/core/refresh.h"
 #include "sbc/core/setup.h"
 
 static struct transfer *transfer_of(const struct sbc *s, const struct call *c)
@@ -91,6 +92,11 @@ static void move_leg(struct sbc *s, struct call *from, unsigned a, struct call *
 	*dst = moved;
 	*src = stand_in;
 	to->media.face[b] = from->media.face[a];
+	block_str_free(&s->blocks, &to->shown[b]);
+	to->shown[b] = from->shown[a];
+	from->shown[a] = STR_NONE;
+	refresh_set_alarm(s, from, a);
+	refresh_set_alarm(s, to, b);
 	if (named)
 		named->heir = home == to->id ? ID_NONE : to->id;
 	txn_set_owner(&s->txns, dst->invite.txn, to->id);
@@ -138,15 +144,30 @@ void transfer_forget(struct sbc *s, struct call *c)
 	}
 }
 
+/* A re-INVITE of ours, which is a session refresh, too (RFC 4028 §7.4); without SDP it asks for an offer. */
+static id_t64 reinvite(struct sbc *s, struct call *c, unsigned side, id_t64 ref, struct str sdp)
+{
+	char mem[256];
+	struct buf lines;
+
+	buf_init(&lines, mem, sizeof(mem));
+	session_timer_write_request(&c->leg[side].session, &lines);
+	struct own_params p = {.what = OWN_TRANSFER,
+			       .ref = ref,
+			       .method = METHOD_INVITE,
+			       .lines = buf_view(&lines),
+			       .content_type = sdp.len ? STR("application/sdp") : STR_NONE,
+			       .body = sdp};
+	return own_send(s, c, side, &p);
+}
+
 /* ---- the media of a leg that comes back */
 
 /* A re-INVITE without SDP: its offer gets the answer that the old session has. */
 static void bring_back(struct sbc *s, struct call *c, unsigned side)
 {
-	struct own_params p = {.what = OWN_TRANSFER, .ref = c->id, .method = METHOD_INVITE};
-
 	if (c->state < CALL_ENDING)
-		own_send(s, c, side, &p);
+		reinvite(s, c, side, c->id, STR_NONE);
 }
 
 static void answer_back(struct sbc *s, struct call *c, unsigned side, struct str offer)
@@ -163,6 +184,8 @@ static void answer_back(struct sbc *s, struct call *c, unsigned side, struct str
 
 static void on_brought_back(struct sbc *s, struct call *c, const struct own_outcome *o)
 {
+	if (o->status < 300)
+		refresh_on_answer(s, c, o->side, o->answer);
 	if (o->status < 300 && o->is_offer)
 		answer_back(s, c, o->side, o->sdp);
 	else if (o->status >= 300)
@@ -305,6 +328,11 @@ void transfer_on_end(struct sbc *s, struct call *c, const struct call_ending *wh
 	c->transfer = ID_NONE;
 	if (!x)
 		return;
+	const struct own *own = pool_find(&s->owns, x->own);
+	if (own && own->call == id) { /* it goes with the call, and no one is told */
+		own_drop(s, x->own);
+		x->own = ID_NONE;
+	}
 	if (x->from == id) { /* the one who was referred has gone, or all is over */
 		transfer_notify(s, x, 487, true);
 		x->from = ID_NONE;
@@ -321,14 +349,17 @@ void transfer_on_end(struct sbc *s, struct call *c, const struct call_ending *wh
 			return_callee(s, x, c);
 	}
 	if (x->closing) {
-		if (x->stage == TRANSFER_RETURNING && !pool_find(&s->owns, x->own))
+		if (x->stage == TRANSFER_RETURNING && x->own == ID_NONE)
 			finish_failed(s, x);
 		return;
 	}
 	uint16_t status =
 		x->call == id && !c->record.answer_ms && why->status >= 300 ? why->status : 480;
-	if (x->call == id)
+	if (x->call == id) {
 		x->call = ID_NONE;
+		if (x->from == ID_NONE)
+			tell(s, c, status);
+	}
 	fail(s, x, status);
 }
 
@@ -373,16 +404,11 @@ void transfer_on_answer(struct sbc *s, struct call *c, struct str sdp)
 {
 	struct transfer *x = transfer_of(s, c);
 	struct call *from = x ? call_find(s, x->from) : NULL;
-	struct own_params p = {.what = OWN_TRANSFER,
-			       .method = METHOD_INVITE,
-			       .content_type = STR("application/sdp"),
-			       .body = sdp};
 
 	if (NEVER(!from))
 		return;
-	p.ref = x->id;
 	x->stage = TRANSFER_JOINING;
-	x->own = sdp.len ? own_send(s, from, 1u - x->referrer, &p) : ID_NONE;
+	x->own = sdp.len ? reinvite(s, from, 1u - x->referrer, x->id, sdp) : ID_NONE;
 	if (x->own == ID_NONE)
 		fail(s, x, sdp.len ? 500 : 488);
 }
@@ -406,6 +432,7 @@ static void on_near(struct sbc *s, struct transfer *x, struct call *from,
 	move_leg(s, from, o->side, c, 0);
 	from->offer[o->side] = (struct offer){.state = OFFER_AGREED, .ever = true};
 	c->leg[0].ended = false;
+	refresh_on_answer(s, c, 0, o->answer);
 	c->state = CALL_CONFIRMED;
 	complete(s, x, c);
 	in_dialog_take_answer(s, c, 0, o->answer, &c->leg[0].flow);
@@ -503,13 +530,10 @@ bool transfer_reach(struct sbc *s, struct call *c, struct str sdp)
 {
 	struct transfer *x = transfer_of(s, c);
 	struct call *old = x ? call_find(s, x->replaced) : NULL;
-	struct own_params p = {.what = OWN_TRANSFER, .method = METHOD_INVITE, .body = sdp};
 
 	if (!old)
 		return false;
-	p.ref = x->id;
-	p.content_type = sdp.len ? STR("application/sdp") : STR_NONE;
-	x->own = own_send(s, old, 1u - x->leaver, &p);
+	x->own = reinvite(s, old, 1u - x->leaver, x->id, sdp);
 	return x->own != ID_NONE;
 }
 
@@ -556,6 +580,8 @@ void transfer_on_own(struct sbc *s, struct call *c, const struct own_outcome *o)
 		return;
 	x->own = ID_NONE;
 	if (x->stage == TRANSFER_RETURNING) {
+		if (o->status < 300)
+			refresh_on_answer(s, c, o->side, o->answer);
 		if (o->is_offer)
 			answer_back(s, c, o->side, o->sdp);
 		else if (o->status < 300)
