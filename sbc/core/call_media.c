@@ -134,7 +134,8 @@ static id_t64 ask(struct sbc *s, struct call *c, enum ask_what what, const struc
 				.source = sdp->source,
 				.sdp = sdp->text,
 				.parsed = &sdp->parsed,
-				.again = c->media.known};
+				.again = c->media.known,
+				.protocol = sdp->protocol};
 	if (c->relay_asks >= CALL_ASKS_MAX || q.realm[0] >= c->settings->realm_count ||
 	    q.realm[1] >= c->settings->realm_count)
 		return ID_NONE;

@@ -15,6 +15,7 @@ struct call_sdp {
 	struct str text;
 	struct sdp parsed;
 	const struct addr *source; /* where its message came from; NULL: of no interest */
+	struct str protocol; /* that the other side is to be offered; empty: as its policy wants */
 };
 
 /* More open questions of one call than this are no call but an attack. */

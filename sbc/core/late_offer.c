@@ -112,6 +112,19 @@ static enum sdp_next ask(struct sbc *s, struct call *c, struct fork *k, struct c
 	return k->ask == ID_NONE ? SDP_REFUSED : SDP_ASKED;
 }
 
+struct str late_offer_protocol(struct sbc *s, const struct call *c)
+{
+	struct sdp sdp;
+
+	if (sdp_parse(setup_offer(c->setup), &s->arena, &sdp) != OK)
+		return STR_NONE;
+	for (size_t i = 0; i < sdp.media_count; i++)
+		if (sdp.media[i].port && sdp.media[i].proto != SDP_PROTO_OTHER &&
+		    sdp.media[i].proto != SDP_PROTO_UDPTL)
+			return str_from(sdp_proto_info(sdp.media[i].proto)->name);
+	return STR_NONE;
+}
+
 enum sdp_next late_offer_ask_caller(struct sbc *s, struct call *c, struct fork *k,
 				    struct verdict *out)
 {

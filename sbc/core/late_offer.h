@@ -20,6 +20,8 @@ enum setup_late late_offer_choose(const struct call *c);
 /* Our own offer on the caller's behalf, by the media policies of both realms; in memory of the turn. Empty: no room. */
 struct str late_offer_write(struct sbc *s, const struct call *c);
 
+/* What the caller's kept offer speaks: the callee's must become that to meet it. Empty: nothing that is known. */
+struct str late_offer_protocol(struct sbc *s, const struct call *c);
 /* The callee's answer is with the relay (WROTE): now as an offer for the caller. */
 enum sdp_next late_offer_ask_caller(struct sbc *s, struct call *c, struct fork *k,
 				    struct verdict *out);

@@ -181,10 +181,13 @@ void media_write_offer(struct buf *b, struct arena *a, const struct media *m,
 	dict_add_str(a, d, STR("ICE"), STR("remove"));
 	l = dict_add_list(a, d, STR("rtcp-mux"));
 	dict_add_str(a, l, STR_NONE, STR("demux"));
+	struct str protocol = q->protocol;
+	if (protocol.len == 0 && to_rule)
+		protocol = media_rule_protocol(to_rule, sender_uses(q->parsed, false),
+					       sender_uses(q->parsed, true));
+	if (protocol.len)
+		dict_add_str(a, d, STR("transport-protocol"), protocol);
 	if (to_rule) {
-		dict_add_str(a, d, STR("transport-protocol"),
-			     media_rule_protocol(to_rule, sender_uses(q->parsed, false),
-						 sender_uses(q->parsed, true)));
 		add_keying(a, d, to_rule);
 		add_codecs(a, d, from_rule ? from_rule : to_rule, to_rule);
 	}

@@ -44,6 +44,7 @@ struct media_query {
 	struct str sdp;
 	const struct sdp *parsed; /* the same */
 	bool again;               /* the session exists: a re-offer */
+	struct str protocol;      /* of the offer for the other side, if it is known already */
 };
 
 void media_init(struct media *m, uint32_t random_a, uint32_t random_b);

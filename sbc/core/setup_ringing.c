@@ -1,6 +1,7 @@
 #include "sbc/core/setup.h"
 
 #include "sbc/core/call_media.h"
+#include "sbc/core/late_offer.h"
 
 /*
  * What the callee's side says before it answers: early dialogs, early media (RFC 3261 §13.2.2.1, RFC 3960), and who is sure
@@ -240,6 +241,8 @@ enum sdp_next setup_take_sdp(struct sbc *s, struct call *c, struct fork *k, cons
 	if (!c->media.anchored)
 		return call_face(s, c, 0, sdp).len ? SDP_PLAIN : SDP_NONE;
 	read.mean = mean == OFFER_NEW ? OFFER_NEW : OFFER_ANSWER;
+	if (u->late == SETUP_LATE_KEPT)
+		read.protocol = late_offer_protocol(s, c);
 	read.source = &from->remote;
 	*out = (struct verdict){.status = 500, .rule = STR("relay")};
 	return ask(s, c, k, &read);

@@ -270,6 +270,34 @@ static void offers_with_nothing_in_common_are_488_and_ack_and_bye(void **state)
 	end_calls();
 }
 
+#define KEY "AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
+#define SDP_SRTP                                                                                   \
+	SITE_SDP("carol", "1", "198.51.100.7", "m=audio 20000 RTP/SAVP 0\r\na=crypto:3 " KEY "\r\n")
+
+/* A caller under TLS with keys, a callee in plain: each is answered in its own. */
+static void a_kept_offer_with_keys_is_answered_with_keys(void **state)
+{
+	(void)state;
+	start(OFFER_POLICY_LATE);
+	t.realm_rules[0].media_policy = 1; /* SRTP only */
+	t.outside.transport = TRANSPORT_TLS;
+	t.outside.listener = SITE_LISTEN_OUT_TLS;
+	t.outside.id = 77;
+	site_invite(&t, SITE_CARRIER, "1", NULL, SDP_SRTP);
+	struct rec_send invite = *site_find(&t, "INVITE ");
+	site_answer(&t, &invite, 200, "b1", NULL, SDP_IN_2);
+	EXPECT_TRUE(asked("offer", "callee", "18:transport-protocol8:RTP/SAVP"));
+	site_relay(&t, SITE_SDP("-", "1", "203.0.113.200",
+				"m=audio 50000 RTP/SAVP 0 8\r\na=crypto:1 " KEY "\r\n"));
+	EXPECT_TRUE(asked("answer", "callee", "RTP/SAVP 0\r\n"));
+	EXPECT_TRUE(asked("answer", "callee", "a=crypto:1 " KEY));
+	site_relay(&t, RELAY_FOR("40000", "0"));
+	EXPECT_TRUE(site_has(site_find(&t, "ACK "), "m=audio 40000 RTP/AVP 0\r\n"));
+	struct rec_send ok = *site_find(&t, "SIP/2.0 200");
+	EXPECT_TRUE(site_has(&ok, "RTP/SAVP 0\r\n") && site_has(&ok, "a=crypto:3 " KEY));
+	end_calls();
+}
+
 static void a_late_callees_offer_in_a_reliable_18x_is_answered_in_our_prack(void **state)
 {
 	(void)state;
@@ -357,6 +385,7 @@ int main(void)
 		TEST(our_offer_is_srtp_where_the_callees_side_must_have_it),
 		TEST(an_early_caller_of_a_late_trunk_meets_the_callees_offer),
 		TEST(offers_with_nothing_in_common_are_488_and_ack_and_bye),
+		TEST(a_kept_offer_with_keys_is_answered_with_keys),
 		TEST(a_late_callees_offer_in_a_reliable_18x_is_answered_in_our_prack),
 		TEST(where_both_are_alike_the_habit_changes_nothing),
 		TEST(without_the_relay_in_the_media_offers_pass_as_they_are),
