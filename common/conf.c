@@ -598,6 +598,8 @@ static bool name_is_good(struct str s)
 	return s.len > 0 && s.len <= CONF_NAME_MAX;
 }
 
+enum { NAMED_LIST_MAX = 1024 };
+
 static void fill_named(struct conf_fill *f, const struct conf_setting *s, struct conf_node *n,
 		       struct conf_list *out)
 {
@@ -608,7 +610,13 @@ static void fill_named(struct conf_fill *f, const struct conf_setting *s, struct
 		refuse_shape(f, &whole, n);
 		return;
 	}
-	size_t size = s->sub->size, at = 0;
+	bool lists = s->item == CONF_LIST_OF;
+	struct conf_setting inner = *s; /* of each list, as if it were a setting of its own */
+	inner.type = CONF_LIST_OF;
+	inner.item = CONF_SECTION;
+	inner.min = 1;
+	inner.max = NAMED_LIST_MAX;
+	size_t size = lists ? sizeof(struct conf_named_list) : s->sub->size, at = 0;
 	char *items = check_count(f, s, n) ? new_items(f, n, size) : NULL;
 	if (!items)
 		return;
@@ -618,6 +626,12 @@ static void fill_named(struct conf_fill *f, const struct conf_setting *s, struct
 			conf_error_key(f->report, c,
 				       "not a name; allowed: 1 to 64 letters, digits, \"-\", \"_\" "
 				       "and \".\"");
+		if (lists) {
+			fill_list(f, &inner, c, &((struct conf_named_list *)(void *)head)->list);
+			head->name = c->key;
+			head->node = c;
+			continue;
+		}
 		if (s->item != CONF_BOOL) /* a map of plain values, each stored behind the head */
 			each.type = s->item;
 		if (each.type == CONF_SECTION)
@@ -776,6 +790,8 @@ static void write_type_cell(struct buf *b, const struct conf_setting *s)
 		buf_z(&t, type_texts[s->type]);
 		if (s->type == CONF_SECTION || s->item == CONF_BOOL)
 			buf_lit(&t, ", see below");
+		else if (s->item == CONF_LIST_OF)
+			buf_lit(&t, ", each a list of maps, see below");
 	} else {
 		write_allowed(&t, s->type, s);
 	}
@@ -815,9 +831,10 @@ static void write_section_docs(struct buf *b, const struct conf_section *s, cons
 			continue;
 		char below[200];
 		(void)snprintf(below, sizeof(below), "%s%s%s%s", path, *path ? "." : "", c->name,
-			       c->type == CONF_LIST_OF ? "[]"
-			       : c->type == CONF_NAMED ? ".NAME"
-						       : "");
+			       c->type == CONF_LIST_OF   ? "[]"
+			       : c->type != CONF_NAMED   ? ""
+			       : c->item == CONF_LIST_OF ? ".NAME[]"
+							 : ".NAME");
 		write_section_docs(b, c->sub, below);
 	}
 }

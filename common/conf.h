@@ -60,6 +60,12 @@ struct conf_list {
 	const struct conf_node *node; /* NULL: not written, these are the defaults */
 };
 
+/* An item of a named map of lists (CONF_NAMED with item CONF_LIST_OF): `sub` is of the lists' items. */
+struct conf_named_list {
+	struct conf_head head;
+	struct conf_list list;
+};
+
 struct conf_rate {
 	uint32_t count;
 	uint32_t per_ms;

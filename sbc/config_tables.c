@@ -4,6 +4,7 @@
 #include "common/sdes.h"
 #include "policy/pattern.h"
 #include "sbc/core/method.h"
+#include "sbc/core/rules.h"
 
 #define ROWS(s) .settings = (s), .count = ARRAY_LEN(s)
 
@@ -39,41 +40,6 @@ static void check_host(struct conf_report *r, const struct conf_node *n, const v
 	}
 }
 
-/* What a call's own state writes afresh on the other side: carried over it would show one side to the other. */
-static const struct str own_headers[] = {
-	STR("Via"),
-	STR("v"),
-	STR("From"),
-	STR("f"),
-	STR("To"),
-	STR("t"),
-	STR("Call-ID"),
-	STR("i"),
-	STR("CSeq"),
-	STR("Contact"),
-	STR("m"),
-	STR("Route"),
-	STR("Record-Route"),
-	STR("Path"),
-	STR("Service-Route"),
-	STR("Max-Forwards"),
-	STR("Content-Length"),
-	STR("l"),
-	STR("Content-Type"),
-	STR("c"),
-	STR("RSeq"),
-	STR("RAck"),
-	STR("Proxy-Require"),
-	STR("Require"),
-	STR("Supported"),
-	STR("k"),
-	STR("Authorization"),
-	STR("Proxy-Authorization"),
-	STR("WWW-Authenticate"),
-	STR("Proxy-Authenticate"),
-	STR("Server"),
-};
-
 static void check_header(struct conf_report *r, const struct conf_node *n, const void *value)
 {
 	struct str s = *(const struct str *)value;
@@ -81,42 +47,90 @@ static void check_header(struct conf_report *r, const struct conf_node *n, const
 		conf_error(r, n, "\"%.*s\" is not the name of a header", STR_ARG(s));
 		return;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(own_headers); i++)
-		if (str_ieq(s, own_headers[i]))
-			conf_error(r, n,
-				   "\"%.*s\" is written afresh on each side and cannot be ruled "
-				   "here; allowed: "
-				   "headers that no part of the call depends on",
-				   STR_ARG(s));
+	/* What a call's own state writes afresh on the other side: carried over it would show one side to the other. */
+	if (!rules_may_name(s, false) && !rules_may_name(s, true))
+		conf_error(r, n,
+			   "\"%.*s\" is written afresh on each side and cannot be ruled "
+			   "here; allowed: "
+			   "headers that no part of the call depends on",
+			   STR_ARG(s));
+}
+
+static void check_carried(struct conf_report *r, const struct conf_node *n, const void *value)
+{
+	struct str s = *(const struct str *)value;
+	check_header(r, n, value);
+	if (is_token(s) && rules_may_name(s, true) && !rules_may_name(s, false))
+		conf_error(r, n, "\"%.*s\" names a product and never crosses; it may be set",
+			   STR_ARG(s));
+}
+
+static void check_media_type(struct conf_report *r, const struct conf_node *n, const void *value)
+{
+	struct str s = *(const struct str *)value;
+	size_t slash = str_index(s, '/');
+	if (!is_token((struct str){s.p, slash}) || !is_token(str_from_offset(s, slash + 1)))
+		conf_error(
+			r, n,
+			"\"%.*s\" is not a media type; allowed: TYPE/SUBTYPE, without parameters",
+			STR_ARG(s));
+	else if (str_has_iprefix(s, STR("multipart/")) || str_ieq(s, STR("application/sdp")))
+		conf_error(r, n, "\"%.*s\" is always read; named here are the parts beside it",
+			   STR_ARG(s));
+}
+
+static void check_method(struct conf_report *r, const struct conf_node *n, const void *value)
+{
+	struct str s = *(const struct str *)value;
+	if (!is_token(s) || method_find(s) == METHOD_OTHER)
+		conf_error(r, n, "\"%.*s\" is not a method of SIP, in capital letters", STR_ARG(s));
+}
+
+enum err config_status_range(struct str text, struct status_range *out)
+{
+	uint16_t v;
+	if (text.len == 3 && text.p[0] >= '1' && text.p[0] <= '6' && text.p[1] == 'x' &&
+	    text.p[2] == 'x') {
+		v = (uint16_t)((text.p[0] - '0') * 100);
+		*out = (struct status_range){v, (uint16_t)(v + 99)};
+		return OK;
+	}
+	if (str_to_u16(text, 699, &v) != OK || v < 100)
+		return ERR_BAD;
+	*out = (struct status_range){v, v};
+	return OK;
+}
+
+static void check_status_range(struct conf_report *r, const struct conf_node *n, const void *value)
+{
+	struct status_range unused;
+	struct str s = *(const struct str *)value;
+	if (config_status_range(s, &unused) != OK)
+		conf_error(r, n, "\"%.*s\" is not allowed here; allowed: 100 to 699, 1xx to 6xx",
+			   STR_ARG(s));
 }
 
 static void check_header_value(struct conf_report *r, const struct conf_node *n, const void *value)
 {
 	static const struct str known[] = {STR("node.name"), STR("call.from.number"),
-					   STR("call.to.number")};
-	struct str rest = *(const struct str *)value;
+					   STR("call.to.number"), STR("call.id")};
+	struct str rest = *(const struct str *)value, name;
 	if (str_has_char(rest, '\r') || str_has_char(rest, '\n'))
 		conf_error(r, n, "a header's value is one line");
-	for (size_t at; (at = str_find(rest, STR("${"))) < rest.len;) {
-		rest = str_from_offset(rest, at + 2);
-		struct str name = {rest.p, str_index(rest, '}')};
+	while ((name = rules_unknown_variable(rest)).p != NULL) {
 		struct conf_guess g;
-		bool found = false;
 		conf_guess_init(&g, name);
-		for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-			found = found || str_eq(name, known[i]);
+		for (size_t i = 0; i < ARRAY_LEN(known); i++)
 			conf_guess_add(&g, known[i]);
-		}
-		if (found)
-			continue;
 		char mean[200];
 		struct buf b;
 		buf_init(&b, mean, sizeof(mean));
 		conf_guess_write(&b, &g);
 		conf_error(r, n,
 			   "\"${%.*s}\" is not known%.*s${node.name}, ${call.from.number}, "
-			   "${call.to.number}",
+			   "${call.to.number}, ${call.id}, ${header.NAME}",
 			   STR_ARG(name), (int)b.len, mean);
+		rest = str_sub(name.p + name.len, rest.p + rest.len);
 	}
 }
 
@@ -135,6 +149,13 @@ static void check_pattern(struct conf_report *r, const struct conf_node *n, cons
 			   (int)b.len, why);
 	else if (e != OK)
 		conf_error(r, n, "the expression is too large; allowed: 512 letters, a few groups");
+}
+
+static void check_line(struct conf_report *r, const struct conf_node *n, const void *value)
+{
+	struct str s = *(const struct str *)value;
+	if (!hdr_is_clean(s))
+		conf_error(r, n, "a header's value is one line");
 }
 
 static const struct {
@@ -393,6 +414,17 @@ static const struct conf_setting realm_settings[] = {
 	 CONF_AT(struct raw_realm, header_rules),
 	 .otherwise = "a short list of harmless headers is carried",
 	 .help = "A name of `header_rules`."},
+	{.name = "bodies",
+	 .type = CONF_LIST_OF,
+	 .item = CONF_STRING,
+	 CONF_AT(struct raw_realm, bodies),
+	 .max = SETTINGS_BODIES_MAX,
+	 .check = check_media_type,
+	 .otherwise = "none",
+	 .help = "Types of bodies that cross beside SDP, to and from realms that name them too: "
+		 "application/pidf+xml, application/isup. Others are dropped where they are "
+		 "optional, else refused with 415. application/rs-metadata+xml lets recordings "
+		 "(SIPREC) in."},
 	{.name = "acl",
 	 .type = CONF_SECTION,
 	 .sub = &acl_section,
@@ -732,6 +764,81 @@ static const struct conf_section register_section = {
 		"that grows to half an hour.",
 	ROWS(register_settings),
 	.size = sizeof(struct raw_register)};
+static const struct conf_setting caller_settings[] = {
+	{.name = "trusted",
+	 .type = CONF_ENUM,
+	 CONF_AT(struct raw_caller, trusted),
+	 .words = (const char *const[]){"realm", "yes", "no", NULL},
+	 .def = "realm",
+	 .help = "Whether what this trunk asserts of a caller is believed, and what others assert "
+		 "is shown to it "
+		 "(RFC 3325). realm: where the realm's trust is medium or high."},
+	{.name = "assert",
+	 .type = CONF_ENUM,
+	 CONF_AT(struct raw_caller, assert),
+	 .words = (const char *const[]){"pass", "preferred", "from", NULL},
+	 .def = "pass",
+	 .help = "Who calls, where a request of this trunk has no P-Asserted-Identity: nobody is "
+		 "asserted; whom "
+		 "P-Preferred-Identity names; else whom From names. Only of a trunk that is "
+		 "trusted."},
+	{.name = "form",
+	 .type = CONF_ENUM,
+	 CONF_AT(struct raw_caller, form),
+	 .words = (const char *const[]){"pai", "rpid", NULL},
+	 .def = "pai",
+	 .help = "How this trunk is told: P-Asserted-Identity, or the old Remote-Party-ID. Both "
+		 "are "
+		 "understood."},
+};
+static const struct conf_section caller_section = {
+	.help = "Who says who calls.", ROWS(caller_settings), .size = sizeof(struct raw_caller)};
+
+static const struct conf_setting trunk_numbers_settings[] = {
+	{.name = "in",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_trunk_numbers, in),
+	 .otherwise = "as they come",
+	 .help = "A name of `numbers`: numbers that come from here become canonical."},
+	{.name = "out",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_trunk_numbers, out),
+	 .otherwise = "as they are",
+	 .help = "A name of `numbers`: canonical numbers become what is wanted here."},
+};
+static const struct conf_section trunk_numbers_section = {
+	.help = "How numbers are written on this trunk.",
+	ROWS(trunk_numbers_settings),
+	.size = sizeof(struct raw_trunk_numbers)};
+
+static const struct conf_setting number_rule_settings[] = {
+	{.name = "match",
+	 .type = CONF_REGEX,
+	 CONF_AT(struct raw_number_rule, match),
+	 .min = 1,
+	 .check = check_pattern,
+	 .flags = CONF_REQUIRED,
+	 .help = "A Perl-like regular expression over the number."},
+	{.name = "to",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_number_rule, to),
+	 .max = 128,
+	 .check = check_line,
+	 .flags = CONF_REQUIRED,
+	 .help = "What the whole number becomes; `\\1` is what the first group has caught."},
+	{.name = "fields",
+	 .type = CONF_LIST_OF,
+	 .item = CONF_ENUM,
+	 CONF_AT(struct raw_number_rule, fields),
+	 .words = (const char *const[]){"from", "to", "p-asserted-identity", NULL},
+	 .min = 1,
+	 .def = "from, to",
+	 .help = "Which numbers it is for; p-asserted-identity is for diversions too."},
+};
+static const struct conf_section number_rule_section = {
+	.help = "Tried in order; the first that matches counts.",
+	ROWS(number_rule_settings),
+	.size = sizeof(struct raw_number_rule)};
 
 static const struct conf_setting trunk_settings[] = {
 	{.name = "realm",
@@ -775,6 +882,31 @@ static const struct conf_setting trunk_settings[] = {
 	 .sub = &session_timer_section,
 	 CONF_AT(struct raw_trunk, session_timer),
 	 .otherwise = "its defaults: on, 30m, 90s"},
+	{.name = "caller",
+	 .type = CONF_SECTION,
+	 .sub = &caller_section,
+	 CONF_AT(struct raw_trunk, caller)},
+	{.name = "numbers",
+	 .type = CONF_SECTION,
+	 .sub = &trunk_numbers_section,
+	 CONF_AT(struct raw_trunk, numbers),
+	 .otherwise = "numbers stay as they are"},
+	{.name = "diversion",
+	 .type = CONF_ENUM,
+	 CONF_AT(struct raw_trunk, diversion),
+	 .words = (const char *const[]){"pass", "none", "diversion", "history-info", NULL},
+	 .def = "pass",
+	 .help = "What this trunk is told of diversions that a trusted side tells of. pass: as it "
+		 "came, to a trusted "
+		 "trunk; diversion, history-info: always, in that form, without what wants to be "
+		 "private where the trunk is not trusted."},
+	{.name = "session_id",
+	 .type = CONF_ENUM,
+	 CONF_AT(struct raw_trunk, session_id),
+	 .words = (const char *const[]){"pass", "make", "off", NULL},
+	 .def = "pass",
+	 .help = "Session-ID (RFC 7989). pass: where the other side has one; make: one of ours "
+		 "where it has none."},
 	{.name = "redirect",
 	 .type = CONF_ENUM,
 	 CONF_AT(struct raw_trunk, redirect),
@@ -965,11 +1097,53 @@ static const struct conf_setting edit_when_settings[] = {
 	 .type = CONF_ENUM,
 	 CONF_AT(struct raw_edit_when, trust_below),
 	 .words = trust_words,
-	 .flags = CONF_REQUIRED,
+	 .otherwise = "any trust",
 	 .help = "The realm is trusted less than this."},
+	{.name = "method",
+	 .type = CONF_LIST_OF,
+	 .item = CONF_STRING,
+	 CONF_AT(struct raw_edit_when, method),
+	 .min = 1,
+	 .max = 16,
+	 .check = check_method,
+	 .otherwise = "any method",
+	 .help = "Of the request, or that the response is to."},
+	{.name = "trunk",
+	 .type = CONF_LIST_OF,
+	 .item = CONF_STRING,
+	 CONF_AT(struct raw_edit_when, trunk),
+	 .min = 1,
+	 .max = 64,
+	 .otherwise = "any trunk",
+	 .help = "Names of `trunks`: inbound, it comes from one of these; outbound, it goes "
+		 "there."},
+	{.name = "status",
+	 .type = CONF_LIST_OF,
+	 .item = CONF_STRING,
+	 CONF_AT(struct raw_edit_when, status),
+	 .min = 1,
+	 .max = 16,
+	 .check = check_status_range,
+	 .otherwise = "requests, and any response",
+	 .help = "Responses of these statuses: 486, 4xx. No request."},
+	{.name = "header",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_edit_when, header),
+	 .max = 64,
+	 .check = check_carried,
+	 .otherwise = "whatever is there",
+	 .help = "This header is there."},
+	{.name = "matches",
+	 .type = CONF_REGEX,
+	 CONF_AT(struct raw_edit_when, matches),
+	 .check = check_pattern,
+	 .otherwise = "any value",
+	 .help = "A value of `header` matches. One too long to be judged counts as a match for "
+		 "remove, else not."},
 };
-static const struct conf_section edit_when_section = {
-	.help = "Only then.", ROWS(edit_when_settings), .size = sizeof(struct raw_edit_when)};
+static const struct conf_section edit_when_section = {.help = "All that is given must hold.",
+						      ROWS(edit_when_settings),
+						      .size = sizeof(struct raw_edit_when)};
 
 static const struct conf_setting edit_settings[] = {
 	{.name = "header",
@@ -981,15 +1155,37 @@ static const struct conf_setting edit_settings[] = {
 	{.name = "action",
 	 .type = CONF_ENUM,
 	 CONF_AT(struct raw_edit, action),
-	 .words = (const char *const[]){"remove", "set", NULL},
-	 .flags = CONF_REQUIRED},
+	 .words = (const char *const[]){"remove", "set", "add", "rename", "edit", NULL},
+	 .flags = CONF_REQUIRED,
+	 .help = "set: in the place of those of its name; add: beside them; edit: in each value, "
+		 "what `pattern` "
+		 "matches first becomes `with`."},
 	{.name = "value",
 	 .type = CONF_STRING,
 	 CONF_AT(struct raw_edit, value),
 	 .max = 512,
 	 .check = check_header_value,
-	 .help = "For set; `${node.name}`, `${call.from.number}` and `${call.to.number}` are "
-		 "filled in."},
+	 .help = "For set and add; `${node.name}`, `${call.from.number}`, `${call.to.number}`, "
+		 "`${call.id}` and `${header.NAME}` are filled in. Where one is empty nothing is "
+		 "set; the numbers of a caller "
+		 "who wants privacy are."},
+	{.name = "to",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_edit, to),
+	 .max = 64,
+	 .check = check_header,
+	 .help = "For rename: the new name."},
+	{.name = "pattern",
+	 .type = CONF_REGEX,
+	 CONF_AT(struct raw_edit, pattern),
+	 .check = check_pattern,
+	 .help = "For edit."},
+	{.name = "with",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_edit, with),
+	 .max = 512,
+	 .check = check_line,
+	 .help = "For edit; `\\0` is what matched, `\\1` what the first group has caught."},
 	{.name = "when",
 	 .type = CONF_SECTION,
 	 .sub = &edit_when_section,
@@ -1004,9 +1200,12 @@ static const struct conf_setting header_rules_settings[] = {
 	 .item = CONF_STRING,
 	 CONF_AT(struct raw_header_rules, carry),
 	 .max = 64,
-	 .check = check_header,
+	 .check = check_carried,
 	 .help = "Headers that cross, byte for byte; Reason and Retry-After without their "
-		 "texts. Everything not named stays behind."},
+		 "texts. P-Asserted-Identity, Remote-Party-ID, Privacy, Diversion, History-Info "
+		 "and Session-ID are "
+		 "written afresh and cross only where trust lets them too. "
+		 "Everything not named stays behind."},
 	{.name = "inbound",
 	 .type = CONF_LIST_OF,
 	 .item = CONF_SECTION,
@@ -1512,6 +1711,14 @@ static const struct conf_setting config_settings[] = {
 	 .sub = &header_rules_section,
 	 CONF_AT(struct raw_config, header_rules),
 	 .max = 256},
+	{.name = "numbers",
+	 .type = CONF_NAMED,
+	 .item = CONF_LIST_OF,
+	 .sub = &number_rule_section,
+	 CONF_AT(struct raw_config, numbers),
+	 .max = 256,
+	 .help = "How numbers are rewritten; `trunks.X.numbers` names one of these. Routes see the "
+		 "number as `in` has made it."},
 	{.name = "routes",
 	 .type = CONF_LIST_OF,
 	 .item = CONF_SECTION,

@@ -51,6 +51,7 @@ struct raw_realm {
 	struct relay_conf_media media;
 	struct str media_policy;
 	struct str header_rules;
+	struct conf_list bodies; /* struct str */
 	struct raw_acl acl;
 };
 
@@ -110,6 +111,16 @@ struct raw_session_timer {
 	struct conf_head head;
 	bool active;
 	uint32_t expires, min; /* ms */
+struct raw_caller {
+	struct conf_head head;
+	enum caller_trusted trusted;
+	enum caller_assert assert;
+	enum caller_form form;
+};
+
+struct raw_trunk_numbers {
+	struct conf_head head;
+	struct str in, out;
 };
 
 struct raw_trunk {
@@ -122,6 +133,10 @@ struct raw_trunk {
 	struct raw_credentials credentials;
 	struct raw_register enrol;
 	struct raw_session_timer session_timer;
+	struct raw_caller caller;
+	struct raw_trunk_numbers numbers;
+	enum diversion_policy diversion;
+	enum session_id_policy session_id;
 	enum redirect_policy redirect;
 	uint16_t redirects;
 	bool overload_control;
@@ -163,13 +178,15 @@ extern const uint32_t config_methods[];
 struct raw_edit_when {
 	struct conf_head head;
 	enum trust trust_below;
+	struct conf_list method, trunk, status; /* struct str */
+	struct str header, matches;
 };
 
 struct raw_edit {
 	struct conf_head head;
 	struct str header;
 	enum header_action action;
-	struct str value;
+	struct str value, to, pattern, with;
 	struct raw_edit_when when;
 };
 
@@ -177,6 +194,12 @@ struct raw_header_rules {
 	struct conf_head head;
 	struct conf_list carry; /* struct str */
 	struct conf_list inbound, outbound;
+};
+
+struct raw_number_rule {
+	struct conf_head head;
+	struct str match, to;
+	struct conf_list fields; /* uint32_t: enum number_field */
 };
 
 struct raw_route_when {
@@ -262,6 +285,7 @@ struct raw_config {
 	struct conf_list certificates, anchors, realms, media_policies, trunks, header_rules,
 		routes;
 	struct conf_list users;
+	struct conf_list numbers; /* struct conf_named_list of struct raw_number_rule */
 	struct conf_list relays, cdrs;
 	struct raw_observe observe;
 	struct raw_limits limits;
@@ -269,6 +293,9 @@ struct raw_config {
 };
 
 extern const struct conf_section config_section;
+
+/* "404" or "4xx"; ERR_BAD. */
+enum err config_status_range(struct str text, struct status_range *out) MUST_USE;
 
 /* Causes of on_failure.codes: a SIP status or a ROUTE_CAUSE_*; 0: neither. */
 uint16_t config_failure_code(struct str text);

@@ -138,6 +138,41 @@ struct register_settings {
 	uint32_t expires_s;
 };
 
+/* Who says who calls (RFC 3325), and how it is written. */
+enum caller_trusted { CALLER_TRUST_REALM, CALLER_TRUST_YES, CALLER_TRUST_NO, CALLER_TRUST_COUNT };
+/* What a trusted trunk's request asserts that brings no P-Asserted-Identity: nothing; what it prefers; that, else its From. */
+enum caller_assert {
+	CALLER_ASSERT_PASS,
+	CALLER_ASSERT_PREFERRED,
+	CALLER_ASSERT_FROM,
+	CALLER_ASSERT_COUNT
+};
+enum caller_form { CALLER_FORM_PAI, CALLER_FORM_RPID, CALLER_FORM_COUNT };
+/* What a trunk hears of diversions: as it came, where both sides are trusted; nothing; one of both forms. */
+enum diversion_policy {
+	DIVERSION_PASS,
+	DIVERSION_NONE,
+	DIVERSION_DIVERSION,
+	DIVERSION_HISTORY_INFO,
+	DIVERSION_POLICY_COUNT
+};
+/* RFC 7989: as the other side has it; made for a side that has none; never. */
+enum session_id_policy {
+	SESSION_ID_PASS,
+	SESSION_ID_MAKE,
+	SESSION_ID_OFF,
+	SESSION_ID_POLICY_COUNT
+};
+
+struct caller_settings {
+	enum caller_trusted trusted;
+	enum caller_assert assert;
+	enum caller_form form;
+	enum diversion_policy diversion;
+	enum session_id_policy session_id;
+	const struct number_rules *numbers_in, *numbers_out; /* NULL: numbers stay as they are */
+};
+
 struct trunk_habits {
 	enum refer_policy refer;
 	enum redirect_policy redirect;
@@ -176,6 +211,7 @@ struct trunk {
 	const struct users *users; /* NULL: a trunk with peers */
 	uint16_t realm;
 	struct trunk_habits habits;
+	struct caller_settings caller;
 	struct credentials credentials;
 	struct credentials proof;       /* what its requests must prove to know (identify.user) */
 	struct register_settings enrol; /* `register` */
@@ -188,15 +224,37 @@ struct trunk {
 	struct ping ping;
 };
 
-enum header_action { HEADER_REMOVE, HEADER_SET, HEADER_ACTION_COUNT };
+enum header_action {
+	HEADER_REMOVE,
+	HEADER_SET,    /* in the place of those of its name */
+	HEADER_ADD,    /* beside them */
+	HEADER_RENAME, /* `value` is the new name */
+	HEADER_EDIT,   /* in each value, what `pattern` matches first becomes `value` */
+	HEADER_ACTION_COUNT
+};
+
+/* 180 to 180, or 400 to 499. */
+struct status_range {
+	uint16_t min, max;
+};
 
 struct header_edit {
 	struct str header;
 	enum header_action action;
-	struct str
-		value; /* HEADER_SET: with ${node.name}, ${call.from.number}, ${call.to.number} */
+	struct str value; /* HEADER_SET, _ADD: with ${…}; HEADER_EDIT: with \1 */
+	const struct route_pattern *pattern;
+	/* Conditions: all that are given must hold. */
 	bool when_trust_below;
 	enum trust trust_below;
+	const struct str *when_methods; /* of the request, or that the response is to */
+	size_t when_method_count;
+	const uint16_t
+		*when_trunks; /* inbound: it comes from one of these; outbound: it goes there */
+	size_t when_trunk_count;
+	const struct status_range *when_statuses; /* responses alone */
+	size_t when_status_count;
+	struct str when_header; /* is there; with a pattern: with a value that matches */
+	const struct route_pattern *when_matches;
 };
 
 struct header_rules {
