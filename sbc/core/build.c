@@ -214,12 +214,23 @@ static void write_like_invite(struct buf *b, const struct msg *invite, struct st
 	write_cseq(b, invite->cseq, method);
 }
 
+/* RFC 7989 §6: in every message of the session. */
+static void write_session_id(struct buf *b, const struct msg *invite)
+{
+	if (!msg_has(invite, HDR_SESSION_ID))
+		return;
+	buf_lit(b, "Session-ID: ");
+	hdr_write_unfolded(b, msg_value(invite, HDR_SESSION_ID));
+	buf_lit(b, "\r\n");
+}
+
 enum err build_ack(struct buf *b, const struct msg *invite, struct str response_to)
 {
 	CHECK(invite->is_request && invite->fault == MSG_FAULT_NONE);
 	if (response_to.len == 0)
 		return ERR_BAD;
 	write_like_invite(b, invite, STR("ACK"), response_to);
+	write_session_id(b, invite);
 	write_body(b, STR_NONE, STR_NONE);
 	return result(b);
 }
@@ -230,6 +241,8 @@ enum err build_cancel(struct buf *b, const struct msg *invite, struct str header
 	if (!are_lines(headers))
 		return ERR_BAD;
 	write_like_invite(b, invite, STR("CANCEL"), invite->to);
+	if (str_find(headers, STR("Session-ID:")) == headers.len)
+		write_session_id(b, invite);
 	buf_str(b, headers);
 	write_body(b, STR_NONE, STR_NONE);
 	return result(b);

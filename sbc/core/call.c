@@ -2,6 +2,7 @@
 
 #include "sbc/core/call_media.h"
 #include "sbc/core/exchange.h"
+#include "sbc/core/crossing.h"
 #include "sbc/core/in_dialog.h"
 #include "sbc/core/late_offer.h"
 #include "sbc/core/own.h"
@@ -274,31 +275,113 @@ id_t64 call_send_request(struct sbc *s, struct call *c, unsigned side, struct di
 	return txn;
 }
 
+struct str call_number(const struct call *c, unsigned side, enum call_text t, struct buf *b)
+{
+	struct str number = call_text(c, t);
+
+	if (side == 0 && t == CALL_TO_NUMBER && call_text(c, CALL_DIALLED).len)
+		return call_text(c, CALL_DIALLED);
+	return crossing_number(c->settings, c->leg[side].trunk,
+			       t == CALL_TO_NUMBER ? NUMBER_TO : NUMBER_FROM, number, b);
+}
+
 struct str call_contact(const struct call *c, unsigned side, struct buf *b)
 {
 	const struct leg *l = &c->leg[side];
+	char mem[256];
+	struct buf number;
 
+	buf_init(&number, mem, sizeof(mem));
 	if (l->flow.listener >= c->settings->listener_count)
 		return STR_NONE;
-	build_contact(b, l->dialog.secure,
-		      call_text(c, side == 0 ? CALL_TO_NUMBER : CALL_FROM_NUMBER),
+	struct str user =
+		call_number(c, side, side == 0 ? CALL_TO_NUMBER : CALL_FROM_NUMBER, &number);
+	build_contact(b, l->dialog.secure, side == 1 && c->hidden ? STR_NONE : user,
 		      &c->settings->listeners[l->flow.listener].local, l->flow.transport);
 	return buf_view(b);
 }
 
-enum err call_carry(struct sbc *s, const struct call *c, unsigned to, const struct msg *m,
-		    bool body)
+void call_crossing(const struct call *c, unsigned to, bool from_other, struct crossing *out)
 {
-	struct rules_params p = {
+	const struct leg *l = &c->leg[to];
+
+	*out = (struct crossing){
 		.settings = c->settings,
-		.from_realm = m ? call_realm(c, 1 - to) : SETTINGS_NO_INDEX,
+		.from_realm = from_other ? call_realm(c, 1 - to) : SETTINGS_NO_INDEX,
 		.to_realm = call_realm(c, to),
+		.from_trunk = from_other ? c->leg[1 - to].trunk : SETTINGS_NO_INDEX,
+		.to_trunk = l->trunk,
 		.from_number = call_text(c, CALL_FROM_NUMBER),
 		.to_number = call_text(c, CALL_TO_NUMBER),
-		.body = body,
+		.host = l->flow.listener < c->settings->listener_count
+				? &c->settings->listeners[l->flow.listener].local
+				: NULL,
+		.sips = l->dialog.secure,
+		.hidden = to == 1 && c->hidden,
+		.to = to,
 	};
+}
 
-	return rules_carry(&s->lines, m, &p);
+static enum session_id_policy session_policy(const struct call *c, unsigned side)
+{
+	uint16_t t = c->leg[side].trunk;
+
+	return t < c->settings->trunk_count ? c->settings->trunks[t].caller.session_id
+					    : SESSION_ID_PASS;
+}
+
+/* A side that has none goes by one of ours, as soon as the other has one, or wants one (RFC 7989 §6). */
+static void make_session(struct sbc *s, struct call *c, unsigned side)
+{
+	uint8_t random[SESSION_ID_BYTES];
+
+	rng_bytes(&s->rng, random, sizeof(random));
+	session_id_make(&c->session, side, random);
+}
+
+static void note_session(struct sbc *s, struct call *c, unsigned to, const struct msg *m)
+{
+	struct session_id *x = &c->session;
+	unsigned from = 1 - to;
+
+	if (session_policy(c, from) != SESSION_ID_OFF && msg_has(m, HDR_SESSION_ID))
+		session_id_take(x, from, msg_value(m, HDR_SESSION_ID));
+	if (x->side[from].known)
+		return;
+	bool heard = !m->is_request && m->status > 100 && x->side[to].known;
+	if (heard || session_policy(c, to) == SESSION_ID_MAKE)
+		make_session(s, c, from);
+}
+
+void call_write_session(struct buf *lines, const struct call *c, unsigned to)
+{
+	size_t at = lines->len;
+
+	if (session_policy(c, to) == SESSION_ID_OFF)
+		return;
+	buf_lit(lines, "Session-ID: ");
+	if (session_id_write(lines, &c->session, to))
+		buf_lit(lines, "\r\n");
+	else if (!lines->overflow)
+		lines->len = at;
+}
+
+enum err call_carry(struct sbc *s, struct call *c, unsigned to, const struct msg *m, bool body)
+{
+	char mem[320];
+	struct buf name;
+	struct crossing x;
+
+	buf_init(&name, mem, sizeof(mem));
+	call_write_name(&name, s, c);
+	call_crossing(c, to, m != NULL, &x);
+	x.call = buf_view(&name);
+	x.body = body;
+	if (m)
+		note_session(s, c, to, m);
+	if (session_policy(c, to) != SESSION_ID_OFF)
+		x.session = &c->session;
+	return crossing_write(&s->lines, &s->arena, m, &x);
 }
 
 void call_send_ack(struct sbc *s, struct call *c, unsigned side, struct dialog *d, uint32_t cseq,
@@ -313,9 +396,15 @@ void call_send_ack(struct sbc *s, struct call *c, unsigned side, struct dialog *
 	if (!latest || !i->ack_made)
 		worker_token(s, HIDE_BRANCH, c->id, branch);
 	i->ack_made = i->ack_made || latest;
+	char mem[128];
+	struct buf lines;
+	buf_init(&lines, mem, sizeof(mem));
+	if (c->session.side[0].known || c->session.side[1].known)
+		call_write_session(&lines, c, side);
 	struct build_request r = {.method = STR("ACK"),
 				  .branch = {branch, HIDE_BRANCH_LEN},
 				  .cseq = cseq,
+				  .headers = buf_view(&lines),
 				  .body = body,
 				  .content_type = body.len ? STR("application/sdp") : STR_NONE};
 

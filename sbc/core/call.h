@@ -29,6 +29,7 @@
 #include "sbc/core/leg.h"
 #include "sbc/core/media.h"
 #include "sbc/core/offer.h"
+#include "sbc/core/session_id.h"
 #include "sbc/core/prack.h"
 #include "sbc/core/sbc.h"
 #include "sbc/core/txn.h"
@@ -52,7 +53,8 @@ enum { CALL_LINGER_MS = 5000 };
 enum call_text {
 	CALL_FROM_NUMBER,
 	CALL_FROM_DISPLAY,
-	CALL_TO_NUMBER,
+	CALL_TO_NUMBER, /* canonical, as CALL_FROM_NUMBER is */
+	CALL_DIALLED,   /* as it came; empty: the same */
 	CALL_USER_AGENT,
 	CALL_TLS_VERSION,
 	CALL_TLS_CIPHER,
@@ -121,6 +123,8 @@ struct call {
 	struct redirects *redirects; /* NULL: it was sent nowhere else */
 	uint8_t late_step;           /* late_offer.c: what `late_ask` asks of the relay */
 	id_t64 late_ask;
+	struct session_id session;
+	bool hidden; /* the caller is nobody to the callee (RFC 3323) */
 	struct call_record record;
 };
 
@@ -161,8 +165,15 @@ id_t64 call_send_request(struct sbc *s, struct call *c, unsigned side, struct di
 /* Our Contact towards a side. View into b. */
 struct str call_contact(const struct call *c, unsigned side, struct buf *b);
 /* Header lines that cross to side `to`, behind those already in s->lines. */
-enum err call_carry(struct sbc *s, const struct call *c, unsigned to, const struct msg *m,
+enum err call_carry(struct sbc *s, struct call *c, unsigned to, const struct msg *m,
 		    bool body) MUST_USE;
+/* What crosses to side `to` of a message of the other side; host and call are left out. */
+struct crossing;
+void call_crossing(const struct call *c, unsigned to, bool from_other, struct crossing *out);
+/* A number of the call as that side writes it; a view into b or the call. */
+struct str call_number(const struct call *c, unsigned side, enum call_text t, struct buf *b);
+/* The Session-ID line towards that side, if it has one (RFC 7989). */
+void call_write_session(struct buf *lines, const struct call *c, unsigned to);
 /* ACK for a 2xx of `side` in dialog d; `body` may be empty. */
 void call_send_ack(struct sbc *s, struct call *c, unsigned side, struct dialog *d, uint32_t cseq,
 		   struct str body);

@@ -1,6 +1,8 @@
 #include "sbc/core/call.h"
 
 #include "policy/policy_config.h"
+#include "sbc/core/crossing.h"
+#include "sbc/core/q850.h"
 #include "sbc/core/exchange.h"
 #include "sbc/core/own.h"
 #include "sbc/core/refresh.h"
@@ -37,7 +39,19 @@ static struct str attempt_cause(uint8_t cause)
 	}
 }
 
-static void fill_attempts(struct cdr *d, const struct call *c)
+/* The number as a trunk got it: said again by its rules, so that nothing is kept of it during the call. */
+static struct str number_sent(struct sbc *s, const struct call *c, uint16_t trunk)
+{
+	char mem[256];
+	struct buf b;
+
+	buf_init(&b, mem, sizeof(mem));
+	struct str n =
+		crossing_number(c->settings, trunk, NUMBER_TO, call_text(c, CALL_TO_NUMBER), &b);
+	return n.p == mem ? arena_str(&s->arena, n) : n;
+}
+
+static void fill_attempts(struct sbc *s, struct cdr *d, const struct call *c)
 {
 	const struct settings *set = c->settings;
 
@@ -50,6 +64,7 @@ static void fill_attempts(struct cdr *d, const struct call *c)
 					? set->trunks[a->trunk].peers[a->peer].uri
 					: STR_NONE,
 			.number = call_attempt_number(c, a),
+			.number = number_sent(s, c, a->trunk),
 			.start_ms = wall_of(&c->record, a->start_ms),
 			.status = a->status,
 			.ms = a->ms,
@@ -74,7 +89,7 @@ static void fill_times(struct cdr *d, const struct call_record *r)
 	d->billable_ms = r->answer_ms ? (uint32_t)(end - r->answer_ms) : 0;
 }
 
-static void fill_parties(struct cdr *d, const struct call *c)
+static void fill_parties(struct sbc *s, struct cdr *d, const struct call *c)
 {
 	const struct settings *set = c->settings;
 	const struct leg *in = &c->leg[0], *out = &c->leg[1];
@@ -94,10 +109,13 @@ static void fill_parties(struct cdr *d, const struct call *c)
 		d->egress_address = out->flow.remote;
 		d->number_as_sent =
 			call_attempt_number(c, &c->record.attempts[c->record.attempt_count - 1]);
+		d->number_as_sent = number_sent(s, c, out->trunk);
 	}
 	d->from_number = call_text(c, CALL_FROM_NUMBER);
 	d->from_display = call_text(c, CALL_FROM_DISPLAY);
 	d->to_number = d->number_as_dialled = call_text(c, CALL_TO_NUMBER);
+	if (call_text(c, CALL_DIALLED).len)
+		d->number_as_dialled = call_text(c, CALL_DIALLED);
 	d->user_agent = call_text(c, CALL_USER_AGENT);
 	d->tls_version = call_text(c, CALL_TLS_VERSION);
 	d->tls_cipher = call_text(c, CALL_TLS_CIPHER);
@@ -148,12 +166,13 @@ static void publish_record(struct sbc *s, struct call *c, const struct dict *del
 	d.call = n.call;
 	d.reason = r->reason.len ? r->reason : build_reason(r->status);
 	d.cause = cause_of(r, &cause);
-	fill_parties(&d, c);
+	fill_parties(s, &d, c);
 	fill_times(&d, r);
 	fill_attempts(&d, c);
 	char from_mem[320], to_mem[320];
 	d.transferred_from = name_of(s, c, r->last_call, from_mem);
 	d.transferred_to = name_of(s, c, r->next_call, to_mem);
+	fill_attempts(s, &d, c);
 	if (deleted)
 		d.media_count = media_read_cdr(deleted, &s->arena, d.media, CDR_MEDIA_MAX);
 	n.status = r->status;
@@ -314,6 +333,8 @@ void call_on_orphan(struct sbc *s, id_t64 txn, const struct msg *m, const struct
 
 /* ---- ending */
 
+enum { SESSION_LINE_MAX = 2048, SESSION_LINE_ROOM = 128 };
+
 static void send_bye(struct sbc *s, struct call *c, unsigned side, struct dialog *d,
 		     struct str lines)
 {
@@ -331,6 +352,16 @@ static void send_bye(struct sbc *s, struct call *c, unsigned side, struct dialog
 	}
 	l->ended = true;
 	l->bye_wanted = false;
+	char mem[SESSION_LINE_MAX];
+	struct buf b;
+	buf_init(&b, mem, sizeof(mem));
+	/* What the other side's BYE brought has it already. */
+	if (c->session.side[0].known && str_find(lines, STR("Session-ID:")) == lines.len &&
+	    lines.len + SESSION_LINE_ROOM <= sizeof(mem)) {
+		buf_str(&b, lines);
+		call_write_session(&b, c, side);
+		lines = buf_view(&b);
+	}
 	struct build_request r = {
 		.method = STR("BYE"), .cseq = dialog_next_cseq(d), .headers = lines};
 	call_send_request(s, c, side, d, &r, ID_NONE);
@@ -352,7 +383,13 @@ static void end_setup(struct sbc *s, struct call *c, const struct call_ending *w
 			k->dialog[1] = (struct dialog){.text = NULL};
 		}
 	} else if (u->txn != ID_NONE) {
-		call_orphan_because(s, u->txn, why->reason_lines[1]);
+		char mem[80];
+		struct buf b;
+		buf_init(&b, mem, sizeof(mem));
+		if (why->by == CDR_US) /* the caller's own reason is its own to give */
+			q850_write_reason(&b, why->status);
+		call_orphan_because(s, u->txn,
+				    why->reason_lines[1].len ? why->reason_lines[1] : buf_view(&b));
 	}
 	c->leg[0].ended = c->leg[1].ended = true;
 	c->leg[0].invite.open = false;
@@ -379,11 +416,10 @@ void call_end(struct sbc *s, struct call *c, const struct call_ending *why)
 		r->status = why->status;
 	else
 		s->counts.confirmed--;
-	char own[40];
+	char own[80];
 	struct buf b;
 	buf_init(&b, own, sizeof(own));
-	if (why->sip_cause)
-		buf_printf(&b, "Reason: SIP;cause=%u\r\n", why->sip_cause);
+	q850_write_reason(&b, why->sip_cause);
 	if (c->setup) {
 		end_setup(s, c, why);
 	} else {

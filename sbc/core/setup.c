@@ -1,7 +1,10 @@
 #include "sbc/core/setup.h"
 
+#include "policy/number.h"
 #include "policy/route.h"
 #include "sbc/core/call_media.h"
+#include "sbc/core/crossing.h"
+#include "sbc/core/identity.h"
 #include "sbc/core/late_offer.h"
 #include "sbc/core/refresh.h"
 #include "sbc/core/rules.h"
@@ -27,34 +30,19 @@ void setup_free(struct sbc *s, struct setup **setup)
 
 /* ---- towards the callee */
 
-enum { DISPLAY_MAX = 255 };
-
 /* `"Bob" <sip:number@host>`: the number and the name cross, where they come from does not (design promise 3). */
-static struct str write_from(struct buf *b, const struct call *c, const struct msg *invite,
+static struct str write_from(struct buf *b, struct call *c, const struct msg *invite,
 			     const struct addr *host, bool sips)
 {
-	struct name_addr from;
-	struct uri u;
+	char mem[256];
+	struct buf number;
+	struct crossing x;
 
-	if (name_addr_parse(invite->from, &from) == OK) {
-		struct str display = from.display;
-		if (display.len && display.len <= DISPLAY_MAX) {
-			hdr_write_unfolded(b, display);
-			buf_char(b, ' ');
-		}
-		if (uri_parse(from.uri, &u) == OK && str_ieq(u.host, STR("anonymous.invalid"))) {
-			buf_lit(b, "<sip:anonymous@anonymous.invalid>");
-			return buf_view(b);
-		}
-	}
-	buf_z(b, sips ? "<sips:" : "<sip:");
-	struct str number = call_text(c, CALL_FROM_NUMBER);
-	if (number.len) {
-		uri_write_user(b, number);
-		buf_char(b, '@');
-	}
-	addr_write_host(b, host);
-	buf_char(b, '>');
+	buf_init(&number, mem, sizeof(mem));
+	call_crossing(c, 1, true, &x);
+	c->hidden = crossing_hides(invite, &x);
+	identity_write_from(b, invite->from, call_number(c, 1, CALL_FROM_NUMBER, &number), host,
+			    sips, c->hidden);
 	return buf_view(b);
 }
 
@@ -109,6 +97,10 @@ static enum err start_dialog(struct sbc *s, struct call *c, const struct msg *in
 	buf_init(&to, to_mem, sizeof(to_mem));
 	buf_init(&target, target_mem, sizeof(target_mem));
 	struct str number = call_number(c);
+	char number_mem[256];
+	struct buf number_buf;
+	buf_init(&number_buf, number_mem, sizeof(number_mem));
+	struct str number = call_number(c, 1, CALL_TO_NUMBER, &number_buf);
 	write_target(&target, number, peer, sips, l->flow.transport, false);
 	buf_char(&to, '<');
 	write_target(&to, number, peer, sips, l->flow.transport, true);
@@ -507,7 +499,10 @@ static void leave_attempt(struct sbc *s, struct call *c, uint16_t status, unsign
 	setup_attempt_ended(s, c, status, cause);
 	/* Whatever it still says, it says to no one: a late 2xx gets ACK and BYE. */
 	if (u->txn != ID_NONE)
-		call_orphan(s, u->txn);
+		call_orphan_because(s, u->txn,
+				    cause == ROUTE_CAUSE_TIMEOUT
+					    ? STR("Reason: SIP;cause=408, Q.850;cause=102\r\n")
+					    : STR_NONE);
 	u->txn = ID_NONE;
 	u->ask = ID_NONE;
 	worker_stop_alarm(s, &u->prack);
@@ -746,23 +741,33 @@ void setup_refuse_at_once(struct sbc *s, const struct msg *m, const struct flow 
 		call_refused_at_once(s, m, f, tls, trunk, v);
 }
 
-static void set_texts(struct sbc *s, struct call *c, const struct msg *m,
-		      const struct tls_facts *tls, struct str number)
+static const struct number_rules *numbers_in(const struct settings *s, uint16_t trunk)
 {
-	char mem[256];
-	struct buf from;
+	return trunk < s->trunk_count ? s->trunks[trunk].caller.numbers_in : NULL;
+}
+
+static void set_texts(struct sbc *s, struct call *c, const struct msg *m,
+		      const struct tls_facts *tls, struct str number, struct str dialled)
+{
+	char mem[256], canonical_mem[256];
+	struct buf from, canonical;
 	struct name_addr a;
 	struct uri u;
-	struct str texts[CALL_TEXT_COUNT] = {
-		[CALL_TO_NUMBER] = number, [CALL_USER_AGENT] = msg_value(m, HDR_USER_AGENT)};
+	struct str texts[CALL_TEXT_COUNT] = {[CALL_TO_NUMBER] = number,
+					     [CALL_DIALLED] =
+						     str_eq(number, dialled) ? STR_NONE : dialled,
+					     [CALL_USER_AGENT] = msg_value(m, HDR_USER_AGENT)};
 
 	buf_init(&from, mem, sizeof(mem));
+	buf_init(&canonical, canonical_mem, sizeof(canonical_mem));
 	if (name_addr_parse(m->from, &a) == OK) {
 		texts[CALL_FROM_DISPLAY] = a.display;
 		if (a.display.len >= 2 && a.display.p[0] == '"') /* its quotes are not part of it */
 			texts[CALL_FROM_DISPLAY] = (struct str){a.display.p + 1, a.display.len - 2};
 		if (uri_parse(a.uri, &u) == OK && uri_write_number(&from, &u) == OK)
-			texts[CALL_FROM_NUMBER] = buf_view(&from);
+			texts[CALL_FROM_NUMBER] =
+				number_of(numbers_in(c->settings, c->leg[0].trunk), NUMBER_FROM,
+					  buf_view(&from), &canonical);
 	}
 	if (tls) {
 		texts[CALL_TLS_VERSION] = tls->version;
@@ -971,6 +976,14 @@ static bool attach(struct sbc *s, struct call *c)
 	timer_init(&u->alarm.timer);
 	timer_init(&u->prack.timer);
 	return true;
+/* RFC 3323 §5: what is critical and cannot be done is not tried. */
+static bool is_privacy_impossible(const struct call *c, const struct msg *m)
+{
+	uint16_t realm = call_realm(c, 0);
+
+	return msg_has(m, HDR_PRIVACY) && realm < c->settings->realm_count &&
+	       identity_is_impossible(identity_privacy(m, false),
+				      c->settings->realms[realm].anchor_media);
 }
 
 /* False: refused, for its session interval. */
@@ -993,8 +1006,8 @@ static bool may_last(struct sbc *s, struct call *c, const struct msg *m)
 void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 		 const struct tls_facts *tls, uint16_t trunk)
 {
-	char number_mem[256];
-	struct buf number;
+	char number_mem[256], canonical_mem[256];
+	struct buf number, canonical;
 	struct uri uri;
 
 	buf_init(&number, number_mem, sizeof(number_mem));
@@ -1040,6 +1053,10 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 	c->leg[0].trunk = trunk;
 	refresh_init(c, 0);
 	set_texts(s, c, m, tls, buf_view(&number));
+	buf_init(&canonical, canonical_mem, sizeof(canonical_mem));
+	struct str called =
+		number_of(numbers_in(c->settings, trunk), NUMBER_TO, buf_view(&number), &canonical);
+	set_texts(s, c, m, tls, called, buf_view(&number));
 	u->flow = *f;
 	u->sips = uri.scheme == URI_SIPS;
 	note_abilities(u, m, c->settings, trunk);
@@ -1090,6 +1107,19 @@ void setup_start_lent(struct sbc *s, struct call *c, struct facts *facts)
 	if (msg_index(&s->held, u->invite, 0) != OK || uri_parse(s->held.uri, &uri) != OK ||
 	    uri_write_number(&number, &uri) != OK || number.overflow) {
 		call_refuse_by(s, c, &s->held, &bad);
+	facts.method = m->method_text;
+	facts.number = called;
+	facts.domain = uri.host;
+	facts.random = rng_u32(&s->rng);
+	struct verdict v = find_targets(s, c, &facts);
+	if (v.outcome == VERDICT_ALLOW && is_privacy_impossible(c, m))
+		v = verdict_of(VERDICT_STAGE_MEDIA, 500, STR("Privacy Cannot Be Provided"),
+			       STR("privacy"));
+	struct call_sdp sdp;
+	if (v.outcome == VERDICT_ALLOW && u->has_offer)
+		v = call_check_sdp(s, c, 0, call_sdp_of(m), &sdp);
+	if (v.outcome != VERDICT_ALLOW) {
+		call_refuse_by(s, c, m, &v);
 		return;
 	}
 	set_texts(s, c, &s->held, NULL, buf_view(&number));

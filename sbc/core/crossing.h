@@ -1,0 +1,40 @@
+/*
+ * All headers of a message that cross from one side to the other: what the rules copy, and what is written afresh of who
+ * calls, by whom the call was diverted and which session it is (identity, history, session_id). Calls and requests outside
+ * of calls come through here alike.
+ */
+#ifndef SALLYPORT_CROSSING_H
+#define SALLYPORT_CROSSING_H
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "common/err.h"
+#include "sbc/core/msg.h"
+#include "sbc/core/session_id.h"
+#include "sbc/core/settings.h"
+
+struct crossing {
+	const struct settings *settings;
+	uint16_t from_realm,
+		to_realm; /* from: SETTINGS_NO_INDEX where we make the message ourselves */
+	uint16_t from_trunk, to_trunk;     /* SETTINGS_NO_INDEX: none */
+	struct str from_number, to_number; /* canonical */
+	struct str call;                   /* its name, for ${call.id} */
+	const struct addr *host;           /* ours, towards the side that it goes to */
+	bool sips;
+	bool body;
+	bool hidden; /* who sends it is nobody to that side: known from before */
+	const struct session_id *session; /* NULL: not a call */
+	unsigned to;                      /* the side of it */
+};
+
+/* Appends to lines; values lie in the arena until the turn ends. m may be NULL. ERR_LIMIT, ERR_NOMEM. */
+enum err crossing_write(struct buf *lines, struct arena *a, const struct msg *m,
+			const struct crossing *c) MUST_USE;
+/* Must the sender of m be nobody to the other side? */
+bool crossing_hides(const struct msg *m, const struct crossing *c);
+/* A number as that trunk writes it: its `numbers.out`. A view into b, or the number itself. */
+struct str crossing_number(const struct settings *s, uint16_t trunk, enum number_field f,
+			   struct str number, struct buf *b);
+
+#endif
