@@ -275,9 +275,9 @@ id_t64 call_send_request(struct sbc *s, struct call *c, unsigned side, struct di
 	return txn;
 }
 
-struct str call_number(const struct call *c, unsigned side, enum call_text t, struct buf *b)
+struct str call_number_at(const struct call *c, unsigned side, enum call_text t, struct buf *b)
 {
-	struct str number = call_text(c, t);
+	struct str number = t == CALL_TO_NUMBER ? call_number(c) : call_text(c, t);
 
 	if (side == 0 && t == CALL_TO_NUMBER && call_text(c, CALL_DIALLED).len)
 		return call_text(c, CALL_DIALLED);
@@ -295,7 +295,7 @@ struct str call_contact(const struct call *c, unsigned side, struct buf *b)
 	if (l->flow.listener >= c->settings->listener_count)
 		return STR_NONE;
 	struct str user =
-		call_number(c, side, side == 0 ? CALL_TO_NUMBER : CALL_FROM_NUMBER, &number);
+		call_number_at(c, side, side == 0 ? CALL_TO_NUMBER : CALL_FROM_NUMBER, &number);
 	build_contact(b, l->dialog.secure, side == 1 && c->hidden ? STR_NONE : user,
 		      &c->settings->listeners[l->flow.listener].local, l->flow.transport);
 	return buf_view(b);
@@ -312,7 +312,7 @@ void call_crossing(const struct call *c, unsigned to, bool from_other, struct cr
 		.from_trunk = from_other ? c->leg[1 - to].trunk : SETTINGS_NO_INDEX,
 		.to_trunk = l->trunk,
 		.from_number = call_text(c, CALL_FROM_NUMBER),
-		.to_number = call_text(c, CALL_TO_NUMBER),
+		.to_number = call_number(c),
 		.host = l->flow.listener < c->settings->listener_count
 				? &c->settings->listeners[l->flow.listener].local
 				: NULL,

@@ -171,7 +171,7 @@ enum err call_carry(struct sbc *s, struct call *c, unsigned to, const struct msg
 struct crossing;
 void call_crossing(const struct call *c, unsigned to, bool from_other, struct crossing *out);
 /* A number of the call as that side writes it; a view into b or the call. */
-struct str call_number(const struct call *c, unsigned side, enum call_text t, struct buf *b);
+struct str call_number_at(const struct call *c, unsigned side, enum call_text t, struct buf *b);
 /* The Session-ID line towards that side, if it has one (RFC 7989). */
 void call_write_session(struct buf *lines, const struct call *c, unsigned to);
 /* ACK for a 2xx of `side` in dialog d; `body` may be empty. */

@@ -40,14 +40,14 @@ static struct str attempt_cause(uint8_t cause)
 }
 
 /* The number as a trunk got it: said again by its rules, so that nothing is kept of it during the call. */
-static struct str number_sent(struct sbc *s, const struct call *c, uint16_t trunk)
+static struct str number_sent(struct sbc *s, const struct call *c, const struct call_attempt *a)
 {
 	char mem[256];
 	struct buf b;
 
 	buf_init(&b, mem, sizeof(mem));
 	struct str n =
-		crossing_number(c->settings, trunk, NUMBER_TO, call_text(c, CALL_TO_NUMBER), &b);
+		crossing_number(c->settings, a->trunk, NUMBER_TO, call_attempt_number(c, a), &b);
 	return n.p == mem ? arena_str(&s->arena, n) : n;
 }
 
@@ -63,8 +63,7 @@ static void fill_attempts(struct sbc *s, struct cdr *d, const struct call *c)
 						a->peer < set->trunks[a->trunk].peer_count
 					? set->trunks[a->trunk].peers[a->peer].uri
 					: STR_NONE,
-			.number = call_attempt_number(c, a),
-			.number = number_sent(s, c, a->trunk),
+			.number = number_sent(s, c, a),
 			.start_ms = wall_of(&c->record, a->start_ms),
 			.status = a->status,
 			.ms = a->ms,
@@ -108,8 +107,7 @@ static void fill_parties(struct sbc *s, struct cdr *d, const struct call *c)
 		d->egress_transport = out->flow.transport;
 		d->egress_address = out->flow.remote;
 		d->number_as_sent =
-			call_attempt_number(c, &c->record.attempts[c->record.attempt_count - 1]);
-		d->number_as_sent = number_sent(s, c, out->trunk);
+			number_sent(s, c, &c->record.attempts[c->record.attempt_count - 1]);
 	}
 	d->from_number = call_text(c, CALL_FROM_NUMBER);
 	d->from_display = call_text(c, CALL_FROM_DISPLAY);
@@ -168,7 +166,7 @@ static void publish_record(struct sbc *s, struct call *c, const struct dict *del
 	d.cause = cause_of(r, &cause);
 	fill_parties(s, &d, c);
 	fill_times(&d, r);
-	fill_attempts(&d, c);
+	fill_attempts(s, &d, c);
 	char from_mem[320], to_mem[320];
 	d.transferred_from = name_of(s, c, r->last_call, from_mem);
 	d.transferred_to = name_of(s, c, r->next_call, to_mem);

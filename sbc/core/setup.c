@@ -41,7 +41,7 @@ static struct str write_from(struct buf *b, struct call *c, const struct msg *in
 	buf_init(&number, mem, sizeof(mem));
 	call_crossing(c, 1, true, &x);
 	c->hidden = crossing_hides(invite, &x);
-	identity_write_from(b, invite->from, call_number(c, 1, CALL_FROM_NUMBER, &number), host,
+	identity_write_from(b, invite->from, call_number_at(c, 1, CALL_FROM_NUMBER, &number), host,
 			    sips, c->hidden);
 	return buf_view(b);
 }
@@ -96,11 +96,10 @@ static enum err start_dialog(struct sbc *s, struct call *c, const struct msg *in
 	buf_init(&from, from_mem, sizeof(from_mem));
 	buf_init(&to, to_mem, sizeof(to_mem));
 	buf_init(&target, target_mem, sizeof(target_mem));
-	struct str number = call_number(c);
 	char number_mem[256];
 	struct buf number_buf;
 	buf_init(&number_buf, number_mem, sizeof(number_mem));
-	struct str number = call_number(c, 1, CALL_TO_NUMBER, &number_buf);
+	struct str number = call_number_at(c, 1, CALL_TO_NUMBER, &number_buf);
 	write_target(&target, number, peer, sips, l->flow.transport, false);
 	buf_char(&to, '<');
 	write_target(&to, number, peer, sips, l->flow.transport, true);
@@ -917,6 +916,16 @@ static struct verdict judge_invite(const struct settings *set, const struct msg 
 	return v;
 }
 
+/* RFC 3323 §5: what is critical and cannot be done is not tried. */
+static bool is_privacy_impossible(const struct call *c, const struct msg *m)
+{
+	uint16_t realm = call_realm(c, 0);
+
+	return msg_has(m, HDR_PRIVACY) && realm < c->settings->realm_count &&
+	       identity_is_impossible(identity_privacy(m, false),
+				      c->settings->realms[realm].anchor_media);
+}
+
 /* The call has its caller and its texts: where to, by policy, and off it goes. m has an INVITE's headers. */
 static void decide(struct sbc *s, struct call *c, const struct msg *m, const struct uri *uri,
 		   struct facts *facts)
@@ -931,6 +940,9 @@ static void decide(struct sbc *s, struct call *c, const struct msg *m, const str
 	struct verdict v = transfer_on_replaces(s, c, m, &lent);
 	if (v.outcome == VERDICT_ALLOW && !lent)
 		v = find_targets(s, c, facts);
+	if (v.outcome == VERDICT_ALLOW && is_privacy_impossible(c, m))
+		v = verdict_of(VERDICT_STAGE_MEDIA, 500, STR("Privacy Cannot Be Provided"),
+			       STR("privacy"));
 	if (v.outcome == VERDICT_ALLOW && u->has_offer)
 		v = call_check_sdp(s, c, 0, call_sdp_of(m), &sdp);
 	if (v.outcome != VERDICT_ALLOW) {
@@ -976,14 +988,6 @@ static bool attach(struct sbc *s, struct call *c)
 	timer_init(&u->alarm.timer);
 	timer_init(&u->prack.timer);
 	return true;
-/* RFC 3323 §5: what is critical and cannot be done is not tried. */
-static bool is_privacy_impossible(const struct call *c, const struct msg *m)
-{
-	uint16_t realm = call_realm(c, 0);
-
-	return msg_has(m, HDR_PRIVACY) && realm < c->settings->realm_count &&
-	       identity_is_impossible(identity_privacy(m, false),
-				      c->settings->realms[realm].anchor_media);
 }
 
 /* False: refused, for its session interval. */
@@ -1070,6 +1074,8 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 	facts.number = buf_view(&number);
 	if (may_last(s, c, m))
 		decide(s, c, m, &uri, &facts);
+	facts.number = called;
+	decide(s, c, m, &uri, &facts);
 }
 
 void setup_drop_lent(struct sbc *s, struct call **call)
@@ -1096,8 +1102,8 @@ struct call *setup_new_lent(struct sbc *s, struct str invite)
 
 void setup_start_lent(struct sbc *s, struct call *c, struct facts *facts)
 {
-	char number_mem[256];
-	struct buf number;
+	char number_mem[256], canonical_mem[256];
+	struct buf number, canonical;
 	struct uri uri;
 	struct setup *u = c->setup;
 	struct verdict bad = verdict_of(VERDICT_STAGE_PARSE, 400, STR_NONE, STR("refer-to"));
@@ -1107,24 +1113,14 @@ void setup_start_lent(struct sbc *s, struct call *c, struct facts *facts)
 	if (msg_index(&s->held, u->invite, 0) != OK || uri_parse(s->held.uri, &uri) != OK ||
 	    uri_write_number(&number, &uri) != OK || number.overflow) {
 		call_refuse_by(s, c, &s->held, &bad);
-	facts.method = m->method_text;
-	facts.number = called;
-	facts.domain = uri.host;
-	facts.random = rng_u32(&s->rng);
-	struct verdict v = find_targets(s, c, &facts);
-	if (v.outcome == VERDICT_ALLOW && is_privacy_impossible(c, m))
-		v = verdict_of(VERDICT_STAGE_MEDIA, 500, STR("Privacy Cannot Be Provided"),
-			       STR("privacy"));
-	struct call_sdp sdp;
-	if (v.outcome == VERDICT_ALLOW && u->has_offer)
-		v = call_check_sdp(s, c, 0, call_sdp_of(m), &sdp);
-	if (v.outcome != VERDICT_ALLOW) {
-		call_refuse_by(s, c, m, &v);
 		return;
 	}
-	set_texts(s, c, &s->held, NULL, buf_view(&number));
+	buf_init(&canonical, canonical_mem, sizeof(canonical_mem));
+	struct str called = number_of(numbers_in(c->settings, facts->trunk), NUMBER_TO,
+				      buf_view(&number), &canonical);
+	set_texts(s, c, &s->held, NULL, called, buf_view(&number));
 	u->sips = uri.scheme == URI_SIPS;
 	call_tell(s, c, NOTICE_CALL_STARTED);
-	facts->number = buf_view(&number);
+	facts->number = called;
 	decide(s, c, &s->held, &uri, facts);
 }
