@@ -111,6 +111,8 @@ struct raw_session_timer {
 	struct conf_head head;
 	bool active;
 	uint32_t expires, min; /* ms */
+};
+
 struct raw_caller {
 	struct conf_head head;
 	enum caller_trusted trusted;

@@ -170,7 +170,6 @@ static void publish_record(struct sbc *s, struct call *c, const struct dict *del
 	char from_mem[320], to_mem[320];
 	d.transferred_from = name_of(s, c, r->last_call, from_mem);
 	d.transferred_to = name_of(s, c, r->next_call, to_mem);
-	fill_attempts(s, &d, c);
 	if (deleted)
 		d.media_count = media_read_cdr(deleted, &s->arena, d.media, CDR_MEDIA_MAX);
 	n.status = r->status;
@@ -354,7 +353,8 @@ static void send_bye(struct sbc *s, struct call *c, unsigned side, struct dialog
 	struct buf b;
 	buf_init(&b, mem, sizeof(mem));
 	/* What the other side's BYE brought has it already. */
-	if (c->session.side[0].known && str_find(lines, STR("Session-ID:")) == lines.len &&
+	if ((c->session.side[0].known || c->session.side[1].known) &&
+	    str_find(lines, STR("Session-ID:")) == lines.len &&
 	    lines.len + SESSION_LINE_ROOM <= sizeof(mem)) {
 		buf_str(&b, lines);
 		call_write_session(&b, c, side);

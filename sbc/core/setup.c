@@ -1056,7 +1056,6 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 	struct setup *u = c->setup;
 	c->leg[0].trunk = trunk;
 	refresh_init(c, 0);
-	set_texts(s, c, m, tls, buf_view(&number));
 	buf_init(&canonical, canonical_mem, sizeof(canonical_mem));
 	struct str called =
 		number_of(numbers_in(c->settings, trunk), NUMBER_TO, buf_view(&number), &canonical);
@@ -1071,11 +1070,9 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 
 	struct facts facts = leg_facts(c->settings, f, tls);
 	facts.trunk = trunk;
-	facts.number = buf_view(&number);
+	facts.number = called;
 	if (may_last(s, c, m))
 		decide(s, c, m, &uri, &facts);
-	facts.number = called;
-	decide(s, c, m, &uri, &facts);
 }
 
 void setup_drop_lent(struct sbc *s, struct call **call)
