@@ -140,6 +140,22 @@ static void write_peers(char *out, size_t cap, const json_t *trunk, const char *
 	clean(out);
 }
 
+/* "-": not wanted. */
+static void write_enrolment(char *out, size_t cap, const json_t *trunk, const char *key)
+{
+	const json_t *r = json_object_get(trunk, key);
+	const char *failed = json_string_value(json_object_get(r, "failed"));
+	json_int_t status = json_integer_value(json_object_get(r, "status"));
+	bool yes = json_is_true(json_object_get(r, "registered"));
+	(void)snprintf(out, cap, "%s", !r ? "-" : yes ? "yes" : "NO");
+	size_t len = strlen(out);
+	if (failed && status)
+		(void)snprintf(out + len, cap - len, ", %s (%d)", failed, (int)status);
+	else if (failed)
+		(void)snprintf(out + len, cap - len, ", %s", failed);
+	clean(out);
+}
+
 static void print_head(FILE *out, const json_t *r)
 {
 	char node[CELL_MAX], version[CELL_MAX], up[CELL_MAX], calls[CELL_MAX], limit[CELL_MAX];
@@ -166,10 +182,12 @@ static void print_head(FILE *out, const json_t *r)
 
 void cli_show_status(FILE *out, const json_t *r)
 {
-	static const struct column trunks[] = {{"TRUNK", "name", write_text, false},
-					       {"STATE", "up", write_up, false},
-					       {"CALLS", "calls", write_text, true},
-					       {"PEERS", "peers", write_peers, false}};
+	static const struct column trunks[] = {
+		{"TRUNK", "name", write_text, false},
+		{"STATE", "up", write_up, false},
+		{"CALLS", "calls", write_text, true},
+		{"REGISTERED", "registration", write_enrolment, false},
+		{"PEERS", "peers", write_peers, false}};
 	static const struct column relays[] = {{"RELAY", "name", write_text, false},
 					       {"STATE", "up", write_up, false},
 					       {"SESSIONS", "sessions", write_text, true}};

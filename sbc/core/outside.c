@@ -349,7 +349,8 @@ void outside_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 	buf_init(&number, mem, sizeof(mem));
 	struct verdict v = judge(s, m, trunk, &event);
 	if (v.outcome == VERDICT_ALLOW &&
-	    (uri_parse(m->uri, &u) != OK || uri_write_number(&number, &u) != OK))
+	    (uri_parse(enrol_called(s->settings, trunk, m), &u) != OK ||
+	     uri_write_number(&number, &u) != OK))
 		v = verdict_of(VERDICT_STAGE_PARSE, 400, STR("request_uri"));
 	if (v.outcome == VERDICT_ALLOW && number.overflow)
 		v = verdict_of(VERDICT_STAGE_PARSE, 414, STR("request_uri_long"));

@@ -133,6 +133,8 @@ enum err sbc_new(struct sbc **out, const struct sbc_params *params)
 		e = init_outside(s, &params->settings->limits);
 	if (e == OK)
 		e = peers_apply(s, params->settings);
+	if (e == OK)
+		e = enrol_apply(s, params->settings);
 	if (e != OK) {
 		sbc_free(&s);
 		return e;
@@ -178,6 +180,7 @@ void sbc_free(struct sbc **sbc)
 		pool_release(&s->asks);
 	block_release(&s->blocks);
 	peers_release(&s->peers);
+	enrol_release(&s->enrols);
 	auth_release(&s->auth);
 	challenge_release(&s->challenge);
 	txn_release(&s->txns);
@@ -234,6 +237,12 @@ static void on_report(struct sbc *s, const struct txn_effect *x, unsigned cause)
 			outside_on_report(s, errand, x->txn, x->report, cause);
 		break;
 	}
+	case OWNER_ENROL:
+		if (x->report == TXN_REPORT_TIMEOUT || x->report == TXN_REPORT_FAILED)
+			enrol_on_silence(s, x->txn,
+					 x->report == TXN_REPORT_TIMEOUT ? ROUTE_CAUSE_TIMEOUT
+									 : cause);
+		break;
 	case OWNER_PEER:
 		if (x->report == TXN_REPORT_TIMEOUT || x->report == TXN_REPORT_FAILED)
 			peers_on_silence(s, x->owner, x->txn);
@@ -246,7 +255,6 @@ static void on_report(struct sbc *s, const struct txn_effect *x, unsigned cause)
 	case OWNER_TRANSFER:
 	case OWNER_BINDING:
 	case OWNER_SUBSCRIPTION:
-	case OWNER_ENROL:
 	case OWNER_KIND_COUNT: break;
 	}
 }
@@ -342,6 +350,7 @@ static void on_response(struct sbc *s, const struct msg *m, const struct flow *f
 		break;
 	}
 	case OWNER_PEER: peers_on_response(s, t.owner, t.txn, m); break;
+	case OWNER_ENROL: enrol_on_response(s, t.txn, m); break;
 	case OWNER_ORPHAN: call_on_orphan(s, t.txn, m, f, false); break;
 	case OWNER_NONE:
 	case OWNER_SETUP:
@@ -350,7 +359,6 @@ static void on_response(struct sbc *s, const struct msg *m, const struct flow *f
 	case OWNER_TRANSFER:
 	case OWNER_BINDING:
 	case OWNER_SUBSCRIPTION:
-	case OWNER_ENROL:
 	case OWNER_KIND_COUNT: break;
 	}
 }
@@ -718,6 +726,10 @@ static void on_resolved(struct sbc *s, const struct event *e)
 		peers_on_resolved(s, a.owner, e->resolved.id, e);
 		return;
 	}
+	if (owner_kind(a.owner) == OWNER_ENROL) {
+		enrol_on_resolved(s, e->resolved.id, e);
+		return;
+	}
 	if (owner_kind(a.owner) == OWNER_OUTSIDE) {
 		struct errand *errand = errand_find(s, a.owner);
 		if (errand)
@@ -752,6 +764,7 @@ static void on_alarm(struct sbc *s, struct alarm *a)
 		break;
 	case ALARM_OWN: own_on_alarm(s, CONTAINER_OF(a, struct own, alarm)); break;
 	case ALARM_PEER: peers_on_alarm(s, a); break;
+	case ALARM_ENROL: enrol_on_alarm(s, a); break;
 	case ALARM_ERRAND: outside_on_alarm(s, CONTAINER_OF(a, struct errand, alarm)); break;
 	case ALARM_SUBSCRIPTION:
 		subscription_on_alarm(s, CONTAINER_OF(a, struct subscription, alarm));
@@ -776,7 +789,8 @@ static void on_tick(struct sbc *s)
 static void on_settings(struct sbc *s, const struct settings *settings)
 {
 	/* Without memory for it the old configuration stays in force; the shell sees that it is still used. */
-	if (auth_apply(s, settings) != OK || peers_apply(s, settings) != OK)
+	if (auth_apply(s, settings) != OK || peers_apply(s, settings) != OK ||
+	    enrol_apply(s, settings) != OK)
 		return;
 	s->settings = settings;
 	txn_set_timers(&s->txns, &settings->timers);
@@ -801,10 +815,14 @@ void sbc_step(struct sbc *s, const struct event *e)
 	case EVENT_RELAY_REPLY: on_relay_reply(s, e); break;
 	case EVENT_TICK: on_tick(s); break;
 	case EVENT_SETTINGS: on_settings(s, e->settings); break;
-	case EVENT_DRAIN: s->draining = true; break;
+	case EVENT_DRAIN:
+		s->draining = true;
+		enrol_leave(s);
+		break;
 	case EVENT_STOP:
 		s->draining = true;
 		call_end_all(s);
+		enrol_leave(s);
 		outside_end_all(s);
 		break;
 	case EVENT_COUNT: break;
@@ -881,6 +899,12 @@ void sbc_each_call(const struct sbc *s, void (*fn)(void *ctx, const struct sbc_c
 	}
 }
 
+bool sbc_enrolment(const struct sbc *s, uint16_t trunk, struct sbc_enrol_view *out)
+{
+	CHECK(s && out);
+	return enrol_view(s, trunk, out);
+}
+
 bool sbc_peer_is_up(const struct sbc *s, uint16_t trunk, uint16_t peer)
 {
 	CHECK(s);
@@ -891,7 +915,8 @@ bool sbc_uses_settings(const struct sbc *s, const struct settings *settings)
 {
 	CHECK(s);
 	if (s->settings == settings || s->peers.settings == settings ||
-	    s->auth.settings == settings || txn_uses_settings(&s->txns, settings))
+	    s->auth.settings == settings || s->enrols.settings == settings ||
+	    txn_uses_settings(&s->txns, settings))
 		return true;
 	for (size_t i = 0; i < SBC_GENERATIONS_MAX; i++)
 		if (s->generations[i].calls && s->generations[i].settings == settings)

@@ -44,6 +44,15 @@ struct sbc_call_view {
 	const struct settings *settings;
 };
 
+/* A registration of ours, as `sallyport status` shows it. */
+struct sbc_enrol_view {
+	bool registered;
+	uint16_t peer;   /* where, or that was tried last */
+	uint16_t status; /* of the last failure, 0: none, or no answer */
+	struct str why;  /* of it, one word; empty: none */
+	uint32_t left_s; /* of what the registrar granted */
+};
+
 /* ERR_NOMEM. */
 enum err sbc_new(struct sbc **out, const struct sbc_params *params) MUST_USE;
 /* Drops all state without a word to anyone. */
@@ -57,6 +66,8 @@ bool sbc_is_quiet(const struct sbc *sbc);
 /* Calls fn for each live call. fn may not call into the sbc. */
 void sbc_each_call(const struct sbc *sbc, void (*fn)(void *ctx, const struct sbc_call_view *v),
 		   void *ctx);
+/* False: the trunk wants no registration of ours. */
+bool sbc_enrolment(const struct sbc *sbc, uint16_t trunk, struct sbc_enrol_view *out);
 bool sbc_peer_is_up(const struct sbc *sbc, uint16_t trunk, uint16_t peer);
 /* Does any call still use this generation? If not, the shell may free it. */
 bool sbc_uses_settings(const struct sbc *s, const struct settings *settings);

@@ -112,6 +112,7 @@ static enum err start_dialog(struct sbc *s, struct call *c, const struct msg *in
 		.remote = buf_view(&to),
 		.target = buf_view(&target),
 		.cseq = 1 + rng_below(&s->rng, 1000),
+		.routes = enrol_routes(s, c->settings, u->target.trunk),
 		.over_tls = transport_is_secure(l->flow.transport),
 	};
 	if (from.overflow || to.overflow || target.overflow)
@@ -121,7 +122,7 @@ static enum err start_dialog(struct sbc *s, struct call *c, const struct msg *in
 	/* Room for the tag, the target and a short route set of the answer: mostly no growing. */
 	enum err e = leg_dialog_new(&s->blocks, &l->dialog,
 				    p.call_id.len + p.local_tag.len + p.local.len + p.remote.len +
-					    p.target.len + 192);
+					    p.target.len + p.routes.len + 192);
 	if (e != OK)
 		return e;
 	e = dialog_start_uac(&l->dialog, &p);
@@ -1012,10 +1013,12 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 {
 	char number_mem[256], canonical_mem[256];
 	struct buf number, canonical;
-	struct uri uri;
+	struct uri uri, called;
 
 	buf_init(&number, number_mem, sizeof(number_mem));
-	if (uri_parse(m->uri, &uri) != OK || uri_write_number(&number, &uri) != OK) {
+	if (uri_parse(m->uri, &uri) != OK ||
+	    uri_parse(enrol_called(s->settings, trunk, m), &called) != OK ||
+	    uri_write_number(&number, &called) != OK) {
 		struct verdict v = verdict_of(VERDICT_STAGE_PARSE, 400, STR("Bad Request-URI"),
 					      STR("request_uri"));
 		setup_refuse_at_once(s, m, f, tls, trunk, &v);

@@ -18,6 +18,7 @@
 #include "sbc/core/build.h"
 #include "sbc/core/challenge.h"
 #include "sbc/core/gate.h"
+#include "sbc/core/enrol.h"
 #include "sbc/core/hide.h"
 #include "sbc/core/msg.h"
 #include "sbc/core/peer.h"
@@ -106,6 +107,7 @@ struct sbc {
 	struct peers peers;
 	struct gate gate;
 	struct auth auth;
+	struct enrols enrols;
 	struct challenge challenge; /* nonces of ours */
 	struct generation generations[SBC_GENERATIONS_MAX];
 	struct worker_counts counts;

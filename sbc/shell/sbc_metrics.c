@@ -773,6 +773,9 @@ static void read_trunks(struct sbc_metrics *m, const struct sbc_facts *f)
 			any |= up;
 		}
 		set(m, M_TRUNK_UP, &t->name, any);
+		struct sbc_enrol_view v;
+		if (sbc_enrolment(f->sbc, (uint16_t)i, &v))
+			set(m, M_ENROLLED, &t->name, v.registered);
 	}
 }
 

@@ -56,6 +56,27 @@ static void count_trunk(void *ctx, const struct sbc_call_view *c)
 	t->count += (c->ingress == t->trunk ? 1u : 0u) + (c->egress == t->trunk ? 1u : 0u);
 }
 
+/* Only of trunks that we register at. */
+static void write_enrolment(struct buf *b, const struct sbc_facts *f, uint16_t i)
+{
+	const struct trunk *t = &f->settings->trunks[i];
+	struct sbc_enrol_view v;
+	if (!sbc_enrolment(f->sbc, i, &v))
+		return;
+	key(b, "registration");
+	buf_char(b, '{');
+	add_bool(b, "registered", v.registered);
+	if (v.peer < t->peer_count)
+		add_str(b, "peer", t->peers[v.peer].uri);
+	if (v.registered)
+		add_u64(b, "left_s", v.left_s);
+	if (v.why.len > 0)
+		add_str(b, "failed", v.why);
+	if (v.status)
+		add_u64(b, "status", v.status);
+	buf_char(b, '}');
+}
+
 static void write_trunk(struct buf *b, const struct sbc_facts *f, uint16_t i)
 {
 	const struct trunk *t = &f->settings->trunks[i];
@@ -68,6 +89,7 @@ static void write_trunk(struct buf *b, const struct sbc_facts *f, uint16_t i)
 	add_str(b, "name", t->name);
 	add_bool(b, "up", any);
 	add_u64(b, "calls", calls.count);
+	write_enrolment(b, f, i);
 	open_list(b, "peers");
 	for (size_t p = 0; p < t->peer_count; p++) {
 		open_item(b);
