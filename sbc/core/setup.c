@@ -1013,12 +1013,12 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 {
 	char number_mem[256], canonical_mem[256];
 	struct buf number, canonical;
-	struct uri uri, called;
+	struct uri uri, address;
 
 	buf_init(&number, number_mem, sizeof(number_mem));
 	if (uri_parse(m->uri, &uri) != OK ||
-	    uri_parse(enrol_called(s->settings, trunk, m), &called) != OK ||
-	    uri_write_number(&number, &called) != OK) {
+	    uri_parse(enrol_called(s->settings, trunk, m), &address) != OK ||
+	    uri_write_number(&number, &address) != OK) {
 		struct verdict v = verdict_of(VERDICT_STAGE_PARSE, 400, STR("Bad Request-URI"),
 					      STR("request_uri"));
 		setup_refuse_at_once(s, m, f, tls, trunk, &v);
