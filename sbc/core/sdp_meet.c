@@ -275,7 +275,9 @@ static bool line_differs(const struct sdp *was, const struct sdp_media *a, const
 {
 	if (a->port == 0)
 		return false;
-	if (b->port == 0 || a->proto != b->proto)
+	/* Whether it is encrypted is each side's own matter; what it is is not. */
+	if (b->port == 0 || !str_eq(a->kind, b->kind) ||
+	    (a->proto == SDP_PROTO_UDPTL) != (b->proto == SDP_PROTO_UDPTL))
 		return true;
 	for (size_t i = 0; i < a->format_count; i++) {
 		bool real;
