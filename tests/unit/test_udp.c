@@ -207,6 +207,86 @@ static void one_port_one_socket(void **state)
 	EXPECT_INT(second.fd, -1);
 }
 
+#define OPTIONS(branch)                                                                            \
+	"OPTIONS sip:someone@127.0.0.1 SIP/2.0\r\n"                                                \
+	"Via: SIP/2.0/UDP 127.0.0.1:5060;rport;branch=" branch "\r\nMax-Forwards: 70\r\n\r\n"
+
+/* A port where nobody is. */
+static struct addr nobody(void)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(sin);
+	struct addr a;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	sockaddr_read((struct sockaddr *)&sin, &a);
+	close(fd);
+	return a;
+}
+
+static void icmp_fails_the_request_that_it_quotes(void **state)
+{
+	(void)state;
+	struct addr to = nobody();
+	udp_send(&f->udp, &f->peer_addr, STR(OPTIONS("z9hG4bK-the-one-that-arrives")), 8);
+	udp_send(&f->udp, &to, STR(OPTIONS("z9hG4bK-the-one-that-does-not")), 9);
+	udp_send(&f->udp, &to, STR("SIP/2.0 200 OK\r\nVia: a response is not asked after\r\n\r\n"),
+		 10);
+	AWAIT(f->failed == 1);
+	EXPECT_U64(f->tag, 9);
+	EXPECT_INT(f->why, SEND_FAILURE_CONNECT);
+	for (unsigned i = 0; i < 5; i++)
+		turn();
+	EXPECT_INT(f->failed, 1);
+	EXPECT_U64(f->turn.stats.udp_unreachable, 1);
+	/* What the error was told with was not lost by it. */
+	EXPECT_TRUE(get() > 0);
+	udp_send(&f->udp, &f->peer_addr, STR("still there"), 11);
+	turn();
+	EXPECT_INT(get(), 11);
+	put("and hears", 9);
+	AWAIT(f->messages == 1);
+	EXPECT_INT(f->failed, 1);
+}
+
+static void a_pending_error_is_not_the_next_datagrams(void **state)
+{
+	(void)state;
+	struct addr to = nobody();
+	for (unsigned i = 0; i < 20; i++) {
+		udp_send(&f->udp, &to, STR("no request, no tag"), ID_NONE);
+		udp_flush(&f->udp);
+		udp_send(&f->udp, &f->peer_addr, STR("one"), 5);
+		udp_flush(&f->udp);
+		EXPECT_INT(get(), 3);
+	}
+	turn();
+	EXPECT_INT(f->failed, 0);
+}
+
+static void under_load_what_belongs_to_calls_comes_first(void **state)
+{
+	(void)state;
+	static const char *const order[] = {"INVITE sip:a SIP/2.0\r\nTo: <sip:a>\r\n\r\n",
+					    "SIP/2.0 200 OK\r\n\r\n---",
+					    "BYE sip:a SIP/2.0\r\n\r\n"};
+	f->echo = true;
+	for (unsigned loaded = 0; loaded < 2; loaded++) {
+		for (unsigned i = 0; i < 3; i++)
+			put(order[i], strlen(order[i]));
+		turn_begin(&f->turn);
+		turn_end(&f->turn);
+		/* The turn before was long. */
+		turn_waits(&f->turn, f->turn.now_ms + (loaded ? 500 : 0));
+		AWAIT(f->messages == 3 * (loaded + 1));
+		turn();
+		const unsigned plain[] = {0, 1, 2}, first[] = {1, 2, 0};
+		for (unsigned i = 0; i < 3; i++)
+			EXPECT_INT(get(), strlen(order[loaded ? first[i] : plain[i]]));
+	}
+}
+
 #define T(x) cmocka_unit_test_setup_teardown(x, open_all, close_all)
 
 int main(void)
@@ -218,6 +298,9 @@ int main(void)
 		T(keep_alives),
 		T(what_the_kernel_does_not_take),
 		T(one_port_one_socket),
+		T(icmp_fails_the_request_that_it_quotes),
+		T(a_pending_error_is_not_the_next_datagrams),
+		T(under_load_what_belongs_to_calls_comes_first),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
