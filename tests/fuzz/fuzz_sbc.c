@@ -62,10 +62,32 @@ static void answer(struct script *s)
 	static const char *const tags[] = {"b1", "b2", "b3", NULL};
 	const struct rec_send *m = find(next(s) % 8, true);
 	unsigned st = next(s), how = next(s);
+	int what = status[st % ARRAY_LEN(status)];
+	const char *extra = extra_of(how >> 2 & 7);
+	char mem[80];
 
+	if (what == 302) {
+		snprintf(mem, sizeof(mem), "Contact: <sip:%u@10.0.0.2%u>\r\n", how & 3,
+			 how >> 5 & 3);
+		extra = mem;
+	} else if (extra && strstr(extra, "RSeq")) {
+		snprintf(mem, sizeof(mem), "Require: 100rel\r\nRSeq: %u\r\nAllow: UPDATE\r\n",
+			 1 + (st >> 5));
+		extra = mem;
+	}
 	if (m)
-		site_answer(&t, m, status[st % ARRAY_LEN(status)], tags[how & 3],
-			    extra_of(how >> 2 & 7), sdp_of(how >> 5));
+		site_answer(&t, m, what, tags[how & 3], extra, sdp_of(how >> 5));
+}
+
+/* The RAck that fits a response, if it was reliable. */
+static const char *rack_of(const struct rec_send *m, const char *otherwise, char *mem, size_t cap)
+{
+	const char *rseq = site_header(m, "RSeq");
+
+	if (!*rseq)
+		return otherwise;
+	snprintf(mem, cap, "RAck: %.10s 7 INVITE\r\n", rseq);
+	return mem;
 }
 
 static void in_dialog(struct script *s)
@@ -81,8 +103,11 @@ static void in_dialog(struct script *s)
 	f = m->dest.flow;
 	if ((which & 0x70) == 0x70)
 		f.remote.ip[3] ^= 1; /* somebody else */
-	site_in_dialog(&t, &f, m, methods[how % ARRAY_LEN(methods)], cseq, extra_of(how >> 4),
-		       sdp_of(how >> 5));
+	const char *method = methods[how % ARRAY_LEN(methods)], *extra = extra_of(how >> 4);
+	char mem[64];
+	if (strcmp(method, "PRACK") == 0)
+		extra = rack_of(m, extra, mem, sizeof(mem));
+	site_in_dialog(&t, &f, m, method, cseq, extra, sdp_of(how >> 5));
 }
 
 static void any_bytes(struct script *s)
@@ -188,6 +213,18 @@ static void starve(unsigned options)
 	}
 }
 
+/* By the last octet, which is a step of the script too. */
+static void take_habits(unsigned n)
+{
+	for (unsigned i = 0; i < SITE_TRUNKS; i++) {
+		struct trunk_habits *h = &t.trunks[i].habits;
+		h->redirect = (enum redirect_policy)((n & 3) % REDIRECT_POLICY_COUNT);
+		h->redirects = 5;
+		h->initial_offer = (enum offer_policy)((n >> 2 & 3) % OFFER_POLICY_COUNT);
+		h->reliable = (enum reliable_policy)((n >> 4 & 3) % RELIABLE_POLICY_COUNT);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct script s = {data, size};
@@ -203,6 +240,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		t.realms[0].anchor_media = t.realms[1].anchor_media = false;
 	if (options & 4)
 		t.routes[0].failure_after_ms = 4000;
+	take_habits(size ? data[size - 1] : 0);
 	site_start(&t);
 	starve(options);
 	for (int i = 0; i < 64 && s.left; i++)
