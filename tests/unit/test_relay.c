@@ -918,6 +918,68 @@ static void a_thousand_random_commands_leave_nothing(void **state)
 	world_free(w);
 }
 
+/* ---- late offers, as the signalling side asks for them (sbc/core/late_offer.h) */
+
+/* The caller has made no offer: one stands in for it, with port 9; the callee's answer is then the caller's offer. */
+static void an_offer_that_stood_in_for_the_callers_becomes_a_session_of_both(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	struct media_pkt m;
+	ask(w, "offer", "c1", "caller", NULL, "direction=pub direction=priv RTP/AVP",
+	    SDP_A "m=audio 9 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\n");
+	expect_ok(w);
+	uint16_t to_b = port_of(w, 0);
+	EXPECT_TRUE(str_find(got(w, "sdp"), STR(" RTP/AVP 0 8 101\r\n")) < got(w, "sdp").len);
+	ask(w, "answer", "c1", "caller", "callee", NULL, SDP_B "m=audio 6000 RTP/AVP 0 8\r\n");
+	expect_ok(w);
+	/* The same again, as an offer to the caller: by its policy with keys. */
+	ask(w, "offer", "c1", "callee", "caller", "direction=priv direction=pub RTP/SAVP",
+	    SDP_B "m=audio 6000 RTP/AVP 0 8\r\n");
+	expect_ok(w);
+	uint16_t to_a = port_of(w, 0);
+	EXPECT_TRUE(str_find(got(w, "sdp"), STR(" RTP/SAVP 0 8\r\n")) < got(w, "sdp").len);
+	EXPECT_TRUE(str_find(got(w, "sdp"), STR("a=crypto:")) < got(w, "sdp").len);
+	ask(w, "answer", "c1", "callee", "caller", NULL, SDP_A SAVP(5000) KEY_1);
+	expect_ok(w);
+	EXPECT_INT(port_of(w, 0), to_b); /* what the callee was told at first stays true */
+	EXPECT_TRUE(str_find(got(w, "sdp"), STR(" RTP/AVP 0\r\n")) < got(w, "sdp").len);
+	EXPECT_INT(rtp(w, to_b, 2, 6000, &m), FATE_SENT);
+	EXPECT_INT(m.pkt.to.port, 5000);
+	EXPECT_INT(m.pkt.len, 12 + 160 + 10);             /* encrypted */
+	EXPECT_INT(rtp(w, to_a, 1, 5000, &m), FATE_AUTH); /* plain is not believed */
+	/* Repaired: the caller's description as an offer to the callee. */
+	ask(w, "offer", "c1", "caller", "callee", "direction=pub direction=priv RTP/AVP",
+	    SDP_A SAVP(5000) KEY_1);
+	expect_ok(w);
+	EXPECT_INT(port_of(w, 0), to_b);
+	ask(w, "answer", "c1", "caller", "callee", NULL, SDP_B AVP(6000));
+	expect_ok(w);
+	EXPECT_INT(port_of(w, 0), to_a);
+	EXPECT_INT(rtp(w, to_b, 2, 6000, &m), FATE_SENT);
+	world_free(w);
+}
+
+/* The callee offers first, although it was called; the caller's kept offer is the answer. */
+static void a_session_may_begin_with_the_callees_offer(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	struct media_pkt m;
+	ask(w, "offer", "c1", "callee", NULL, "direction=priv direction=pub RTP/AVP",
+	    SDP_B "m=audio 6000 RTP/AVP 0 8\r\n");
+	expect_ok(w);
+	uint16_t to_a = port_of(w, 0);
+	ask(w, "answer", "c1", "callee", "caller", NULL, SDP_A AVP(5000));
+	expect_ok(w);
+	uint16_t to_b = port_of(w, 0);
+	EXPECT_INT(rtp(w, to_a, 1, 5000, &m), FATE_SENT);
+	EXPECT_INT(m.pkt.to.port, 6000);
+	EXPECT_INT(rtp(w, to_b, 2, 6000, &m), FATE_SENT);
+	EXPECT_INT(m.pkt.to.port, 5000);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -944,6 +1006,8 @@ int main(void)
 		cmocka_unit_test(a_query_that_is_too_long_says_so),
 		cmocka_unit_test(list_names_all_calls),
 		cmocka_unit_test(a_thousand_random_commands_leave_nothing),
+		cmocka_unit_test(an_offer_that_stood_in_for_the_callers_becomes_a_session_of_both),
+		cmocka_unit_test(a_session_may_begin_with_the_callees_offer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
