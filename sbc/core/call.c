@@ -7,6 +7,7 @@
 #include "sbc/core/late_offer.h"
 #include "sbc/core/own.h"
 #include "sbc/core/refresh.h"
+#include "sbc/core/reg.h"
 #include "sbc/core/rules.h"
 #include "sbc/core/setup.h"
 #include "sbc/core/transfer.h"
@@ -70,6 +71,8 @@ void call_free(struct sbc *s, struct call **call)
 	transfer_forget(s, c);
 	if (c->state != CALL_OVER)
 		s->live--;
+	for (unsigned side = 0; side < 2; side++) /* unless its end has done so */
+		reg_session_end(s, c->leg[side].user);
 	if (c->setup)
 		setup_free(s, &c->setup);
 	exchange_free_all(s, c);

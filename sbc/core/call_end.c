@@ -6,6 +6,7 @@
 #include "sbc/core/exchange.h"
 #include "sbc/core/own.h"
 #include "sbc/core/refresh.h"
+#include "sbc/core/reg.h"
 #include "sbc/core/rules.h"
 #include "sbc/core/setup.h"
 #include "sbc/core/transfer.h"
@@ -461,6 +462,10 @@ static void close_books(struct sbc *s, struct call *c, const struct dict *delete
 	publish_record(s, c, deleted);
 	c->state = CALL_OVER;
 	s->live--;
+	for (unsigned side = 0; side < 2; side++) {
+		reg_session_end(s, c->leg[side].user);
+		c->leg[side].user = ID_NONE;
+	}
 	linger(s, c);
 }
 

@@ -65,6 +65,9 @@ void errand_free(struct sbc *s, struct errand **errand)
 	if (e->asker.txn != ID_NONE)
 		txn_set_owner(&s->txns, e->asker.txn, ID_NONE);
 	block_str_free(&s->outside_blocks, &e->request);
+	block_str_free(&s->outside_blocks, &e->note);
+	block_str_free(&s->outside_blocks, &e->contact);
+	block_str_free(&s->outside_blocks, &e->contact_name);
 	worker_let_settings(s, e->settings);
 	pool_free(&s->errands, id);
 }
@@ -111,12 +114,34 @@ static bool realm_has_family(const struct settings *s, uint16_t realm, uint8_t f
 	return false;
 }
 
+/* A user's phone is where it registered from, and nowhere else. */
+static void take_contact(struct sbc *s, struct errand *e)
+{
+	const struct contact *c = bind_get(&s->binds, e->target.contact);
+
+	e->candidate_count = e->candidate_next = 0;
+	block_str_free(&s->outside_blocks, &e->contact);
+	block_str_free(&s->outside_blocks, &e->contact_name);
+	if (!c)
+		return;
+	e->contact = block_str(&s->outside_blocks, c->uri);
+	e->contact_name = block_str(&s->outside_blocks, c->aor->name);
+	e->contact_flow = c->flow;
+	if (e->contact.len && e->contact_name.len)
+		e->candidates[e->candidate_count++] =
+			(struct candidate){.transport = c->flow.transport, .addr = c->flow.remote};
+}
+
 /* False: a question is open. No candidates where none could be asked. */
 static bool resolve(struct sbc *s, struct errand *e)
 {
-	const struct peer *p = peer_of(e);
 	struct addr ip;
 
+	if (e->target.contact != ID_NONE) {
+		take_contact(s, e);
+		return true;
+	}
+	const struct peer *p = peer_of(e);
 	e->candidate_count = e->candidate_next = 0;
 	if (addr_parse_ip(p->host, &ip) == OK) {
 		enum transport t = e->secure ? TRANSPORT_TLS : transport_of(p);
@@ -157,6 +182,11 @@ enum errand_next errand_go_on(struct sbc *s, struct errand *e, struct flow *out)
 			return ERRAND_OVER;
 		while (e->candidate_next < e->candidate_count) {
 			const struct candidate *c = &e->candidates[e->candidate_next++];
+			if (e->target.contact != ID_NONE) {
+				*out = e->contact_flow;
+				e->tries++;
+				return ERRAND_SENDS;
+			}
 			uint16_t listener = worker_listener(e->settings, trunk_of(e)->realm,
 							    c->transport, c->addr.family);
 			if (listener == SETTINGS_NO_INDEX ||
@@ -178,6 +208,8 @@ struct dest errand_dest(const struct errand *e, const struct flow *to)
 {
 	const struct trunk *t = trunk_of(e);
 
+	if (e->target.contact != ID_NONE)
+		return (struct dest){.flow = *to, .trunk = e->target.trunk};
 	return (struct dest){.flow = *to,
 			     .tls_name = t->tls_name.len ? t->tls_name : peer_of(e)->host,
 			     .trunk = e->target.trunk};
@@ -287,9 +319,16 @@ void errand_on_heard(struct sbc *s, struct errand *e)
 
 void errand_write_uri(struct buf *b, const struct errand *e, struct str number, bool bare)
 {
+	struct addr ip;
+
+	if (e->target.contact != ID_NONE) {
+		if (bare)
+			buf_lit(b, "sip:");
+		buf_str(b, bare ? e->contact_name : e->contact);
+		return;
+	}
 	const struct peer *p = peer_of(e);
 	bool sips = e->secure || p->sips;
-	struct addr ip;
 
 	buf_z(b, sips ? "sips:" : "sip:");
 	if (number.len) {

@@ -42,7 +42,12 @@ struct errand {
 	uint8_t side;        /* TALK: who speaks */
 	bool secure;         /* TLS or nothing (sips:) */
 	bool heard;          /* the target has said something */
-	bool closing;        /* TALK: with its end the subscription ends */
+	bool closing; /* TALK: with its end the subscription ends; REGISTER: its flow has gone */
+	struct str contact;      /* the present target is a user: its contact's URI */
+	struct str contact_name; /* and its address-of-record: user@domain */
+	struct flow contact_flow;
+	struct str note;  /* REGISTER: what the registrar is told of us, see reg.c */
+	uint32_t least_s; /* REGISTER: the Min-Expires that the registrar asked for */
 	id_t64 of;
 	id_t64 ask, txn;
 	uint32_t cseq;

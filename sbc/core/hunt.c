@@ -99,6 +99,13 @@ enum hunt_result hunt_init(struct hunt *h, const struct hunt_params *p, struct r
 	return HUNT_OK;
 }
 
+void hunt_add(struct hunt *h, const struct hunt_target *t)
+{
+	CHECK(h && t);
+	if (h->count < HUNT_MAX)
+		h->list[h->count++] = *t;
+}
+
 bool hunt_insert(struct hunt *h, size_t at, const struct hunt_target *t)
 {
 	CHECK(h && t);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/id.h"
 #include "common/rng.h"
 #include "sbc/core/settings.h"
 
@@ -17,6 +18,7 @@ enum { HUNT_MAX = 32 };
 
 struct hunt_target {
 	uint16_t trunk, peer;
+	id_t64 contact; /* of a user of that trunk's group; ID_NONE: the peer */
 	uint8_t number; /* 0: the one that was dialled; else where a 3xx sent us (redirect.h) */
 };
 
@@ -44,6 +46,8 @@ enum hunt_result {
 };
 
 enum hunt_result hunt_init(struct hunt *h, const struct hunt_params *p, struct rng *rng);
+/* One more behind all others, if there is room. */
+void hunt_add(struct hunt *h, const struct hunt_target *t);
 /* One more, `at` places after the next. False: there is no room. */
 bool hunt_insert(struct hunt *h, size_t at, const struct hunt_target *t);
 /* False: no more. */

@@ -137,6 +137,8 @@ struct dest leg_dest(const struct leg *l, const struct dialog *d, const struct s
 	struct dest dest = {.flow = l->flow, .trunk = l->trunk};
 	struct addr next;
 
+	if (l->trunk < s->trunk_count && s->trunks[l->trunk].users)
+		return dest; /* a user is where it registered from */
 	if (l->trunk < s->trunk_count) {
 		const struct trunk *t = &s->trunks[l->trunk];
 		dest.tls_name = t->tls_name;

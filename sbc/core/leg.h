@@ -35,6 +35,7 @@ struct leg {
 	id_t64 seen;  /* the connection that its latest answer came on */
 	struct leg_invite invite;
 	struct session_timer session;
+	id_t64 user; /* the address-of-record (bind.h) whose session this is; ID_NONE: a trunk's */
 	uint16_t trunk, peer; /* peer: SETTINGS_NO_INDEX on the side that called us */
 	bool ended;           /* BYE sent or received, or never answered */
 	uint8_t refers;       /* passed on to it, whose NOTIFYs may still come */

@@ -4,6 +4,7 @@
 #include "sbc/core/auth.h"
 #include "sbc/core/leg.h"
 #include "sbc/core/package.h"
+#include "sbc/core/reg.h"
 #include "sbc/core/subscription.h"
 #include "sbc/core/uri.h"
 
@@ -106,10 +107,35 @@ static struct verdict judge(struct sbc *s, const struct msg *m, uint16_t trunk,
 	return (struct verdict){.outcome = VERDICT_ALLOW};
 }
 
+static bool is_for_users(const struct settings *s, const struct route_rule *r)
+{
+	return r->to_count > 0 && s->trunks[r->to[0]].users != NULL;
+}
+
 /* Where to. ALLOW: *out_route and *hunt are filled. */
 static struct verdict find_targets(struct sbc *s, const struct facts *facts, bool secure,
 				   uint16_t *out_route, struct hunt *hunt)
 {
+	struct contact *contact = NULL;
+	*hunt = (struct hunt){.count = 0};
+	switch (reg_find_token(s, facts->trunk, facts->number, &contact)) {
+	case REG_TOKEN_NONE: break;
+	case REG_TOKEN_GONE: {
+		struct verdict gone = verdict_of(VERDICT_STAGE_ROUTE, 430, STR("flow"));
+		gone.reason = STR("Flow Failed");
+		return gone;
+	}
+	case REG_TOKEN_FOUND: {
+		const struct users *g = reg_group(s->settings, contact->aor);
+		struct hunt_target t = {.trunk = g->trunk, .contact = contact->id};
+		if ((s->settings->trunks[g->trunk].habits.methods &
+		     1u << method_find(facts->method)) == 0)
+			return verdict_of(VERDICT_STAGE_ROUTE, 403, STR("methods"));
+		hunt_add(hunt, &t);
+		*out_route = g->route_to_users;
+		return (struct verdict){.outcome = VERDICT_ALLOW};
+	}
+	}
 	struct verdict v = route_find(&s->settings->policy, facts, out_route);
 
 	if (v.outcome != VERDICT_ALLOW)
@@ -126,7 +152,9 @@ static struct verdict find_targets(struct sbc *s, const struct facts *facts, boo
 			      1u << method_find(facts->method)) != 0;
 	if (!any)
 		return verdict_of(VERDICT_STAGE_ROUTE, 403, STR("methods"));
-	switch (hunt_init(hunt, &p, &s->rng)) {
+	enum hunt_result found = hunt_init(hunt, &p, &s->rng);
+	reg_fill_hunt(s, p.route, facts, secure, hunt);
+	switch (hunt->count ? HUNT_OK : found) {
 	case HUNT_OK: break;
 	case HUNT_INSECURE:
 		v = verdict_of(VERDICT_STAGE_ROUTE, 480, p.route->name);
@@ -134,7 +162,11 @@ static struct verdict find_targets(struct sbc *s, const struct facts *facts, boo
 		v.warn_text = STR("SIPS Not Allowed");
 		break;
 	case HUNT_DOWN:
-	case HUNT_RESULT_COUNT: v = verdict_of(VERDICT_STAGE_ROUTE, 503, STR("peers-down")); break;
+	case HUNT_RESULT_COUNT:
+		v = is_for_users(s->settings, p.route)
+			    ? verdict_of(VERDICT_STAGE_ROUTE, 480, STR("not-registered"))
+			    : verdict_of(VERDICT_STAGE_ROUTE, 503, STR("peers-down"));
+		break;
 	}
 	return v;
 }

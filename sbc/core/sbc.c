@@ -11,6 +11,7 @@
 #include "sbc/core/own.h"
 #include "sbc/core/proof.h"
 #include "sbc/core/refresh.h"
+#include "sbc/core/reg.h"
 #include "sbc/core/setup.h"
 #include "sbc/core/subscription.h"
 #include "sbc/core/transfer.h"
@@ -64,8 +65,16 @@ static enum err init_outside(struct sbc *s, const struct limits *l)
 	rng_bytes(&s->rng, &key, sizeof(key));
 	if (e == OK)
 		e = tally_init(&s->subscribers, subscriptions, &key);
+	struct siphash_key keys[4];
+	const uint8_t kinds[2] = {kind_byte(s, OWNER_BINDING), kind_byte(s, OWNER_NONE)};
+	uint32_t contacts = l->registrations ? l->registrations : calls;
+	rng_bytes(&s->rng, keys, sizeof(keys));
+	if (e == OK)
+		e = bind_init(&s->binds, contacts, kinds, keys, &s->outside_blocks);
 	block_init(&s->outside_blocks,
-		   (size_t)subscriptions * 2048 + (size_t)calls * 2048 + 4 * (size_t)BLOCK_SLAB);
+		   (size_t)(l->registrations ? l->registrations : calls) * 1024 +
+			   (size_t)subscriptions * 2048 + (size_t)calls * 2048 +
+			   4 * (size_t)BLOCK_SLAB);
 	return e;
 }
 
@@ -166,6 +175,9 @@ void sbc_free(struct sbc **sbc)
 		subscription_free_all(s);
 		pool_release(&s->subscriptions);
 	}
+	if (s->binds.contacts.chunks)
+		reg_free_all(s);
+	bind_release(&s->binds);
 	tally_release(&s->subscribers);
 	block_release(&s->outside_blocks);
 	if (s->setups.chunks)
@@ -233,7 +245,9 @@ static void on_report(struct sbc *s, const struct txn_effect *x, unsigned cause)
 		break;
 	case OWNER_OUTSIDE: {
 		struct errand *errand = errand_find(s, x->owner);
-		if (errand)
+		if (errand && errand->use == ERRAND_REGISTER)
+			reg_on_report(s, errand, x->txn, x->report, cause);
+		else if (errand)
 			outside_on_report(s, errand, x->txn, x->report, cause);
 		break;
 	}
@@ -345,7 +359,9 @@ static void on_response(struct sbc *s, const struct msg *m, const struct flow *f
 	}
 	case OWNER_OUTSIDE: {
 		struct errand *e = errand_find(s, t.owner);
-		if (e)
+		if (e && e->use == ERRAND_REGISTER)
+			reg_on_response(s, e, t.txn, m);
+		else if (e)
 			outside_on_response(s, e, t.txn, m, f);
 		break;
 	}
@@ -382,13 +398,29 @@ static void refuse(struct sbc *s, const struct msg *m, const struct flow *f,
 	worker_refused(s, s->settings, f, m, trunk, v);
 }
 
+/* Whose request is it: a trunk's, or that of a group whose user has registered over this flow. */
+static struct verdict identify(struct sbc *s, const struct msg *m, const struct flow *f,
+			       const struct facts *facts, uint16_t *out_trunk)
+{
+	struct verdict v = identify_trunk(&s->settings->policy, facts, out_trunk);
+	const struct contact *c = v.outcome != VERDICT_ALLOW ? reg_find_speaker(s, f, m) : NULL;
+	const struct users *g = c ? reg_group(s->settings, c->aor) : NULL;
+
+	if (g && g->realm == facts->realm) {
+		v = (struct verdict){
+			.outcome = VERDICT_ALLOW, .stage = VERDICT_STAGE_IDENTIFY, .rule = g->name};
+		*out_trunk = g->trunk;
+	}
+	return v;
+}
+
 /* A request that names a dialog or transaction that is not there: strangers need not know that. */
 static void on_unknown(struct sbc *s, const struct msg *m, const struct flow *f,
 		       const struct tls_facts *tls)
 {
 	struct facts facts = leg_facts(s->settings, f, tls);
 	uint16_t trunk = SETTINGS_NO_INDEX;
-	struct verdict v = identify_trunk(&s->settings->policy, &facts, &trunk);
+	struct verdict v = identify(s, m, f, &facts, &trunk);
 
 	if (v.outcome == VERDICT_ALLOW)
 		worker_reply(s, m, f, 481, STR_NONE, STR_NONE);
@@ -483,6 +515,34 @@ static void shed(struct sbc *s, const struct msg *m, const struct flow *f, uint1
 	worker_refused(s, s->settings, f, m, trunk, &v);
 }
 
+static void on_register(struct sbc *s, struct msg *m, const struct flow *f,
+			const struct tls_facts *tls, bool merged)
+{
+	static const struct str extensions[] = {{"path", 4}, {"outbound", 8}};
+	const struct users *group = reg_group_of(s->settings, m, f);
+	struct refuse_params can = worker_abilities;
+	struct verdict v = {.outcome = VERDICT_ALLOW};
+
+	can.methods |= 1u << METHOD_REGISTER;
+	can.extensions = extensions;
+	can.extension_count = ARRAY_LEN(extensions);
+	if (msg_full(m, &s->arena) != OK)
+		v = refuse_fault(m);
+	if (v.outcome == VERDICT_ALLOW)
+		v = refuse_request(m, &can);
+	if (v.outcome == VERDICT_ALLOW && merged)
+		v = (struct verdict){.outcome = VERDICT_REJECT,
+				     .stage = VERDICT_STAGE_PARSE,
+				     .status = 482,
+				     .rule = STR("merged")};
+	if (v.outcome == VERDICT_ALLOW && s->gate.shed && is_shed(s, m))
+		shed(s, m, f, group->trunk);
+	else if (v.outcome != VERDICT_ALLOW)
+		refuse(s, m, f, tls, group->trunk, &v);
+	else
+		reg_begin(s, m, f, group);
+}
+
 /* Cheap before dear: who is it, can we do it at all; then what it wants. */
 static void on_new_request(struct sbc *s, struct msg *m, const struct flow *f,
 			   const struct tls_facts *tls, bool merged)
@@ -491,7 +551,11 @@ static void on_new_request(struct sbc *s, struct msg *m, const struct flow *f,
 	uint16_t trunk = SETTINGS_NO_INDEX;
 
 	facts.method = m->method_text;
-	struct verdict v = identify_trunk(&s->settings->policy, &facts, &trunk);
+	if (m->method == METHOD_REGISTER && reg_group_of(s->settings, m, f)) {
+		on_register(s, m, f, tls, merged);
+		return;
+	}
+	struct verdict v = identify(s, m, f, &facts, &trunk);
 	if (v.outcome == VERDICT_ALLOW && s->gate.shed && is_shed(s, m)) {
 		shed(s, m, f, trunk);
 		return;
@@ -697,6 +761,7 @@ static void on_flow_closed(struct sbc *s, id_t64 flow)
 	while ((fx.count = txn_flow_closed(&s->txns, flow, s->now_ms, fx.list, TXN_EFFECTS_MAX)) >
 	       0)
 		carry_out(s, &fx, ROUTE_CAUSE_CONNECT);
+	reg_on_flow_closed(s, flow);
 }
 
 /* The question is closed; ID_NONE as owner: it was not open, or no one wants the answer. */
@@ -732,7 +797,9 @@ static void on_resolved(struct sbc *s, const struct event *e)
 	}
 	if (owner_kind(a.owner) == OWNER_OUTSIDE) {
 		struct errand *errand = errand_find(s, a.owner);
-		if (errand)
+		if (errand && errand->use == ERRAND_REGISTER)
+			reg_on_resolved(s, errand, e->resolved.id, e);
+		else if (errand)
 			outside_on_resolved(s, errand, e->resolved.id, e);
 		return;
 	}
@@ -765,11 +832,18 @@ static void on_alarm(struct sbc *s, struct alarm *a)
 	case ALARM_OWN: own_on_alarm(s, CONTAINER_OF(a, struct own, alarm)); break;
 	case ALARM_PEER: peers_on_alarm(s, a); break;
 	case ALARM_ENROL: enrol_on_alarm(s, a); break;
-	case ALARM_ERRAND: outside_on_alarm(s, CONTAINER_OF(a, struct errand, alarm)); break;
+	case ALARM_ERRAND: {
+		struct errand *e = CONTAINER_OF(a, struct errand, alarm);
+		if (e->use == ERRAND_REGISTER)
+			reg_on_alarm(s, e);
+		else
+			outside_on_alarm(s, e);
+		break;
+	}
 	case ALARM_SUBSCRIPTION:
 		subscription_on_alarm(s, CONTAINER_OF(a, struct subscription, alarm));
 		break;
-	case ALARM_CONTACT:
+	case ALARM_CONTACT: reg_on_contact_alarm(s, CONTAINER_OF(a, struct contact, alarm)); break;
 	case ALARM_KIND_COUNT: break;
 	}
 }
@@ -792,6 +866,7 @@ static void on_settings(struct sbc *s, const struct settings *settings)
 	if (auth_apply(s, settings) != OK || peers_apply(s, settings) != OK ||
 	    enrol_apply(s, settings) != OK)
 		return;
+	reg_apply(s, s->settings, settings);
 	s->settings = settings;
 	txn_set_timers(&s->txns, &settings->timers);
 }
@@ -856,6 +931,7 @@ void sbc_count(const struct sbc *s, struct sbc_counts *out)
 		.shed = s->gate.shed,
 		.requests = s->errands.used,
 		.subscriptions = s->subscriptions.used,
+		.registrations = s->binds.contacts.used,
 	};
 }
 

@@ -28,7 +28,8 @@ struct sbc_params {
 struct sbc_counts {
 	uint32_t calls, calls_confirmed, legs, client_transactions, server_transactions, timers,
 		resolving, relay_sessions;
-	uint32_t requests, subscriptions; /* outside of calls: on their way; in force */
+	uint32_t requests, subscriptions,
+		registrations; /* outside of calls: on their way; in force */
 	uint64_t calls_total;
 	uint32_t shed; /* of a thousand new requests, so many are refused for load now */
 };

@@ -7,11 +7,19 @@
 #include "sbc/core/identity.h"
 #include "sbc/core/late_offer.h"
 #include "sbc/core/refresh.h"
+#include "sbc/core/reg.h"
 #include "sbc/core/rules.h"
 #include "sbc/core/transfer.h"
 #include "sbc/core/uri.h"
 
 /* ---- memory */
+
+static void forget_user(struct sbc *s, struct setup *u)
+{
+	block_str_free(&s->blocks, &u->user_uri);
+	block_str_free(&s->blocks, &u->user_name);
+	block_str_free(&s->blocks, &u->user_path);
+}
 
 void setup_free(struct sbc *s, struct setup **setup)
 {
@@ -23,6 +31,7 @@ void setup_free(struct sbc *s, struct setup **setup)
 	worker_stop_alarm(s, &u->prack);
 	fork_free_all(s, u);
 	block_str_free(&s->blocks, &u->invite);
+	forget_user(s, u);
 	block_str_free(&s->blocks, &u->offer);
 	id_t64 id = u->id;
 	pool_free(&s->setups, id);
@@ -77,8 +86,12 @@ static const struct trunk *trunk_of(const struct call *c)
 	return &c->settings->trunks[c->setup->target.trunk];
 }
 
+static const struct peer no_peer; /* of a user */
+
 static const struct peer *peer_of(const struct call *c)
 {
+	if (c->setup->target.contact != ID_NONE)
+		return &no_peer;
 	return &trunk_of(c)->peers[c->setup->target.peer];
 }
 
@@ -100,9 +113,15 @@ static enum err start_dialog(struct sbc *s, struct call *c, const struct msg *in
 	struct buf number_buf;
 	buf_init(&number_buf, number_mem, sizeof(number_mem));
 	struct str number = call_number_at(c, 1, CALL_TO_NUMBER, &number_buf);
-	write_target(&target, number, peer, sips, l->flow.transport, false);
-	buf_char(&to, '<');
-	write_target(&to, number, peer, sips, l->flow.transport, true);
+	if (u->target.contact != ID_NONE) {
+		buf_str(&target, u->user_uri);
+		buf_lit(&to, "<sip:");
+		buf_str(&to, u->user_name);
+	} else {
+		write_target(&target, number, peer, sips, l->flow.transport, false);
+		buf_char(&to, '<');
+		write_target(&to, number, peer, sips, l->flow.transport, true);
+	}
 	buf_char(&to, '>');
 	struct dialog_uac p = {
 		.call_id = worker_token(s, HIDE_CALL_ID, c->id, id),
@@ -112,7 +131,9 @@ static enum err start_dialog(struct sbc *s, struct call *c, const struct msg *in
 		.remote = buf_view(&to),
 		.target = buf_view(&target),
 		.cseq = 1 + rng_below(&s->rng, 1000),
-		.routes = enrol_routes(s, c->settings, u->target.trunk),
+		.routes = u->target.contact != ID_NONE
+				  ? u->user_path
+				  : enrol_routes(s, c->settings, u->target.trunk),
 		.over_tls = transport_is_secure(l->flow.transport),
 	};
 	if (from.overflow || to.overflow || target.overflow)
@@ -223,6 +244,8 @@ static bool send_invite(struct sbc *s, struct call *c, const struct candidate *t
 		return false;
 	l->flow =
 		(struct flow){.listener = listener, .transport = to->transport, .remote = to->addr};
+	if (u->target.contact != ID_NONE)
+		l->flow = u->user_flow;
 	l->trunk = u->target.trunk;
 	l->peer = u->target.peer;
 	l->seen = ID_NONE;
@@ -286,10 +309,32 @@ static bool realm_has_family(const struct settings *s, uint16_t realm, uint8_t f
 	return false;
 }
 
+/* A user's phone is where it registered from, and nowhere else. */
+static void take_contact(struct sbc *s, struct setup *u)
+{
+	const struct contact *b = bind_get(&s->binds, u->target.contact);
+
+	forget_user(s, u);
+	u->candidate_count = u->candidate_next = 0;
+	if (!b)
+		return;
+	u->user_uri = block_str(&s->blocks, b->uri);
+	u->user_name = block_str(&s->blocks, b->aor->name);
+	u->user_path = block_str(&s->blocks, b->path);
+	u->user_flow = b->flow;
+	if (u->user_uri.len && u->user_name.len && u->user_path.len == b->path.len)
+		u->candidates[u->candidate_count++] =
+			(struct candidate){.transport = b->flow.transport, .addr = b->flow.remote};
+}
+
 /* True: candidates are there. False: a question is open. */
 static bool resolve(struct sbc *s, struct call *c)
 {
 	struct setup *u = c->setup;
+	if (u->target.contact != ID_NONE) {
+		take_contact(s, u);
+		return true;
+	}
 	const struct peer *p = peer_of(c);
 	struct addr ip;
 
@@ -849,6 +894,14 @@ static struct verdict verdict_of(enum verdict_stage stage, uint16_t status, stru
 				.rule = rule};
 }
 
+static bool begin_session(struct sbc *s, struct call *c, unsigned side, struct aor *a)
+{
+	if (c->leg[side].user != ID_NONE || !reg_session_begin(s, a))
+		return false;
+	c->leg[side].user = a->id;
+	return true;
+}
+
 /* Where to: policy's word, and the order of the targets. ALLOW, or the refusal. */
 static struct verdict find_targets(struct sbc *s, struct call *c, const struct facts *facts)
 {
@@ -857,6 +910,7 @@ static struct verdict find_targets(struct sbc *s, struct call *c, const struct f
 
 	if (v.outcome != VERDICT_ALLOW)
 		return v;
+	struct aor *user;
 	struct hunt_params p = {
 		.settings = c->settings,
 		.route = &c->settings->policy.routes[c->record.route],
@@ -865,8 +919,14 @@ static struct verdict find_targets(struct sbc *s, struct call *c, const struct f
 		.is_up = peers_is_up,
 		.ctx = &s->peers,
 	};
-	switch (hunt_init(&u->hunt, &p, &s->rng)) {
-	case HUNT_OK: break;
+	enum hunt_result found = hunt_init(&u->hunt, &p, &s->rng);
+	user = c->settings->users_count ? reg_fill_hunt(s, p.route, facts, u->sips, &u->hunt)
+					: NULL;
+	switch (u->hunt.count ? HUNT_OK : found) {
+	case HUNT_OK:
+		if (user && !begin_session(s, c, 1, user))
+			v = verdict_of(VERDICT_STAGE_LIMIT, 486, STR_NONE, STR("sessions"));
+		break;
 	case HUNT_INSECURE: /* RFC 5630 §4 */
 		v = verdict_of(VERDICT_STAGE_ROUTE, 480, STR_NONE, p.route->name);
 		v.warn_code = 380;
@@ -875,9 +935,41 @@ static struct verdict find_targets(struct sbc *s, struct call *c, const struct f
 	case HUNT_DOWN:
 	case HUNT_RESULT_COUNT:
 		v = verdict_of(VERDICT_STAGE_ROUTE, 503, STR_NONE, STR("peers-down"));
+		if (p.route->to_count && c->settings->trunks[p.route->to[0]].users)
+			v = verdict_of(VERDICT_STAGE_ROUTE, 480, STR_NONE, STR("not-registered"));
 		break;
 	}
 	return v;
+}
+
+/* A call to the contact that we gave a registrar: down that flow, whatever routes say. */
+static struct verdict find_user(struct sbc *s, struct call *c, const struct contact *b)
+{
+	const struct users *g = reg_group(c->settings, b->aor);
+	struct hunt_target t = {.trunk = g->trunk, .contact = b->id};
+
+	c->record.route = g->route_to_users;
+	c->setup->hunt = (struct hunt){.count = 0};
+	if (c->setup->sips && !transport_is_secure(b->flow.transport))
+		return verdict_of(VERDICT_STAGE_ROUTE, 480, STR_NONE, g->name);
+	hunt_add(&c->setup->hunt, &t);
+	if (!begin_session(s, c, 1, b->aor))
+		return verdict_of(VERDICT_STAGE_LIMIT, 486, STR_NONE, STR("sessions"));
+	return (struct verdict){.outcome = VERDICT_ALLOW};
+}
+
+/* A user who calls has a session more. */
+static struct verdict judge_caller(struct sbc *s, struct call *c, const struct msg *m)
+{
+	uint16_t trunk = c->leg[0].trunk;
+	struct contact *b = NULL;
+
+	if (trunk < c->settings->trunk_count && c->settings->trunks[trunk].users &&
+	    c->leg[0].user == ID_NONE)
+		b = reg_find_speaker(s, &c->setup->flow, m);
+	if (b && !begin_session(s, c, 0, b->aor))
+		return verdict_of(VERDICT_STAGE_LIMIT, 403, STR_NONE, STR("sessions"));
+	return (struct verdict){.outcome = VERDICT_ALLOW};
 }
 
 /* What the caller can do, as far as its trunk's habits let it. */
@@ -939,8 +1031,13 @@ static void decide(struct sbc *s, struct call *c, const struct msg *m, const str
 	facts->domain = uri->host;
 	facts->random = rng_u32(&s->rng);
 	struct verdict v = transfer_on_replaces(s, c, m, &lent);
+	struct contact *contact = NULL;
+	if (v.outcome == VERDICT_ALLOW && !lent && c->settings->users_count) {
+		v = judge_caller(s, c, m);
+		(void)reg_find_token(s, c->leg[0].trunk, uri->user, &contact);
+	}
 	if (v.outcome == VERDICT_ALLOW && !lent)
-		v = find_targets(s, c, facts);
+		v = contact ? find_user(s, c, contact) : find_targets(s, c, facts);
 	if (v.outcome == VERDICT_ALLOW && is_privacy_impossible(c, m))
 		v = verdict_of(VERDICT_STAGE_MEDIA, 500, STR("Privacy Cannot Be Provided"),
 			       STR("privacy"));
@@ -1032,6 +1129,14 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 		return;
 	}
 	struct verdict first = judge_invite(s->settings, m, f, &uri, trunk);
+	struct contact *contact = NULL;
+	enum reg_token token = reg_find_token(s, trunk, uri.user, &contact);
+	if (token == REG_TOKEN_FOUND) { /* who is called is the user, not the token */
+		buf_reset(&number);
+		buf_str(&number, reg_user_of(contact->aor));
+	} else if (token == REG_TOKEN_GONE) { /* RFC 5626 §5.3 */
+		first = verdict_of(VERDICT_STAGE_ROUTE, 430, STR("Flow Failed"), STR("flow"));
+	}
 	if (first.outcome != VERDICT_ALLOW) {
 		setup_refuse_at_once(s, m, f, tls, trunk, &first);
 		return;

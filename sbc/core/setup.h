@@ -43,6 +43,9 @@ struct setup {
 	struct flow flow; /* that it came on */
 	struct hunt hunt;
 	struct hunt_target target;
+	/* The present target is a user: where its phone is, as what, and by which proxies. */
+	struct flow user_flow;
+	struct str user_uri, user_name, user_path;
 	struct candidate candidates[CANDIDATES_MAX];
 	uint8_t candidate_count, candidate_next;
 	uint8_t stage, tries;

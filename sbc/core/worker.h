@@ -15,6 +15,7 @@
 #include "common/wheel.h"
 #include "sbc/core/alarm.h"
 #include "sbc/core/auth.h"
+#include "sbc/core/bind.h"
 #include "sbc/core/build.h"
 #include "sbc/core/challenge.h"
 #include "sbc/core/gate.h"
@@ -97,6 +98,7 @@ struct sbc {
 	struct txn_table txns;
 	struct pool calls, setups, exchanges, owns, transfers, asks;
 	struct pool errands, subscriptions;
+	struct binds binds;       /* who has registered through us */
 	struct tally subscribers; /* subscriptions by the source that asked */
 	/* Texts of what is no call: a flood of it leaves calls theirs. */
 	struct block_pool outside_blocks;
