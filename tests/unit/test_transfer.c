@@ -620,6 +620,209 @@ static void the_end_of_the_daemon_in_the_midst_of_a_transfer_ends_all(void **sta
 	}
 }
 
+static void a_target_that_wants_an_early_offer_gets_ours(void **state)
+{
+	(void)state;
+	start_with(REFER_REJECT, REFER_LOCAL);
+	t.trunks[SITE_CARRIER].habits.initial_offer = OFFER_POLICY_EARLY;
+	refer(CALLEE, TARGET, NULL);
+	EXPECT_INT(site_count(&t, "INVITE "), 0);
+	site_relay(&t, SITE_SDP_RELAY);
+	struct rec_send invite = *site_find(&t, "INVITE ");
+	EXPECT_TRUE(site_has(&invite, "c=IN IP4 203.0.113.200"));
+	site_answer(&t, &invite, 200, "x1", NULL, SDP_TARGET);
+	for (int i = 0; i < 2; i++)
+		site_relay(&t, SITE_SDP_RELAY);
+	turn();
+	struct rec_send join = *site_find(&t, "INVITE sip:alice@198.51.100.7");
+	EXPECT_TRUE(site_has(&join, "c=IN IP4 203.0.113.200"));
+	ports_rec_clear(&t.rec);
+	site_answer(&t, &join, 200, NULL, NULL, SDP_T);
+	expect_told("SIP/2.0 200 OK");
+	settle();
+	EXPECT_INT(counts().calls, 1);
+	ports_rec_clear(&t.rec);
+	site_say(&t, &k, CALLER, "INFO", NULL, NULL);
+	EXPECT_TRUE(site_has(site_find(&t, "INFO sip:"), ";tag=x1"));
+	answer_ok(site_find(&t, "INFO sip:"));
+	expect_over(2);
+	finish();
+}
+
+static void without_a_relay_the_two_have_each_others_media(void **state)
+{
+	(void)state;
+	site_init(&t);
+	t.trunks[SITE_PBX].habits.refer = REFER_LOCAL;
+	t.realms[SITE_OUTSIDE].anchor_media = t.realms[SITE_INSIDE].anchor_media = false;
+	site_start(&t);
+	site_invite(&t, SITE_CARRIER, "1", NULL, SITE_SDP_OUT);
+	struct rec_send first = *site_find(&t, "INVITE ");
+	site_answer(&t, &first, 200, "b1", NULL, SITE_SDP_IN);
+	memset(&k, 0, sizeof(k));
+	k.last[CALLEE] = *site_find(&t, "ACK ");
+	k.last[CALLER] = *site_find(&t, "SIP/2.0 200 OK");
+	site_in_dialog(&t, &t.outside, &k.last[CALLER], "ACK", 7, NULL, NULL);
+	k.cseq[CALLER] = 8;
+	k.cseq[CALLEE] = 1;
+	ports_rec_clear(&t.rec);
+	struct rec_send invite = referred(NULL);
+	site_answer(&t, &invite, 200, "x1", NULL, SDP_TARGET);
+	turn();
+	struct rec_send join = *site_find(&t, "INVITE sip:alice@198.51.100.7");
+	EXPECT_TRUE(site_has(&join, "m=audio 22000 "));
+	ports_rec_clear(&t.rec);
+	site_answer(&t, &join, 200, NULL, NULL, SDP_T);
+	EXPECT_TRUE(site_has(&t.rec.sends[0], "ACK ") || site_find(&t, "ACK "));
+	bool got = false;
+	for (size_t i = 0; i < t.rec.send_count; i++)
+		got = got || (site_is(&t.rec.sends[i], "ACK ") &&
+			      site_has(&t.rec.sends[i], "m=audio 20000 "));
+	EXPECT_TRUE(got);
+	EXPECT_INT(t.rec.relay_count, 0);
+	expect_over(2);
+	finish();
+}
+
+static void who_was_transferred_can_be_transferred_again(void **state)
+{
+	(void)state;
+	start_with(REFER_LOCAL, REFER_LOCAL);
+	struct rec_send invite = referred(NULL);
+	struct rec_send join = target_answers(&invite);
+	site_answer(&t, &join, 200, NULL, NULL, SDP_T);
+	settle();
+	ports_rec_clear(&t.rec);
+	/* Now the target refers it on, to the PBX. */
+	char text[1200];
+	snprintf(text, sizeof(text),
+		 "REFER sip:x@203.0.113.1 SIP/2.0\r\nVia: SIP/2.0/UDP "
+		 "198.51.100.7;branch=z9hG4bKagain\r\nFrom: %s;tag=x1\r\nTo: %s\r\nCall-ID: "
+		 "%s\r\nCSeq: 5 REFER\r\nContact: <sip:x@198.51.100.7>\r\n"
+		 "Refer-To: <sip:+4930111@203.0.113.1>\r\nContent-Length: 0\r\n\r\n",
+		 site_header(&invite, "To"), site_header(&invite, "From"),
+		 site_header(&invite, "Call-ID"));
+	site_message(&t, &t.outside, text);
+	EXPECT_INT(site_count(&t, "SIP/2.0 202"), 1);
+	struct rec_send third = *site_find(&t, "INVITE ");
+	EXPECT_TRUE(site_is(&third, "INVITE sip:+4930111@10.0.0.21"));
+	EXPECT_TRUE(!site_has(&third, "198.51.100"));
+	site_answer(&t, &third, 200, "z1", NULL, SITE_SDP_IN);
+	site_relay(&t, SITE_SDP_RELAY);
+	turn();
+	join = *site_find(&t, "INVITE sip:bob@198.51.100.7");
+	ports_rec_clear(&t.rec);
+	site_answer(&t, &join, 200, NULL, NULL, SDP_T);
+	expect_told("SIP/2.0 200 OK");
+	EXPECT_TRUE(site_has(site_find(&t, "BYE "), ";tag=x1"));
+	settle();
+	EXPECT_INT(counts().calls, 1);
+	/* Its tag still names the first of the three calls. */
+	site_tick(&t, 2 * CALL_LINGER_MS);
+	ports_rec_clear(&t.rec);
+	site_say(&t, &k, CALLER, "INFO", NULL, NULL);
+	EXPECT_TRUE(site_has(site_find(&t, "INFO sip:"), ";tag=z1"));
+	answer_ok(site_find(&t, "INFO sip:"));
+	expect_over(3);
+	finish();
+}
+
+static void a_reload_in_between_finds_the_trunk_by_its_name(void **state)
+{
+	(void)state;
+	static struct settings later;
+	static struct listener listeners[SITE_LISTENERS];
+
+	for (unsigned gone = 0; gone < 2; gone++) {
+		start_with(REFER_REJECT, REFER_LOCAL);
+		later = t.set;
+		later.generation = 2;
+		for (size_t i = 0; i < SITE_LISTENERS; i++) /* in another order */
+			listeners[SITE_LISTENERS - 1 - i] = t.listeners[i];
+		if (gone) /* what the caller's leg came on is there no more */
+			listeners[SITE_LISTENERS - 1 - SITE_LISTEN_OUT_UDP].local.port = 5099;
+		later.listeners = listeners;
+		site_event(&t, &(struct event){.type = EVENT_SETTINGS, .settings = &later});
+		refer(CALLEE, TARGET, NULL);
+		if (gone) {
+			expect_told("SIP/2.0 503 Service Unavailable");
+		} else {
+			struct rec_send invite = *site_find(&t, "INVITE ");
+			struct rec_send join = target_answers(&invite);
+			EXPECT_INT(join.dest.flow.listener, SITE_LISTEN_OUT_UDP);
+			site_answer(&t, &join, 200, NULL, NULL, SDP_T);
+			settle();
+			ports_rec_clear(&t.rec);
+			struct flow f = t.outside;
+			f.listener = SITE_LISTENERS - 1 - SITE_LISTEN_OUT_UDP;
+			t.outside = f;
+			site_say(&t, &k, CALLER, "INFO", NULL, NULL);
+			const struct rec_send *info = site_find(&t, "INFO sip:");
+			EXPECT_TRUE(info && site_has(info, ";tag=x1"));
+			if (info)
+				answer_ok(info);
+		}
+		expect_over(gone ? 1 : 2);
+		finish();
+	}
+}
+
+static void who_hid_its_number_hides_it_from_the_target(void **state)
+{
+	(void)state;
+	start_with(REFER_REJECT, REFER_LOCAL);
+	struct call *c = site_the_call(&t);
+	EXPECT_ERR(dialog_set(&c->leg[1].dialog, DIALOG_LOCAL,
+			      STR("<sip:anonymous@anonymous.invalid>")),
+		   OK);
+	struct rec_send invite = referred(NULL);
+	EXPECT_TRUE(site_has(&invite, "anonymous.invalid") && !site_has(&invite, "+49171"));
+	finish();
+}
+
+static void transfers_are_offered_where_they_are_done(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		enum refer_policy carrier, pbx;
+		bool refer[2], notify[2], replaces[2]; /* told to the carrier; to the PBX */
+	} rows[] = {
+		{"nobody may",
+		 REFER_REJECT,
+		 REFER_REJECT,
+		 {false, false},
+		 {false, false},
+		 {false, false}},
+		{"the PBX, and we do it",
+		 REFER_REJECT,
+		 REFER_LOCAL,
+		 {false, true},
+		 {false, false},
+		 {false, true}},
+		{"the PBX, and the carrier is asked",
+		 REFER_REJECT,
+		 REFER_PASS,
+		 {false, true},
+		 {true, false},
+		 {true, true}},
+	};
+
+	CHECK_TABLE(row, rows)
+	{
+		start_with(row->carrier, row->pbx);
+		for (unsigned side = 0; side < 2; side++) {
+			const struct rec_send *m = side ? &k.invite : &k.ok;
+			EXPECT_TRUE((strstr(site_header(m, "Allow"), "REFER") != NULL) ==
+				    row->refer[side]);
+			EXPECT_TRUE((strstr(site_header(m, "Allow"), "NOTIFY") != NULL) ==
+				    row->notify[side]);
+			EXPECT_TRUE(site_has(m, "Supported: replaces\r\n") == row->replaces[side]);
+		}
+		finish();
+	}
+}
+
 /* ---- passed on */
 
 static void a_refer_that_is_passed_points_at_us_and_its_notifies_come_back(void **state)
@@ -1065,6 +1268,12 @@ int main(void)
 		cmocka_unit_test(the_referrer_may_end_its_subscription),
 		cmocka_unit_test(a_party_goes_through_so_many_transfers_and_no_more),
 		cmocka_unit_test(the_end_of_the_daemon_in_the_midst_of_a_transfer_ends_all),
+		cmocka_unit_test(a_target_that_wants_an_early_offer_gets_ours),
+		cmocka_unit_test(without_a_relay_the_two_have_each_others_media),
+		cmocka_unit_test(who_was_transferred_can_be_transferred_again),
+		cmocka_unit_test(a_reload_in_between_finds_the_trunk_by_its_name),
+		cmocka_unit_test(who_hid_its_number_hides_it_from_the_target),
+		cmocka_unit_test(transfers_are_offered_where_they_are_done),
 		cmocka_unit_test(a_refer_that_is_passed_points_at_us_and_its_notifies_come_back),
 		cmocka_unit_test(a_refer_that_is_refused_there_leaves_no_subscription),
 		cmocka_unit_test(an_attended_transfer_joins_the_two_far_parties),
