@@ -117,9 +117,9 @@ void in_dialog_on_request(struct sbc *s, struct call *c, const struct msg *m, co
 		on_bye(s, c, &p, m, f);
 	else if (m->method == METHOD_PRACK)
 		on_prack(s, c, &p, m, f);
-	else if (!p.fork && transfer_on_request(s, c, p.side, m, f))
+	else if (transfer_on_request(s, c, p.side, m, f))
 		return;
-	else if (!c->setup && transfer_is_alone(c, p.side))
+	else if (transfer_is_alone(c, p.side))
 		reply_too_soon(s, c, m, f);
 	else
 		exchange_begin(s, c, &p, m, f);

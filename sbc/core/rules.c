@@ -235,12 +235,32 @@ static void write_reasons(struct buf *b, struct str list)
 	}
 }
 
+/* Who asked for the transfer (RFC 3892 §2): the number. Where its phone stands is the other side's affair. */
+static void write_referrer(struct buf *b, struct str value, struct str node)
+{
+	struct name_addr a;
+	struct uri u;
+	char mem[256];
+	struct buf number;
+	buf_init(&number, mem, sizeof(mem));
+	if (name_addr_parse(value, &a) != OK || a.star || uri_parse(a.uri, &u) != OK ||
+	    uri_write_number(&number, &u) != OK || number.overflow || number.len == 0)
+		return;
+	buf_lit(b, "<sip:");
+	uri_write_user(b, buf_view(&number));
+	buf_char(b, '@');
+	buf_str(b, node);
+	buf_char(b, '>');
+}
+
 /* Byte for byte, but for what has a place for free text beside its meaning. */
-static void write_value(struct buf *b, enum hdr id, struct str value)
+static void write_value(struct buf *b, enum hdr id, struct str value, const struct rules_params *p)
 {
 	uint32_t seconds;
 	if (id == HDR_REASON)
 		write_reasons(b, value);
+	else if (id == HDR_REFERRED_BY)
+		write_referrer(b, value, p->settings->node);
 	else if (id != HDR_RETRY_AFTER)
 		hdr_write_unfolded(b, value);
 	else if (hdr_delta_parse(value, &seconds, NULL) == OK)
@@ -248,7 +268,8 @@ static void write_value(struct buf *b, enum hdr id, struct str value)
 }
 
 /* `made`: the value stands as it is. */
-static void write_line(struct buf *b, struct str name, struct str value, bool made)
+static void write_line(struct buf *b, struct str name, struct str value, bool made,
+		       const struct rules_params *p)
 {
 	size_t line_at = b->len;
 	write_name(b, name);
@@ -256,7 +277,7 @@ static void write_line(struct buf *b, struct str name, struct str value, bool ma
 	if (made)
 		buf_str(b, value);
 	else
-		write_value(b, hdr_find(name), value);
+		write_value(b, hdr_find(name), value, p);
 	end_line(b, line_at, value_at, b->len > value_at || value.len == 0);
 }
 
@@ -270,12 +291,12 @@ static void write_plain(struct buf *b, const struct msg *m, const struct rules_p
 		enum hdr id = (enum hdr)m->headers[i].id;
 		enum class c = id != HDR_OTHER ? (enum class)classes[id] : class_of(name);
 		if (is_copied(c, id, p) && is_listed(from, to, c, name, p->body))
-			write_line(b, name, msg_value_at(m, i), false);
+			write_line(b, name, msg_value_at(m, i), false, p);
 	}
 	for (size_t i = 0; i < p->made_count; i++)
 		if (p->made[i].named ||
 		    is_listed(from, to, class_of(p->made[i].name), p->made[i].name, p->body))
-			write_line(b, p->made[i].name, p->made[i].value, true);
+			write_line(b, p->made[i].name, p->made[i].value, true, p);
 }
 
 /* --- with edits: over a list of lines */
@@ -329,7 +350,7 @@ static struct str value_of(struct work *w, const struct line *l)
 	if (l->made)
 		return l->value;
 	size_t at = w->text.len;
-	write_value(&w->text, hdr_find(l->name), l->value);
+	write_value(&w->text, hdr_find(l->name), l->value, w->p);
 	return cut_text(w, at);
 }
 
@@ -571,7 +592,7 @@ static enum err write_edited(struct buf *b, const struct msg *m, const struct ru
 			edit(&w, &to->edits[i], true);
 	for (size_t i = 0; i < w.count; i++)
 		if (w.lines[i].crosses)
-			write_line(b, w.lines[i].name, w.lines[i].value, w.lines[i].made);
+			write_line(b, w.lines[i].name, w.lines[i].value, w.lines[i].made, p);
 	return w.full || b->overflow ? ERR_LIMIT : OK;
 }
 

@@ -45,8 +45,10 @@ struct transfer {
 	bool notify;      /* the referrer wants to be told */
 	bool numbered;    /* not the first of its dialog: NOTIFY says which (RFC 3515 §2.4.6) */
 	bool closing;
-	bool moved;       /* the callee's leg is with the new call */
-	struct str offer; /* the callee's, while its ACK waits */
+	bool moved;                   /* the callee's leg is with the new call */
+	struct str offer;             /* the callee's, while its ACK waits */
+	struct session_id session[2]; /* of `from` and `replaced`, as they were */
+	bool joined[2];               /* and are to be again, if it fails */
 };
 
 /* ---- requests */

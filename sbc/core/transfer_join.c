@@ -70,6 +70,7 @@ static bool lend(struct sbc *s, const struct call *from, unsigned a, struct call
 		return false;
 	leg_dialog_free(&s->blocks, &to->leg[b].dialog);
 	to->leg[b] = l;
+	to->session.side[b] = from->session.side[a];
 	return true;
 }
 
@@ -159,6 +160,22 @@ static id_t64 reinvite(struct sbc *s, struct call *c, unsigned side, id_t64 ref,
 			       .content_type = sdp.len ? STR("application/sdp") : STR_NONE,
 			       .body = sdp};
 	return own_send(s, c, side, &p);
+}
+
+/* The lent leg of `old` hears whom it is in a session with from now on (RFC 7989 §8). `which`: 0 `from`, 1 `replaced`. */
+static void join_session(struct transfer *x, struct call *old, unsigned lent, const struct call *c,
+			 unsigned which)
+{
+	x->session[which] = old->session;
+	x->joined[which] = true;
+	session_id_join(&old->session, lent, &c->session, 1 - which);
+}
+
+static void part_session(struct transfer *x, struct call *old, unsigned which)
+{
+	if (old && x->joined[which])
+		old->session = x->session[which];
+	x->joined[which] = false;
 }
 
 /* ---- the media of a leg that comes back */
@@ -275,6 +292,8 @@ static void fail(struct sbc *s, struct transfer *x, uint16_t status)
 	if (from || c)
 		tell(s, from ? from : c, status);
 	transfer_notify(s, x, status, true);
+	part_session(x, from, 0);
+	part_session(x, call_find(s, x->replaced), 1);
 	if (c)
 		return_callee(s, x, c);
 	x->call = ID_NONE;
@@ -407,6 +426,7 @@ void transfer_on_answer(struct sbc *s, struct call *c, struct str sdp)
 
 	if (NEVER(!from))
 		return;
+	join_session(x, from, 1u - x->referrer, c, 0);
 	x->stage = TRANSFER_JOINING;
 	x->own = sdp.len ? reinvite(s, from, 1u - x->referrer, x->id, sdp) : ID_NONE;
 	if (x->own == ID_NONE)
@@ -533,6 +553,7 @@ bool transfer_reach(struct sbc *s, struct call *c, struct str sdp)
 
 	if (!old)
 		return false;
+	join_session(x, old, 1u - x->leaver, c, 1);
 	x->own = reinvite(s, old, 1u - x->leaver, x->id, sdp);
 	return x->own != ID_NONE;
 }

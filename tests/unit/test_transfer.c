@@ -71,6 +71,26 @@ static void answer_ok(const struct rec_send *request)
 	site_answer(&t, &m, 200, NULL, NULL, NULL);
 }
 
+/* "USER ID" of o=; its version. */
+static struct str session_of(const struct rec_send *m)
+{
+	const char *o = strstr(m->bytes, "\r\no=");
+	struct str line = str_from(o ? o + 4 : ""), user, id;
+
+	EXPECT_TRUE(str_cut_word(&line, &user) && str_cut_word(&line, &id));
+	return (struct str){user.p, (size_t)(id.p + id.len - user.p)};
+}
+
+static int version_of(const struct rec_send *m)
+{
+	struct str s = session_of(m), rest = str_from(s.p + s.len), word;
+
+	EXPECT_TRUE(str_cut_word(&rest, &word));
+	uint32_t v = 0;
+	EXPECT_ERR(str_to_u32(word, UINT32_MAX, &v), OK);
+	return (int)v;
+}
+
 static void a_blind_transfer_joins_the_target_and_ends_the_referrers_leg(void **state)
 {
 	(void)state;
@@ -94,12 +114,15 @@ static void a_blind_transfer_joins_the_target_and_ends_the_referrers_leg(void **
 	ports_rec_clear(&t.rec);
 	site_answer(&t, &invite, 200, "x1", NULL, SDP_TARGET);
 	EXPECT_INT(site_count(&t, "ACK "), 0); /* it waits for the answer to the target's offer */
-	site_relay(&t, SITE_SDP_RELAY);
+	site_relay(&t, SITE_SDP("-", "7", "203.0.113.200", "m=audio 40100 RTP/AVP 0\r\n"));
 	turn();
 	struct rec_send join = *site_find(&t, "INVITE ");
 	EXPECT_TRUE(site_is(&join, "INVITE sip:alice@198.51.100.7"));
 	EXPECT_TRUE(site_has(&join, "c=IN IP4 203.0.113.200"));
 	EXPECT_INT(site_count(&t, "BYE "), 0);
+	/* RFC 3264 §8: for its peer it is one session of ours, the next version of it. */
+	EXPECT_STR(session_of(&join), session_of(&k.ok));
+	EXPECT_INT(version_of(&join), version_of(&k.ok) + 1);
 	ports_rec_clear(&t.rec);
 	site_answer(&t, &join, 200, NULL, NULL, SDP_T);
 	EXPECT_INT(site_count(&t, "ACK sip:bob@198.51.100.7"), 1);
@@ -823,6 +846,104 @@ static void transfers_are_offered_where_they_are_done(void **state)
 	}
 }
 
+static void in_an_early_dialog_no_one_refers(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		enum refer_policy policy;
+		int status;
+	} rows[] = {
+		{"by policy", REFER_REJECT, 603},
+		{"we would do it", REFER_LOCAL, 491},
+		{"the other side would be asked", REFER_PASS, 491},
+	};
+
+	CHECK_TABLE(row, rows)
+	{
+		char want[32];
+		site_init(&t);
+		t.trunks[SITE_PBX].habits.refer = row->policy;
+		site_start(&t);
+		site_invite(&t, SITE_PBX, "1", NULL, SITE_SDP_IN);
+		site_relay(&t, SITE_SDP_RELAY);
+		struct rec_send invite = *site_find(&t, "INVITE ");
+		site_answer(&t, &invite, 180, "x1", NULL, NULL);
+		struct rec_send ringing = *site_find(&t, "SIP/2.0 180");
+		ports_rec_clear(&t.rec);
+		site_in_dialog(&t, &t.inside, &ringing, "REFER", 8,
+			       "Refer-To: <sip:+49407@10.0.0.1>\r\n", NULL);
+		snprintf(want, sizeof(want), "SIP/2.0 %d ", row->status);
+		EXPECT_INT(site_sent_count(&t), 1);
+		EXPECT_TRUE(site_is(site_sent(&t, 0), want));
+		finish();
+	}
+}
+
+static void the_target_says_nothing_to_the_other_before_both_have_agreed(void **state)
+{
+	(void)state;
+	start_with(REFER_REJECT, REFER_LOCAL);
+	struct rec_send invite = referred(NULL);
+	site_answer(&t, &invite, 180, "x1", NULL, NULL);
+	ports_rec_clear(&t.rec);
+	char info[1024];
+	snprintf(info, sizeof(info),
+		 "INFO sip:x@203.0.113.1 SIP/2.0\r\nVia: SIP/2.0/UDP "
+		 "198.51.100.7;branch=z9hG4bKi\r\nFrom: %s;tag=x1\r\nTo: %s\r\nCall-ID: "
+		 "%s\r\nCSeq: 2 INFO\r\nContent-Length: 0\r\n\r\n",
+		 site_header(&invite, "To"), site_header(&invite, "From"),
+		 site_header(&invite, "Call-ID"));
+	site_message(&t, &t.outside, info);
+	EXPECT_INT(site_sent_count(&t), 1);
+	EXPECT_SENT(&t, 0, "SIP/2.0 500");
+	EXPECT_TRUE(site_has(site_sent(&t, 0), "Retry-After: "));
+	site_answer(&t, &invite, 486, "x1", NULL, NULL);
+	expect_talking();
+	expect_over(2);
+	finish();
+}
+
+static void the_session_id_follows_who_is_spoken_to(void **state)
+{
+	(void)state;
+	static const char t_id[] = "00000000000000000000000000000001",
+			  r_id[] = "00000000000000000000000000000002",
+			  x_id[] = "00000000000000000000000000000003";
+	char line[160];
+
+	for (unsigned fails = 0; fails < 2; fails++) {
+		site_init(&t);
+		t.trunks[SITE_PBX].habits.refer = REFER_LOCAL;
+		site_start(&t);
+		char of_t[100], of_r[100];
+		snprintf(of_t, sizeof(of_t),
+			 "Session-ID: %s;remote=00000000000000000000000000000000\r\n", t_id);
+		snprintf(of_r, sizeof(of_r), "Session-ID: %s;remote=%s\r\n", r_id, t_id);
+		site_establish(&t, &k, of_t, of_r);
+		struct rec_send invite = referred(NULL);
+		snprintf(line, sizeof(line), "Session-ID: %s;remote=", t_id);
+		EXPECT_TRUE(site_has(&invite, line));
+		snprintf(line, sizeof(line), "Session-ID: %s;remote=%s\r\n", x_id, t_id);
+		site_answer(&t, &invite, 200, "x1", line, SDP_TARGET);
+		site_relay(&t, SITE_SDP_RELAY);
+		turn();
+		struct rec_send join = *site_find(&t, "INVITE ");
+		EXPECT_TRUE(site_has(&join, line));
+		ports_rec_clear(&t.rec);
+		site_answer(&t, &join, fails ? 488 : 200, NULL, NULL, fails ? NULL : SDP_T);
+		settle();
+		ports_rec_clear(&t.rec);
+		site_say(&t, &k, CALLER, "INFO", NULL, NULL);
+		answer_ok(site_find(&t, "INFO sip:"));
+		snprintf(line, sizeof(line), "Session-ID: %s;remote=%s\r\n", fails ? r_id : x_id,
+			 t_id);
+		EXPECT_TRUE(site_has(site_find(&t, "SIP/2.0 200"), line));
+		expect_over(2);
+		finish();
+	}
+}
+
 /* ---- passed on */
 
 static void a_refer_that_is_passed_points_at_us_and_its_notifies_come_back(void **state)
@@ -1274,6 +1395,9 @@ int main(void)
 		cmocka_unit_test(a_reload_in_between_finds_the_trunk_by_its_name),
 		cmocka_unit_test(who_hid_its_number_hides_it_from_the_target),
 		cmocka_unit_test(transfers_are_offered_where_they_are_done),
+		cmocka_unit_test(in_an_early_dialog_no_one_refers),
+		cmocka_unit_test(the_target_says_nothing_to_the_other_before_both_have_agreed),
+		cmocka_unit_test(the_session_id_follows_who_is_spoken_to),
 		cmocka_unit_test(a_refer_that_is_passed_points_at_us_and_its_notifies_come_back),
 		cmocka_unit_test(a_refer_that_is_refused_there_leaves_no_subscription),
 		cmocka_unit_test(an_attended_transfer_joins_the_two_far_parties),
