@@ -311,7 +311,6 @@ void exchange_on_cancel(struct sbc *s, struct exchange *x, const struct msg *can
 	struct call *c = call_find(s, x->call);
 	struct txn_effects fx = {.count = 0};
 
-	(void)cancel;
 	if (NEVER(!c) || x->method != METHOD_INVITE)
 		return;
 	if (x->stage == EXCHANGE_OFFERING) {
@@ -320,8 +319,11 @@ void exchange_on_cancel(struct sbc *s, struct exchange *x, const struct msg *can
 	}
 	/* Held until a provisional has come (RFC 3261 §9.1); then the other side's answer is passed on. */
 	x->cancelled = true;
+	buf_reset(&s->lines);
+	if (call_carry(s, c, 1 - x->from, cancel, false) != OK)
+		buf_reset(&s->lines);
 	if (x->stage == EXCHANGE_RELAYED &&
-	    txn_cancel(&s->txns, x->txn, STR_NONE, s->now_ms, &fx) == OK)
+	    txn_cancel(&s->txns, x->txn, buf_view(&s->lines), s->now_ms, &fx) == OK)
 		worker_emit(s, &fx);
 }
 

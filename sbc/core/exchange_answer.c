@@ -7,8 +7,10 @@
 /* ---- the answer comes back */
 
 /* 481 and 408 in a dialog end it (RFC 5057 §5.1); the rest is between the two of them. */
-static uint16_t map_status(uint16_t status)
+static uint16_t map_status(uint16_t status, uint8_t method)
 {
+	if (status == 408 && method != METHOD_INVITE) /* RFC 4320 §4.2 */
+		return 481;
 	return status == 481 || status == 400 ? status : call_map_status(status);
 }
 
@@ -33,7 +35,7 @@ static void pass_answer(struct sbc *s, struct call *c, struct exchange *x, const
 	if (!own_body)
 		body = call_body(s, c, accepted ? m : NULL, sdp, &type);
 	struct build_response r = {
-		.status = accepted ? m->status : map_status(m->status),
+		.status = accepted ? m->status : map_status(m->status, x->method),
 		.contact = accepted && (exchange_refreshes(x->method) ||
 					(transfer_methods & 1u << x->method))
 				   ? call_contact(c, x->from, &contact_buf)

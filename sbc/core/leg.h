@@ -57,7 +57,11 @@ enum err leg_refresh_target(struct block_pool *b, struct dialog *d, const struct
 
 /* Another INVITE begins; what was kept of the one before it goes. */
 void leg_set_invite(struct block_pool *b, struct leg *l, struct leg_invite i);
-/* Where a request in dialog d of this leg goes. */
+/*
+ * Where a request in dialog d of this leg goes: to the address in its first Route or else its target, if that is the peer's own or
+ * one that it may send us to; to where the peer speaks from if it is another, or a name. A name is not resolved on purpose: within a
+ * dialog the address that we have is proven by its messages, a name of the peer's choice is not, and no request waits.
+ */
 struct dest leg_dest(const struct leg *l, const struct dialog *d, const struct settings *s);
 /* May a request that came on `f` speak for this leg? */
 bool leg_is_believed(const struct leg *l, const struct dialog *d, const struct settings *s,

@@ -19,7 +19,8 @@ struct txn {
 	const struct settings *settings;
 	struct dest dest;
 	struct str bytes; /* the last message, to be sent again; blocks of the table */
-	struct str head;  /* server: what the owner answers with */
+	struct str
+		head; /* server: what the owner answers with; client: lines of a CANCEL that is held */
 	struct str
 		udp; /* client, sent by TCP for its size: as it goes by UDP, until an answer comes */
 	uint16_t udp_listener;
@@ -709,8 +710,13 @@ enum err txn_cancel(struct txn_table *t, id_t64 txn, struct str extra, uint64_t 
 		return ERR_NOTFOUND;
 	if (x->cancelled)
 		return ERR_EXISTS;
-	if (!x->machine.client.invite || x->machine.client.state != TXN_CLIENT_PROCEEDING)
+	if (!x->machine.client.invite || x->machine.client.state != TXN_CLIENT_PROCEEDING) {
+		if (x->machine.client.invite && x->head.len == 0)
+			x->head = block_str(&t->kept, extra);
 		return ERR_WRONG_STATE;
+	}
+	if (extra.len == 0)
+		extra = x->head;
 	struct buf b;
 	buf_init(&b, t->scratch, sizeof(t->scratch));
 	struct msg invite;

@@ -171,7 +171,8 @@ enum err txn_start(struct txn_table *t, const struct txn_start_params *p, id_t64
 /*
  * Sends a CANCEL for an INVITE transaction in Proceeding, as a transaction of its own that no one
  * owns; `extra` is whole header lines (Reason). If no final response follows in 64*T1 the INVITE
- * reports TIMEOUT (§9.1). ERR_WRONG_STATE: no 1xx has come yet (hold it) or a final one has.
+ * reports TIMEOUT (§9.1). ERR_WRONG_STATE: no 1xx has come yet (hold it: `extra` is kept, and goes with a later call that has
+ * none) or a final one has.
  * ERR_NOTFOUND, ERR_EXISTS (cancelled already), ERR_FULL.
  */
 enum err txn_cancel(struct txn_table *t, id_t64 txn, struct str extra, uint64_t now_ms,

@@ -1,5 +1,8 @@
 #include "tests/support/site_call.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "sbc/core/call.h"
 #include "sbc/core/worker.h"
 #include "tests/support/check.h"
@@ -39,6 +42,52 @@ void site_ack(struct site *t, struct site_call *k, unsigned side, const char *sd
 	site_in_dialog(t, flow_of(t, side), &k->last[side], "ACK", k->cseq[side] - 1, NULL, sdp);
 }
 
+void site_relay_echo(struct site *t)
+{
+	static char sdp[REC_BYTES];
+	if (t->rec.relay_count == 0)
+		site_dump(t);
+	CHECK(t->rec.relay_count > 0);
+	const char *p = strstr(t->rec.relays[t->rec.relay_count - 1].text, "3:sdp");
+	struct buf b;
+
+	CHECK(p);
+	unsigned long n = strtoul(p + 5, NULL, 10);
+	struct str rest = {strchr(p + 5, ':') + 1, n};
+	buf_init(&b, sdp, sizeof(sdp) - 1);
+	while (rest.len) {
+		size_t end = str_index(rest, '\n');
+		struct str line = {rest.p, end < rest.len ? end + 1 : end};
+		rest = str_from_offset(rest, line.len);
+		if (str_has_prefix(line, STR("c=")) &&
+		    !str_has_prefix(line, STR("c=IN IP4 0.0.0.0")))
+			buf_lit(&b, "c=IN IP4 203.0.113.200\r\n");
+		else
+			buf_str(&b, line);
+	}
+	sdp[b.len] = 0;
+	site_relay(t, sdp);
+}
+
+void site_exchange(struct site *t, struct site_call *k, unsigned side, const char *method,
+		   const char *sdp, const char *answer, struct rec_send out[2])
+{
+	char line[32];
+
+	ports_rec_clear(&t->rec);
+	site_say(t, k, side, method, NULL, sdp);
+	if (sdp)
+		site_relay_echo(t);
+	snprintf(line, sizeof(line), "%s ", method);
+	out[0] = *site_find(t, line);
+	site_answer(t, &out[0], 200, NULL, NULL, answer);
+	if (answer)
+		site_relay_echo(t);
+	out[1] = *site_find(t, "SIP/2.0 200");
+	if (strcmp(method, "INVITE") == 0 && sdp)
+		site_ack(t, k, side, NULL);
+}
+
 void site_hang_up(struct site *t, struct site_call *k)
 {
 	site_say(t, k, 0, "BYE", NULL, NULL);
@@ -47,7 +96,8 @@ void site_hang_up(struct site *t, struct site_call *k)
 		struct rec_send m = *bye;
 		site_answer(t, &m, 200, NULL, NULL, NULL);
 	}
-	site_relay(t, NULL);
+	while (t->rec.open_count[0])
+		site_relay_to(t, t->rec.open[0][0], SITE_SDP_RELAY);
 }
 
 struct call *site_the_call(struct site *t)

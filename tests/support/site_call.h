@@ -25,6 +25,14 @@ void site_say(struct site *t, struct site_call *k, unsigned side, const char *me
 	      const char *extra, const char *sdp);
 /* The ACK of the latest INVITE of that side. */
 void site_ack(struct site *t, struct site_call *k, unsigned side, const char *sdp);
+/* The relay's answer to the latest question: its own SDP, but for the address, as a relay would give it back. */
+void site_relay_echo(struct site *t);
+/*
+ * A whole exchange: side `side` sends method with sdp, the other answers 200 with `answer`, the relay echoes both, ACKs go as they
+ * must. out: what the other side saw; what the asker got.
+ */
+void site_exchange(struct site *t, struct site_call *k, unsigned side, const char *method,
+		   const char *sdp, const char *answer, struct rec_send out[2]);
 /* BYE of the caller, with all answers. */
 void site_hang_up(struct site *t, struct site_call *k);
 /* The only call of the core; NULL: none. */
