@@ -785,6 +785,7 @@ static void build_users(struct building *g, struct trunk *trunks, struct trunk_r
 					    .users = &to[i],
 					    .realm = to[i].realm,
 					    .habits.redirects = 5,
+					    .habits.session_timer = {true, 1800, 90},
 					    .habits.methods = method_bits(&from[i].methods),
 					    .certificate = SETTINGS_NO_INDEX,
 					    .verify = SETTINGS_NO_INDEX,

@@ -1,12 +1,12 @@
 #include "sbc/core/errand.h"
 
+#include "policy/number.h"
 #include "policy/route.h"
 #include "sbc/core/auth.h"
 #include "sbc/core/call.h"
-#include "sbc/core/rules.h"
+#include "sbc/core/crossing.h"
+#include "sbc/core/identity.h"
 #include "sbc/core/uri.h"
-
-enum { DISPLAY_MAX = 255 };
 
 /* ---- life */
 
@@ -349,35 +349,111 @@ void errand_write_uri(struct buf *b, const struct errand *e, struct str number, 
 		buf_z(b, p->transport == TRANSPORT_TLS ? ";transport=tls" : ";transport=tcp");
 }
 
-void errand_write_from(struct buf *b, const struct msg *m, const struct addr *ours, bool sips)
+static const struct number_rules *numbers_in(const struct settings *s, uint16_t trunk)
 {
-	struct name_addr from;
-	struct uri u;
+	return trunk < s->trunk_count ? s->trunks[trunk].caller.numbers_in : NULL;
+}
+
+struct errand_way errand_there(const struct errand *e, const struct flow *to)
+{
+	return (struct errand_way){.from = e->flow,
+				   .to = *to,
+				   .from_trunk = e->trunk,
+				   .to_trunk = e->target.trunk,
+				   .sips = e->secure};
+}
+
+struct errand_way errand_back(const struct errand *e)
+{
+	struct errand_way w = {.to = e->flow,
+			       .from_trunk = e->target.trunk,
+			       .to_trunk = e->trunk,
+			       .sips = e->secure};
+
+	w.from.listener = SETTINGS_NO_INDEX;
+	for (size_t i = 0; i < e->settings->listener_count; i++)
+		if (e->settings->listeners[i].realm == trunk_of(e)->realm)
+			w.from.listener = (uint16_t)i;
+	return w;
+}
+
+/* A copy in b: what it was is on another's stack. */
+static struct str number_of_caller(struct buf *b, const struct number_rules *r, struct str raw)
+{
 	char mem[256];
-	struct buf number;
+	struct buf canonical;
+
+	buf_init(&canonical, mem, sizeof(mem));
+	buf_str(b, number_of(r, NUMBER_FROM, raw, &canonical));
+	return buf_view(b);
+}
+
+static struct str caller_of(struct buf *b, const struct settings *s, const struct msg *m,
+			    uint16_t trunk)
+{
+	char mem[256];
+	struct buf raw;
+	struct name_addr a;
+	struct uri u;
+
+	buf_init(&raw, mem, sizeof(mem));
+	if (name_addr_parse(m->from, &a) != OK || uri_parse(a.uri, &u) != OK ||
+	    uri_write_number(&raw, &u) != OK || raw.overflow)
+		return STR_NONE;
+	return number_of_caller(b, numbers_in(s, trunk), buf_view(&raw));
+}
+
+static struct crossing crossing_of(const struct errand *e, const struct errand_way *w)
+{
+	const struct settings *s = e->settings;
+
+	return (struct crossing){
+		.settings = s,
+		.from_realm = worker_realm_of(s, &w->from),
+		.to_realm = worker_realm_of(s, &w->to),
+		.from_trunk = w->from_trunk,
+		.to_trunk = w->to_trunk,
+		.host = w->to.listener < s->listener_count ? &s->listeners[w->to.listener].local
+							   : NULL,
+		.sips = w->sips,
+	};
+}
+
+void errand_write_from(struct buf *b, const struct errand *e, const struct msg *m,
+		       const struct errand_way *w)
+{
+	char mem[256], out_mem[256];
+	struct buf number, out;
+	struct crossing x = crossing_of(e, w);
 
 	buf_init(&number, mem, sizeof(mem));
-	if (name_addr_parse(m->from, &from) == OK) {
-		if (from.display.len && from.display.len <= DISPLAY_MAX) {
-			hdr_write_unfolded(b, from.display);
-			buf_char(b, ' ');
-		}
-		if (uri_parse(from.uri, &u) == OK) {
-			if (str_ieq(u.host, STR("anonymous.invalid"))) {
-				buf_lit(b, "<sip:anonymous@anonymous.invalid>");
-				return;
-			}
-			if (uri_write_number(&number, &u) != OK)
-				buf_reset(&number);
-		}
-	}
-	buf_z(b, sips ? "<sips:" : "<sip:");
-	if (buf_view(&number).len) {
-		uri_write_user(b, buf_view(&number));
-		buf_char(b, '@');
-	}
-	addr_write_host(b, ours);
-	buf_char(b, '>');
+	buf_init(&out, out_mem, sizeof(out_mem));
+	struct str from = caller_of(&number, e->settings, m, w->from_trunk);
+	identity_write_from(b, m->from,
+			    crossing_number(e->settings, w->to_trunk, NUMBER_FROM, from, &out),
+			    x.host, w->sips, crossing_hides(m, &x));
+}
+
+bool errand_write_called(struct buf *b, const struct settings *s, const struct msg *m,
+			 uint16_t from_trunk, uint16_t to_trunk)
+{
+	char mem[256], canonical_mem[256];
+	struct buf raw, canonical;
+	struct uri u;
+
+	buf_init(&raw, mem, sizeof(mem));
+	buf_init(&canonical, canonical_mem, sizeof(canonical_mem));
+	if (uri_parse(m->uri, &u) != OK || uri_write_number(&raw, &u) != OK || raw.overflow)
+		return false;
+	struct str called =
+		number_of(numbers_in(s, from_trunk), NUMBER_TO, buf_view(&raw), &canonical);
+	char out_mem[256];
+	struct buf out;
+	buf_init(&out, out_mem, sizeof(out_mem));
+	buf_str(b, to_trunk == SETTINGS_NO_INDEX
+			   ? called
+			   : crossing_number(s, to_trunk, NUMBER_TO, called, &out));
+	return !b->overflow;
 }
 
 void errand_write_once(struct buf *lines, struct str name, struct str value)
@@ -394,33 +470,21 @@ void errand_write_once(struct buf *lines, struct str name, struct str value)
 		lines->len = at;
 }
 
-static struct str number_of(struct buf *b, struct str value)
-{
-	struct name_addr a;
-	struct uri u;
-
-	if (name_addr_parse(value, &a) != OK || uri_parse(a.uri, &u) != OK ||
-	    uri_write_number(b, &u) != OK)
-		return STR_NONE;
-	return buf_view(b);
-}
-
-enum err errand_carry(struct sbc *s, const struct errand *e, const struct msg *m, uint16_t from,
-		      uint16_t to, bool body)
+enum err errand_carry(struct sbc *s, const struct errand *e, const struct msg *m,
+		      const struct errand_way *w, bool body)
 {
 	char from_mem[256], to_mem[256];
-	struct buf from_buf, to_buf;
+	struct buf from, to;
+	struct crossing x = crossing_of(e, w);
 
-	buf_init(&from_buf, from_mem, sizeof(from_mem));
-	buf_init(&to_buf, to_mem, sizeof(to_mem));
-	struct rules_params p = {.settings = e->settings,
-				 .from_realm = from,
-				 .to_realm = to,
-				 .from_number = number_of(&from_buf, m->from),
-				 .to_number = number_of(&to_buf, m->to),
-				 .body = body};
-
-	return rules_carry(&s->lines, m, &p);
+	buf_init(&from, from_mem, sizeof(from_mem));
+	buf_init(&to, to_mem, sizeof(to_mem));
+	x.from_number = caller_of(&from, e->settings, m, w->from_trunk);
+	if (m->is_request &&
+	    errand_write_called(&to, e->settings, m, w->from_trunk, SETTINGS_NO_INDEX))
+		x.to_number = buf_view(&to);
+	x.body = body;
+	return crossing_write(&s->lines, &s->arena, m, &x);
 }
 
 struct str errand_contact(struct buf *b, const struct settings *s, const struct flow *at, bool sips)

@@ -105,13 +105,26 @@ void errand_on_heard(struct sbc *s, struct errand *e);
 
 /* sip:number@host of the present target: the Request-URI; `bare`: without port and transport, for To. */
 void errand_write_uri(struct buf *b, const struct errand *e, struct str number, bool bare);
-/* `"Bob" <sip:number@ours>`: name and number of m's From cross, its host does not. */
-void errand_write_from(struct buf *b, const struct msg *m, const struct addr *ours, bool sips);
+/* From where to where a message goes. */
+struct errand_way {
+	struct flow from, to; /* their listeners say the realms */
+	uint16_t from_trunk, to_trunk;
+	bool sips;
+};
+/* Of e's request to its present target over `to`; and of the answer to it. */
+struct errand_way errand_there(const struct errand *e, const struct flow *to);
+struct errand_way errand_back(const struct errand *e);
+/* From as the other side may have it: name and number cross, if its sender may be known there; its host does not. */
+void errand_write_from(struct buf *b, const struct errand *e, const struct msg *m,
+		       const struct errand_way *w);
+/* The number that m's Request-URI calls, as that trunk writes it. False: there is none in it. */
+bool errand_write_called(struct buf *b, const struct settings *s, const struct msg *m,
+			 uint16_t from_trunk, uint16_t to_trunk);
 /* A line that the rules have not carried already. */
 void errand_write_once(struct buf *lines, struct str name, struct str value);
-/* Header lines of m that cross between these realms, behind those in s->lines. ERR_LIMIT. */
-enum err errand_carry(struct sbc *s, const struct errand *e, const struct msg *m, uint16_t from,
-		      uint16_t to, bool body) MUST_USE;
+/* Header lines of m that cross this way, behind those in s->lines. ERR_LIMIT. */
+enum err errand_carry(struct sbc *s, const struct errand *e, const struct msg *m,
+		      const struct errand_way *w, bool body) MUST_USE;
 /* Our Contact at a listener, without a user. */
 struct str errand_contact(struct buf *b, const struct settings *s, const struct flow *at,
 			  bool sips);

@@ -231,18 +231,16 @@ static uint16_t send_single(struct sbc *s, struct errand *e, const struct flow *
 	struct buf uri, party, from, number, contact;
 	struct msg *m = &s->held;
 	struct str body;
-	struct uri u;
 
 	buf_init(&uri, uri_mem, sizeof(uri_mem));
 	buf_init(&party, to_mem, sizeof(to_mem));
 	buf_init(&from, from_mem, sizeof(from_mem));
 	buf_init(&number, number_mem, sizeof(number_mem));
 	buf_init(&contact, contact_mem, sizeof(contact_mem));
-	if (msg_index(m, e->request, 0) != OK || uri_parse(m->uri, &u) != OK ||
-	    uri_write_number(&number, &u) != OK)
+	struct errand_way way = errand_there(e, to);
+	if (msg_index(m, e->request, 0) != OK ||
+	    !errand_write_called(&number, e->settings, m, e->trunk, e->target.trunk))
 		return 400;
-	if (number.overflow)
-		return 414;
 	struct package_event event;
 	if (has_package((enum method)e->method) &&
 	    (package_parse_event(msg_value(m, HDR_EVENT), &event) != OK ||
@@ -255,11 +253,10 @@ static uint16_t send_single(struct sbc *s, struct errand *e, const struct flow *
 	buf_char(&party, '<');
 	errand_write_uri(&party, e, buf_view(&number), true);
 	buf_char(&party, '>');
-	errand_write_from(&from, m, &e->settings->listeners[to->listener].local, e->secure);
+	errand_write_from(&from, e, m, &way);
 	buf_reset(&s->lines);
 	if (uri.overflow || party.overflow || from.overflow ||
-	    errand_carry(s, e, m, worker_realm_of(e->settings, &e->flow), target_realm(e),
-			 body.len > 0) != OK ||
+	    errand_carry(s, e, m, &way, body.len > 0) != OK ||
 	    (has_package((enum method)e->method) && !write_package(s, m)))
 		return 500;
 	e->cseq = 1 + rng_below(&s->rng, 1000);
@@ -392,7 +389,11 @@ void outside_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 		struct facts facts = leg_facts(s->settings, f, tls);
 		facts.trunk = trunk;
 		facts.method = m->method_text;
-		facts.number = buf_view(&number);
+		buf_reset(&number); /* from here on it is the canonical one */
+		facts.number =
+			errand_write_called(&number, s->settings, m, trunk, SETTINGS_NO_INDEX)
+				? buf_view(&number)
+				: STR_NONE;
 		facts.domain = u.host;
 		facts.random = rng_u32(&s->rng);
 		v = find_targets(s, &facts, u.scheme == URI_SIPS, &route, &hunt);
@@ -457,8 +458,8 @@ static void pass_single(struct sbc *s, struct errand *e, const struct msg *m)
 	uint32_t seconds;
 
 	write_lines_for(s, status == 489 ? status : 0, back);
-	if (errand_carry(s, e, m, target_realm(e), worker_realm_of(e->settings, &e->flow), false) !=
-	    OK)
+	struct errand_way way = errand_back(e);
+	if (errand_carry(s, e, m, &way, false) != OK)
 		buf_reset(&s->lines);
 	if (e->method == METHOD_PUBLISH && accepted) {
 		errand_write_once(&s->lines, STR("Expires"), msg_value(m, HDR_EXPIRES));

@@ -1,7 +1,5 @@
 #include "sbc/core/subscription.h"
 
-#include "sbc/core/uri.h"
-
 /* ---- life */
 
 struct subscription *subscription_find(const struct sbc *s, id_t64 id)
@@ -115,15 +113,15 @@ static bool start_dialog(struct sbc *s, struct subscription *sub, struct errand 
 		call_id[HIDE_BRANCH_LEN];
 	struct buf from, to, target, number;
 	struct leg *l = &sub->leg[1];
-	struct uri u;
 
 	buf_init(&from, from_mem, sizeof(from_mem));
 	buf_init(&to, to_mem, sizeof(to_mem));
 	buf_init(&target, target_mem, sizeof(target_mem));
 	buf_init(&number, number_mem, sizeof(number_mem));
-	if (uri_parse(m->uri, &u) != OK || uri_write_number(&number, &u) != OK || number.overflow)
+	struct errand_way way = errand_there(e, &l->flow);
+	if (!errand_write_called(&number, sub->settings, m, e->trunk, e->target.trunk))
 		return false;
-	errand_write_from(&from, m, &sub->settings->listeners[l->flow.listener].local, e->secure);
+	errand_write_from(&from, e, m, &way);
 	errand_write_uri(&target, e, buf_view(&number), false);
 	buf_char(&to, '<');
 	errand_write_uri(&to, e, buf_view(&number), true);
@@ -146,14 +144,24 @@ static bool start_dialog(struct sbc *s, struct subscription *sub, struct errand 
 	       dialog_start_uac(&l->dialog, &p) == OK;
 }
 
+static struct errand_way way_to(const struct subscription *sub, unsigned side)
+{
+	return (struct errand_way){.from = sub->leg[1 - side].flow,
+				   .to = sub->leg[side].flow,
+				   .from_trunk = sub->leg[1 - side].trunk,
+				   .to_trunk = sub->leg[side].trunk,
+				   .sips = sub->leg[side].dialog.secure};
+}
+
 /* What of a SUBSCRIBE crosses beside what the rules carry. */
 static bool write_subscribe(struct sbc *s, const struct subscription *sub, const struct errand *e,
-			    const struct msg *m, uint16_t from, uint16_t to)
+			    const struct msg *m)
 {
 	uint32_t seconds;
+	struct errand_way way = way_to(sub, 1);
 
 	buf_reset(&s->lines);
-	if (errand_carry(s, e, m, from, to, false) != OK ||
+	if (errand_carry(s, e, m, &way, false) != OK ||
 	    build_header(&s->lines, STR("Event"), event_of(sub)) != OK)
 		return false;
 	if (msg_has(m, HDR_EXPIRES) &&
@@ -186,8 +194,7 @@ bool subscription_send(struct sbc *s, struct subscription *sub, struct errand *e
 	l->peer = e->target.peer;
 	l->seen = ID_NONE;
 	buf_init(&b, contact, sizeof(contact));
-	if (!start_dialog(s, sub, e, m) ||
-	    !write_subscribe(s, sub, e, m, realm_of(sub, 0), realm_of(sub, 1)))
+	if (!start_dialog(s, sub, e, m) || !write_subscribe(s, sub, e, m))
 		return false;
 	struct build_request r = {.method = STR("SUBSCRIBE"),
 				  .relayed = true,
@@ -416,8 +423,7 @@ static void on_subscribe(struct sbc *s, struct subscription *sub, const struct m
 	struct errand *e = open_talk(s, sub, m, f, 0);
 	if (!e)
 		return;
-	if (!write_subscribe(s, sub, e, m, realm_of(sub, 0), realm_of(sub, 1)) ||
-	    !pass(s, sub, e, m, STR_NONE))
+	if (!write_subscribe(s, sub, e, m) || !pass(s, sub, e, m, STR_NONE))
 		errand_finish_with(s, &e, 500, STR_NONE);
 }
 
@@ -459,10 +465,11 @@ static void on_notify(struct sbc *s, struct subscription *sub, const struct msg 
 		if (state.has_expires && state.expires_s <= SUBSCRIPTION_MAX_S)
 			set_alarm(s, sub, state.expires_s);
 	}
+	struct errand_way way = way_to(sub, 0);
 	buf_init(&b, mem, sizeof(mem));
 	package_write_state(&b, &state);
 	buf_reset(&s->lines);
-	bool ok = errand_carry(s, e, m, realm_of(sub, 1), realm_of(sub, 0), body.len > 0) == OK &&
+	bool ok = errand_carry(s, e, m, &way, body.len > 0) == OK &&
 		  build_header(&s->lines, STR("Event"), event_of(sub)) == OK &&
 		  build_header(&s->lines, STR("Subscription-State"), buf_view(&b)) == OK;
 	if (ok && body.len && to < TRUST_MEDIUM && package_is_summary(m->content_type)) {

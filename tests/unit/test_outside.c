@@ -334,6 +334,20 @@ static void what_is_wrong_by_itself_is_said(void **state)
 	}
 }
 
+static void who_wants_to_be_nobody_is_nobody_to_a_side_without_trust(void **state)
+{
+	(void)state;
+	start();
+	request(&t.inside, "MESSAGE", "+49170",
+		"Privacy: id\r\nP-Asserted-Identity: <sip:+4930555@10.0.0.21>\r\n", "text/plain",
+		"Hi");
+	struct rec_send m = *site_sent(&t, 0);
+	EXPECT_TRUE(site_is(&m, "MESSAGE sip:+49170@198.51.100.7"));
+	EXPECT_TRUE(site_has(&m, "From: \"Anonymous\" <sip:anonymous@anonymous.invalid>"));
+	EXPECT_TRUE(!site_has(&m, "4930555") && !site_has(&m, "Ann\"") && !site_has(&m, "10.0.0."));
+	finish();
+}
+
 static void a_publication_keeps_its_tag(void **state)
 {
 	(void)state;
@@ -661,6 +675,7 @@ int main(void)
 		cmocka_unit_test(answers_are_mapped_as_those_of_calls),
 		cmocka_unit_test(bodies_go_only_where_they_may),
 		cmocka_unit_test(what_is_wrong_by_itself_is_said),
+		cmocka_unit_test(who_wants_to_be_nobody_is_nobody_to_a_side_without_trust),
 		cmocka_unit_test(a_publication_keeps_its_tag),
 		cmocka_unit_test(options_tells_whether_we_take_calls),
 		cmocka_unit_test(options_for_someone_crosses_where_it_may),
