@@ -92,6 +92,12 @@ void setup_on_resolved(struct sbc *s, struct call *c, id_t64 ask, const struct e
 bool setup_on_relay(struct sbc *s, struct call *c, id_t64 ask, const struct event *e);
 void setup_on_response(struct sbc *s, struct call *c, const struct msg *m, const struct flow *f);
 void setup_on_alarm(struct sbc *s, struct setup *u);
+/* The callee is a party of another call: it is asked through that one. */
+void setup_reach(struct sbc *s, struct call *c);
+/* There is no media relay for it. */
+void setup_relay_failed(struct sbc *s, struct call *c);
+/* Goes on with the next address, else the next peer, until a question is open, an INVITE is out, or all is over. */
+void setup_go_on(struct sbc *s, struct call *c);
 /* The attempt came to nothing: a status, or a ROUTE_CAUSE_*. Next target, or the end. */
 void setup_failed(struct sbc *s, struct call *c, uint16_t status, unsigned cause);
 
@@ -106,6 +112,14 @@ void setup_attempt_ended(struct sbc *s, struct call *c, uint16_t status, unsigne
 /* The Allow line: what we do, and the sender of m does; with the transfers that side may ask for. */
 void setup_write_abilities(struct sbc *s, const struct call *c, unsigned to, const struct msg *m);
 
+/* ---- setup_invite.c */
+
+const struct trunk *setup_trunk(const struct call *c);
+const struct peer *setup_peer(const struct call *c);
+/* False: this address cannot be tried; *out_fatal then says that no other can either. */
+bool setup_send_invite(struct sbc *s, struct call *c, const struct candidate *to, bool *out_fatal);
+/* Does the INVITE to the callee carry an offer? */
+bool setup_begins_with_offer(const struct setup *u);
 /* The caller's offer; empty: it made none. View into the kept INVITE. */
 struct str setup_offer(const struct setup *u);
 
