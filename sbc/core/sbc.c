@@ -932,6 +932,11 @@ void sbc_count(const struct sbc *s, struct sbc_counts *out)
 		.requests = s->errands.used,
 		.subscriptions = s->subscriptions.used,
 		.registrations = s->binds.contacts.used,
+		.pooled_calls = s->calls.used,
+		.pooled_setups = s->setups.used,
+		.pooled_exchanges = s->exchanges.used,
+		.pooled_asks = s->asks.used,
+		.text_bytes = s->blocks.used,
 	};
 }
 

@@ -32,6 +32,9 @@ struct sbc_counts {
 		registrations; /* outside of calls: on their way; in force */
 	uint64_t calls_total;
 	uint32_t shed; /* of a thousand new requests, so many are refused for load now */
+	/* Memory in use, calls that linger among it. */
+	uint32_t pooled_calls, pooled_setups, pooled_exchanges, pooled_asks;
+	uint64_t text_bytes;
 };
 
 /* One live call as `sallyport calls` shows it. Views live until the function returns. */

@@ -1,6 +1,7 @@
 #include "clock.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/check.h"
 
@@ -9,15 +10,39 @@ void clock_init(struct clock *c, uint64_t now_ms)
 	*c = (struct clock){.now_ms = now_ms};
 }
 
+void happening_release(struct happening *h)
+{
+	free((char *)(uintptr_t)h->bytes.p);
+	h->bytes = STR_NONE;
+}
+
+struct str happening_bytes(struct str s)
+{
+	if (!s.len)
+		return STR_NONE;
+	char *p = malloc(s.len);
+	CHECK(p != NULL);
+	memcpy(p, s.p, s.len);
+	return (struct str){p, s.len};
+}
+
+static void drop_all(struct clock *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		happening_release(&c->heap[i]);
+	c->count = 0;
+}
+
 void clock_release(struct clock *c)
 {
+	drop_all(c);
 	free(c->heap);
 	*c = (struct clock){0};
 }
 
 void clock_reset(struct clock *c, uint64_t now_ms)
 {
-	c->count = 0;
+	drop_all(c);
 	c->planned = 0;
 	c->now_ms = now_ms;
 }

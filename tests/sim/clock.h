@@ -20,7 +20,8 @@ enum happening_kind {
 	HAPPEN_RELAY,    /* the relay answers request `id` */
 	HAPPEN_RESOLVED, /* the resolver answers request `id` */
 	HAPPEN_UNSENT, /* what the core sent with tag `id` could not be delivered, because of `to` */
-	HAPPEN_SCRIPT, /* step `to` of the scenario's script */
+	HAPPEN_SCRIPT, /* step `to` of the scenario's script, with `conn` as its argument */
+	HAPPEN_PHONE,  /* phone `to` has something to do */
 	HAPPEN_COUNT
 };
 
@@ -30,8 +31,12 @@ struct happening {
 	int conn, to;
 	id_t64 id;
 	struct addr from;
-	struct str bytes; /* memory of the run's arena */
+	struct str bytes; /* a piece of memory of exactly this size, freed by happening_release */
 };
+
+void happening_release(struct happening *h);
+/* A copy to be a happening's bytes. */
+struct str happening_bytes(struct str s);
 
 struct clock {
 	uint64_t now_ms;

@@ -13,7 +13,7 @@ enum { WALL_START_S = 1700000000, RELAY_ARENA = 16 * 1024 };
 
 static struct str keep(struct core_node *n, struct str s)
 {
-	struct str copy = arena_str(n->net->arena, s);
+	struct str copy = arena_str(n->arena, s);
 	CHECK(copy.len == s.len);
 	return copy;
 }
@@ -62,6 +62,13 @@ void core_node_drain(struct core_node *n)
 	step(n, &e);
 }
 
+void core_node_end(struct core_node *n)
+{
+	struct event e = {.type = EVENT_STOP};
+	ladder_say(n->net->ladder, now_of(n), "core     is told to end");
+	step(n, &e);
+}
+
 int core_node_side(const struct core_node *n, int conn)
 {
 	const struct net_conn *c = &n->net->conns[conn];
@@ -104,7 +111,7 @@ static void send_stream(struct core_node *n, const struct dest *d, struct str by
 	if (d->flow.id != ID_NONE) {
 		conn = (int)(d->flow.id & ~FLOW_BIT) - 1;
 		if (conn < 0 || conn >= n->net->conn_count) {
-			faults_add(n->faults, "the core sends on a flow that never was");
+			faults_add(n->faults, INV_FORM, "the core sends on a flow that never was");
 			return;
 		}
 		if (!is_open(&n->net->conns[conn])) {
@@ -128,13 +135,23 @@ static void port_send(void *ctx, const struct dest *d, struct str bytes, id_t64 
 {
 	struct core_node *n = ctx;
 	if (d->flow.listener >= SITE_LISTENERS) {
-		faults_add(n->faults, "the core sends from listener %u", d->flow.listener);
+		faults_add(n->faults, INV_FORM, "the core sends from listener %u",
+			   d->flow.listener);
 		return;
 	}
 	const struct listener *l = &n->site->listeners[d->flow.listener];
 	if (l->transport != d->flow.transport)
-		faults_add(n->faults, "the core sends by a listener of another transport");
-	boundary_out(&n->boundary, l->realm == SITE_INSIDE, bytes);
+		faults_add(n->faults, INV_FORM,
+			   "the core sends by a listener of another transport");
+	bool trusted = l->realm == SITE_INSIDE, udp = d->flow.transport == TRANSPORT_UDP;
+	struct str extra = STR_NONE;
+	if (n->sabotage)
+		bytes = sabotage_message(n->sabotage, n->arena, trusted, bytes, &extra);
+	if (!bytes.len)
+		return;
+	watch_out(&n->watch, trusted, udp, bytes, now_of(n));
+	if (extra.len)
+		watch_out(&n->watch, trusted, udp, extra, now_of(n));
 	if (d->flow.transport == TRANSPORT_UDP)
 		net_datagram(n->net, n->udp_end[l->realm], &d->flow.remote, bytes);
 	else
@@ -146,24 +163,28 @@ static void port_resolve(void *ctx, const struct resolve_query *q, id_t64 id)
 	struct core_node *n = ctx;
 	struct addr a;
 	if (addr_parse_ip(q->host, &a) == OK)
-		faults_add(n->faults, "the core resolves an address: %.*s", STR_ARG(q->host));
+		faults_add(n->faults, INV_FORM, "the core resolves an address: %.*s",
+			   STR_ARG(q->host));
 	ladder_say(n->net->ladder, now_of(n), "core     → DNS      %.*s", STR_ARG(q->host));
 	struct happening h = {.kind = HAPPEN_RESOLVED,
 			      .id = id,
 			      .to = q->transport_given ? (int)q->transport : TRANSPORT_UDP,
-			      .bytes = keep(n, q->host)};
+			      .bytes = happening_bytes(q->host)};
 	clock_plan(n->net->clock, &h, now_of(n) + dice_range(n->net->dice, 1, n->resolver_ms));
 }
 
 static void port_relay(void *ctx, const struct relay_query *q, id_t64 id)
 {
 	struct core_node *n = ctx;
-	relay_model_ask(n->relay, q, id);
+	if (!n->sabotage || !sabotage_relay(n->sabotage, q))
+		relay_model_ask(n->relay, q, id);
 }
 
 static void port_publish(void *ctx, const struct notice *notice)
 {
 	struct core_node *n = ctx;
+	if (n->sabotage && sabotage_notice(n->sabotage, notice))
+		return;
 	n->notices[notice->type]++;
 	if (notice->type == NOTICE_DROPPED || notice->type == NOTICE_REFUSED)
 		ladder_say(n->net->ladder, now_of(n), "core     notice %s %u",
@@ -173,14 +194,18 @@ static void port_publish(void *ctx, const struct notice *notice)
 		return;
 	const struct cdr *c = notice->cdr;
 	if (!c) {
-		faults_add(n->faults, "a call ended without a CDR");
+		faults_add(n->faults, INV_ONE_CDR, "a call ended without a CDR");
 		return;
 	}
 	ladder_say(n->net->ladder, now_of(n), "core     CDR %u %.*s", c->status, STR_ARG(c->cause));
-	if (n->cdr_count == CORE_CDRS_MAX)
-		return;
-	n->cdrs[n->cdr_count++] = (struct core_cdr){.call = keep(n, c->call),
-						    .call_id_in = keep(n, c->call_id_in),
+	n->answered += c->answer != 0;
+	if (n->cdr_count == n->cdr_cap) {
+		n->cdr_cap = n->cdr_cap ? n->cdr_cap * 2 : 16;
+		n->cdrs = realloc(n->cdrs, n->cdr_cap * sizeof(*n->cdrs));
+		CHECK(n->cdrs != NULL);
+	}
+	n->cdrs[n->cdr_count++] = (struct core_cdr){.call_id_in = keep(n, c->call_id_in),
+						    .call_id_out = keep(n, c->call_id_out),
 						    .start = c->start,
 						    .ring = c->ring,
 						    .answer = c->answer,
@@ -189,6 +214,8 @@ static void port_publish(void *ctx, const struct notice *notice)
 						    .ended_by = c->ended_by,
 						    .cause = keep(n, c->cause),
 						    .attempts = c->attempt_count};
+	if (n->sabotage)
+		sabotage_cdr(n->sabotage, n);
 }
 
 static void port_close(void *ctx, id_t64 flow)
@@ -199,22 +226,28 @@ static void port_close(void *ctx, id_t64 flow)
 	net_close(n->net, conn, core_node_side(n, conn));
 }
 
-void core_node_init(struct core_node *n, struct net *net, struct relay_model *relay,
-		    struct faults *faults, int node, const struct site_params *p, uint64_t seed)
+void core_node_start(struct core_node *n, const struct core_world *world,
+		     const struct site_params *p, uint64_t seed)
 {
+	struct core_node old = *n;
+	struct net *net = world->net;
 	memset(n, 0, sizeof(*n));
+	n->watch = old.watch;
+	n->cdrs = old.cdrs;
+	n->cdr_cap = old.cdr_cap;
+	watch_reset(&n->watch, world->arena, world->faults);
 	n->net = net;
-	n->relay = relay;
-	n->faults = faults;
-	n->node = node;
+	n->relay = world->relay;
+	n->faults = world->faults;
+	n->arena = world->arena;
+	n->sabotage = world->sabotage;
+	n->node = world->node;
 	n->resolver_ms = 20;
-	n->boundary.arena = net->arena;
-	n->boundary.faults = faults;
 	n->site = new_site(p);
 	n->params = *p;
 	for (unsigned i = 0; i < SITE_LISTENERS; i++) {
 		const struct listener *l = &n->site->listeners[i];
-		int end = net_listen(net, "core", node, (uint16_t)i, &l->local, l->transport);
+		int end = net_listen(net, "core", n->node, (uint16_t)i, &l->local, l->transport);
 		if (l->transport == TRANSPORT_UDP)
 			n->udp_end[l->realm] = end;
 	}
@@ -228,11 +261,19 @@ void core_node_init(struct core_node *n, struct net *net, struct relay_model *re
 	CHECK(sbc_new(&n->sbc, &params) == OK);
 }
 
-void core_node_release(struct core_node *n)
+void core_node_stop(struct core_node *n)
 {
 	sbc_free(&n->sbc);
 	free(n->old);
 	free(n->site);
+	n->old = n->site = NULL;
+}
+
+void core_node_release(struct core_node *n)
+{
+	watch_release(&n->watch);
+	free(n->cdrs);
+	n->cdrs = NULL;
 }
 
 static struct flow flow_of_conn(const struct core_node *n, int conn)
@@ -254,8 +295,8 @@ static void arrived(struct core_node *n, const struct flow *f, struct str bytes)
 				.verified = true,
 				.names = {STR("peer.example")},
 				.name_count = 1};
-	boundary_in(&n->boundary, l->realm == SITE_INSIDE, bytes, now_of(n));
-	/* Exactly its size, so that the sanitizer sees a byte too far. */
+	watch_in(&n->watch, l->realm == SITE_INSIDE, f->transport == TRANSPORT_UDP, bytes,
+		 now_of(n));
 	struct event e = {.type = EVENT_MESSAGE};
 	e.message.flow = *f;
 	e.message.tls = f->transport == TRANSPORT_TLS ? &tls : NULL;
@@ -340,6 +381,7 @@ void core_node_happened(struct core_node *n, const struct happening *h)
 		step(n, &e);
 		return;
 	case HAPPEN_SCRIPT:
+	case HAPPEN_PHONE:
 	case HAPPEN_COUNT: break;
 	}
 }

@@ -10,16 +10,17 @@
 
 #include "sbc/core/cdr.h"
 #include "sbc/core/sbc.h"
-#include "tests/sim/boundary.h"
 #include "tests/sim/net.h"
 #include "tests/sim/relay_model.h"
+#include "tests/sim/sabotage.h"
 #include "tests/sim/site.h"
+#include "tests/sim/watch.h"
 
-enum { CORE_CDRS_MAX = 16, CORE_WAITING_MAX = 64 };
+enum { CORE_WAITING_MAX = 1024 };
 
 /* What is checked of a CDR. */
 struct core_cdr {
-	struct str call, call_id_in;
+	struct str call_id_in, call_id_out;
 	uint64_t start, ring, answer, end;
 	uint16_t status;
 	enum cdr_side ended_by;
@@ -37,9 +38,11 @@ struct core_node {
 	struct net *net;
 	struct faults *faults;
 	struct relay_model *relay;
-	struct boundary boundary;
-	struct site *site; /* on the heap, so that a late use of an old one is seen */
-	struct site *old;  /* replaced, still in use by calls; NULL: none */
+	struct watch watch;
+	struct arena *arena;
+	struct sabotage *sabotage; /* NULL: none */
+	struct site *site;         /* on the heap, so that a late use of an old one is seen */
+	struct site *old;          /* replaced, still in use by calls; NULL: none */
 	struct site_params params;
 	struct sbc *sbc;
 	int node;
@@ -50,20 +53,33 @@ struct core_node {
 	uint32_t resolver_ms; /* how slow it is at most */
 	bool resolver_fails;
 	uint64_t notices[NOTICE_COUNT];
-	struct core_cdr cdrs[CORE_CDRS_MAX];
-	size_t cdr_count;
+	struct core_cdr *cdrs; /* kept from run to run, as watch's tables are */
+	size_t cdr_count, cdr_cap;
+	uint64_t answered; /* CDRs with an answer */
 	uint64_t steps;
 };
 
-/* `seed` is the core's own randomness. */
-void core_node_init(struct core_node *n, struct net *net, struct relay_model *relay,
-		    struct faults *faults, int node, const struct site_params *p, uint64_t seed);
+struct core_world {
+	struct net *net;
+	struct relay_model *relay;
+	struct faults *faults;
+	struct arena *arena;
+	struct sabotage *sabotage;
+	int node;
+};
+
+/* `seed` is the core's own randomness. *n is zero, or was stopped before. */
+void core_node_start(struct core_node *n, const struct core_world *world,
+		     const struct site_params *p, uint64_t seed);
+void core_node_stop(struct core_node *n);
 void core_node_release(struct core_node *n);
 /* A happening that is the core's: arrivals, connections, relay, resolver. */
 void core_node_happened(struct core_node *n, const struct happening *h);
 /* New settings like the first ones but for `change`; the old ones go when no call uses them. */
 void core_node_reload(struct core_node *n, const struct site_params *p);
 void core_node_drain(struct core_node *n);
+/* The daemon is told to end: all calls end, in order. */
+void core_node_end(struct core_node *n);
 void core_node_tick(struct core_node *n);
 /* Side of a connection that is the core's; NET_NONE: neither. */
 int core_node_side(const struct core_node *n, int conn);

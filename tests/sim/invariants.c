@@ -8,11 +8,12 @@ static void what_is_left_is_whole(struct world *w)
 	struct sbc_counts c;
 	sbc_count(w->core.sbc, &c);
 	if (c.client_transactions || c.server_transactions || c.timers || c.resolving)
-		faults_add(&w->faults, "%u transactions, %u timers, %u questions are left",
+		faults_add(&w->faults, INV_NOTHING_LEFT,
+			   "%u transactions, %u timers, %u questions are left",
 			   c.client_transactions + c.server_transactions, c.timers, c.resolving);
 	if (c.calls != c.calls_confirmed || c.legs != 2 * c.calls || c.relay_sessions != c.calls ||
 	    relay_model_sessions(&w->relay) != c.calls)
-		faults_add(&w->faults,
+		faults_add(&w->faults, INV_NOTHING_LEFT,
 			   "%u calls, %u of them confirmed, with %u legs and %u, %u "
 			   "relay sessions are left",
 			   c.calls, c.calls_confirmed, c.legs, c.relay_sessions,
@@ -24,42 +25,44 @@ static void nothing_is_left(struct world *w)
 	struct sbc_counts c;
 	sbc_count(w->core.sbc, &c);
 	const struct {
+		enum invariant of;
 		const char *what;
-		uint32_t left;
+		uint64_t left;
 	} rows[] = {
-		{"calls", c.calls},
-		{"confirmed calls", c.calls_confirmed},
-		{"legs", c.legs},
-		{"client transactions", c.client_transactions},
-		{"server transactions", c.server_transactions},
-		{"timers", c.timers},
-		{"questions to the resolver", c.resolving},
-		{"relay sessions, says the core", c.relay_sessions},
-		{"relay sessions, says the relay", relay_model_sessions(&w->relay)},
+		{INV_NOTHING_LEFT, "calls", c.calls},
+		{INV_NOTHING_LEFT, "confirmed calls", c.calls_confirmed},
+		{INV_NOTHING_LEFT, "legs", c.legs},
+		{INV_NOTHING_LEFT, "client transactions", c.client_transactions},
+		{INV_NOTHING_LEFT, "server transactions", c.server_transactions},
+		{INV_NOTHING_LEFT, "timers", c.timers},
+		{INV_NOTHING_LEFT, "questions to the resolver", c.resolving},
+		{INV_RELAY, "relay sessions, says the core", c.relay_sessions},
+		{INV_RELAY, "relay sessions, says the relay", relay_model_sessions(&w->relay)},
+		{INV_MEMORY, "calls in memory", c.pooled_calls},
+		{INV_MEMORY, "calls being set up in memory", c.pooled_setups},
+		{INV_MEMORY, "requests in dialogs in memory", c.pooled_exchanges},
+		{INV_MEMORY, "questions in memory", c.pooled_asks},
+		{INV_MEMORY, "bytes of texts", c.text_bytes},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (rows[i].left)
-			faults_add(&w->faults, "%u %s are left", rows[i].left, rows[i].what);
+			faults_add(&w->faults, rows[i].of, "%llu %s are left",
+				   (unsigned long long)rows[i].left, rows[i].what);
 }
 
-static const struct core_cdr *find_cdr(const struct world *w, struct str call_id, unsigned *out_n)
+static const struct core_cdr *find_cdr(const struct world *w, const struct lookup *index,
+				       struct str call_id)
 {
-	const struct core_cdr *found = NULL;
-	*out_n = 0;
-	for (size_t i = 0; i < w->core.cdr_count; i++)
-		if (str_eq(w->core.cdrs[i].call_id_in, call_id)) {
-			found = &w->core.cdrs[i];
-			++*out_n;
-		}
-	return found;
+	uint32_t i = lookup_get(index, lookup_hash(0, call_id));
+	return i == LOOKUP_NONE ? NULL : &w->core.cdrs[i];
 }
 
 /* Who hung up first, as far as the core could know: both may have. */
-static void check_ended_by(struct world *w, const struct boundary_request *r,
-			   const struct core_cdr *c)
+static void check_ended_by(struct world *w, const struct core_cdr *c)
 {
-	uint64_t caller = w->core.boundary.bye_ms[r->trusted];
-	uint64_t callee = w->core.boundary.bye_ms[!r->trusted];
+	const struct watch_call *in = watch_call_of(&w->core.watch, c->call_id_in);
+	const struct watch_call *out = watch_call_of(&w->core.watch, c->call_id_out);
+	uint64_t caller = in ? in->bye_ms : 0, callee = out ? out->bye_ms : 0;
 	enum cdr_side want = CDR_US;
 	if (caller && (!callee || caller < callee))
 		want = CDR_CALLER;
@@ -69,48 +72,76 @@ static void check_ended_by(struct world *w, const struct boundary_request *r,
 		return;
 	/* The core may have ended it before a late BYE came. */
 	if (c->ended_by != want && c->ended_by != CDR_US)
-		faults_add(&w->faults, "the CDR says that side %u ended it; it was %u", c->ended_by,
-			   want);
-	if (c->ended_by == CDR_US && want != CDR_US && c->status == 200 &&
-	    w->core.boundary.bye_ms[r->trusted] + w->core.boundary.bye_ms[!r->trusted] > 0 &&
-	    c->cause.len == 0)
-		faults_add(&w->faults, "the CDR says that we ended what side %u ended", want);
+		faults_add(&w->faults, INV_CDR_TRUTH,
+			   "the CDR says that side %u ended it; it was %u", c->ended_by, want);
+	if (c->ended_by == CDR_US && want != CDR_US && c->cause.len == 0 && c->status == 200)
+		faults_add(&w->faults, INV_CDR_TRUTH,
+			   "the CDR says that we ended what side %u ended", want);
 }
 
-static void check_cdr(struct world *w, const struct boundary_request *r, const struct core_cdr *c)
+static uint64_t wall(uint64_t ms)
+{
+	return ms ? UINT64_C(1700000000) * 1000 + ms : 0;
+}
+
+static void check_times(struct world *w, const struct watch_request *r, const struct core_cdr *c)
+{
+	const struct watch_call *out = watch_call_of(&w->core.watch, c->call_id_out);
+	if (c->start != wall(r->arrived_ms))
+		faults_add(&w->faults, INV_CDR_TRUTH,
+			   "the call of the CDR began %lld ms before its INVITE came",
+			   (long long)(wall(r->arrived_ms) - c->start));
+	if (c->end < c->start || (c->answer && (c->answer < c->start || c->end < c->answer)))
+		faults_add(&w->faults, INV_CDR_TRUTH,
+			   "the times of the CDR do not follow each other");
+	if (!c->answer)
+		return;
+	if (c->answer > wall(r->final_ms) ||
+	    (out && out->answer_ms && c->answer < wall(out->answer_ms)))
+		faults_add(&w->faults, INV_CDR_TRUTH,
+			   "the CDR's answer is not between the callee's and the caller's");
+}
+
+static void check_cdr(struct world *w, const struct watch_request *r, const struct core_cdr *c)
 {
 	bool answered = r->final / 100 == 2;
 	if (c->status != r->final)
-		faults_add(&w->faults, "the CDR says %u, the caller was told %u", c->status,
-			   r->final);
+		faults_add(&w->faults, INV_CDR_TRUTH, "the CDR says %u, the caller was told %u",
+			   c->status, r->final);
 	if (answered != (c->answer != 0))
-		faults_add(&w->faults, "a call with %u has an answer time of %llu", r->final,
-			   (unsigned long long)c->answer);
-	if (!c->start || c->end < c->start || (c->answer && c->answer < c->start) ||
-	    (c->answer && c->end < c->answer))
-		faults_add(&w->faults, "the times of the CDR do not follow each other");
+		faults_add(&w->faults, INV_CDR_TRUTH, "a call with %u has an answer time of %llu",
+			   r->final, (unsigned long long)c->answer);
+	check_times(w, r, c);
 	if (answered)
-		check_ended_by(w, r, c);
+		check_ended_by(w, c);
 }
 
 static void each_call_has_one_cdr(struct world *w)
 {
-	const struct boundary *b = &w->core.boundary;
+	const struct watch *b = &w->core.watch;
+	static struct lookup index; /* memory kept from run to run */
 	unsigned calls = 0;
-	for (unsigned i = 0; i < b->request_count; i++) {
-		const struct boundary_request *r = &b->requests[i];
+	lookup_reset(&index);
+	for (size_t i = 0; i < w->core.cdr_count; i++) {
+		uint64_t key = lookup_hash(0, w->core.cdrs[i].call_id_in);
+		if (lookup_get(&index, key) != LOOKUP_NONE)
+			faults_add(&w->faults, INV_ONE_CDR, "a call has two CDRs");
+		lookup_put(&index, key, (uint32_t)i);
+	}
+	for (uint32_t i = 0; i < b->in_count; i++) {
+		const struct watch_request *r = &b->in[i];
 		if (!r->initial)
 			continue;
-		unsigned n;
-		const struct core_cdr *c = find_cdr(w, r->call_id, &n);
+		const struct core_cdr *c = find_cdr(w, &index, r->call_id);
 		calls++;
-		if (n != (w->want.no_cdr ? 0 : 1))
-			faults_add(&w->faults, "a call has %u CDRs", n);
+		if ((c == NULL) != w->want.no_cdr)
+			faults_add(&w->faults, INV_ONE_CDR, "a call has %s CDR", c ? "a" : "no");
 		else if (c)
 			check_cdr(w, r, c);
 	}
 	if (calls != w->core.cdr_count && !w->want.no_cdr)
-		faults_add(&w->faults, "%u calls have %zu CDRs", calls, w->core.cdr_count);
+		faults_add(&w->faults, INV_ONE_CDR, "%u calls have %zu CDRs", calls,
+			   w->core.cdr_count);
 }
 
 static void counters_equal_events(struct world *w)
@@ -118,40 +149,52 @@ static void counters_equal_events(struct world *w)
 	const uint64_t *n = w->core.notices;
 	struct sbc_counts c;
 	sbc_count(w->core.sbc, &c);
-	/* One that is refused at once has ended without having started. */
-	if (n[NOTICE_CALL_STARTED] > n[NOTICE_CALL_ENDED])
-		faults_add(&w->faults, "%llu calls started and %llu ended",
-			   (unsigned long long)n[NOTICE_CALL_STARTED],
-			   (unsigned long long)n[NOTICE_CALL_ENDED]);
-	if (c.calls_total != n[NOTICE_CALL_ENDED])
-		faults_add(&w->faults, "%llu calls are counted, %llu ended",
-			   (unsigned long long)c.calls_total,
-			   (unsigned long long)n[NOTICE_CALL_ENDED]);
-	if (n[NOTICE_CALL_ATTEMPT] != n[NOTICE_ATTEMPT_ENDED])
-		faults_add(&w->faults, "%llu attempts began and %llu ended",
-			   (unsigned long long)n[NOTICE_CALL_ATTEMPT],
-			   (unsigned long long)n[NOTICE_ATTEMPT_ENDED]);
-	uint64_t answered = 0;
-	for (size_t i = 0; i < w->core.cdr_count; i++)
-		answered += w->core.cdrs[i].answer != 0;
-	if (n[NOTICE_CALL_ANSWERED] != answered)
-		faults_add(&w->faults, "%llu calls were told as answered, CDRs say %llu",
-			   (unsigned long long)n[NOTICE_CALL_ANSWERED],
-			   (unsigned long long)answered);
+	const struct {
+		const char *what;
+		uint64_t a, b;
+		bool right;
+	} rows[] = {
+		/* One that is refused at once has ended without having started. */
+		{"calls started and ended", n[NOTICE_CALL_STARTED], n[NOTICE_CALL_ENDED],
+		 n[NOTICE_CALL_STARTED] <= n[NOTICE_CALL_ENDED]},
+		{"calls counted and ended", c.calls_total, n[NOTICE_CALL_ENDED],
+		 c.calls_total == n[NOTICE_CALL_ENDED]},
+		{"attempts begun and ended", n[NOTICE_CALL_ATTEMPT], n[NOTICE_ATTEMPT_ENDED],
+		 n[NOTICE_CALL_ATTEMPT] == n[NOTICE_ATTEMPT_ENDED]},
+		{"calls answered and CDRs with an answer", n[NOTICE_CALL_ANSWERED],
+		 w->core.answered, n[NOTICE_CALL_ANSWERED] == w->core.answered},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (!rows[i].right)
+			faults_add(&w->faults, INV_COUNTERS, "%s: %llu and %llu", rows[i].what,
+				   (unsigned long long)rows[i].a, (unsigned long long)rows[i].b);
 }
 
 /* What a caller knows, and what the core told it. */
 static void caller_agrees(struct world *w, const struct ua *caller)
 {
-	if (!caller->placed || caller->vanished)
+	if (!caller->placed || caller->vanished || caller->plan.rogue)
 		return;
-	const struct boundary_request *r = NULL;
-	for (int i = 0; i < UA_DIALOGS; i++)
-		if (caller->dialogs[i].state != UA_DIALOG_FREE && caller->dialogs[i].caller)
-			r = boundary_find_call(&w->core.boundary, caller->dialogs[i].call_id);
-	if (r && r->final != caller->status)
-		faults_add(&w->faults, "the caller knows %u, the core told it %u", caller->status,
-			   r->final);
+	const struct watch *b = &w->core.watch;
+	uint16_t told = 0;
+	bool known = false;
+	for (int i = 0; i < UA_DIALOGS; i++) {
+		const struct ua_dialog *d = &caller->dialogs[i];
+		if (d->state == UA_DIALOG_FREE || !d->caller || d->second ||
+		    !watch_find_call(b, d->call_id))
+			continue;
+		/* The last INVITE that began a dialog of this Call-ID. */
+		for (uint32_t k = 0; k < b->in_count; k++)
+			if (str_eq(b->in[k].call_id, d->call_id) &&
+			    str_eq(b->in[k].method, STR("INVITE")) && b->in[k].begins &&
+			    b->in[k].final != 482) {
+				told = b->in[k].final;
+				known = true;
+			}
+	}
+	if (known && told != caller->status)
+		faults_add(&w->faults, INV_AGREE, "the caller knows %u, the core told it %u",
+			   caller->status, told);
 	unsigned answered = 0;
 	bool vanished = false;
 	for (int i = 0; i < UA_COUNT; i++) {
@@ -159,8 +202,9 @@ static void caller_agrees(struct world *w, const struct ua *caller)
 			answered += w->uas[i].answered;
 		vanished |= w->uas[i].vanished;
 	}
-	if (caller->status / 100 == 2 && !answered && !vanished)
-		faults_add(&w->faults, "the caller was answered, and no callee had answered");
+	if (caller->status / 100 == 2 && !answered && !vanished && !w->want.rogue)
+		faults_add(&w->faults, INV_AGREE,
+			   "the caller was answered, and no callee had answered");
 }
 
 static void both_legs_agree(struct world *w)
@@ -171,26 +215,32 @@ static void both_legs_agree(struct world *w)
 		caller_agrees(w, &w->uas[i]);
 }
 
+void invariants_check_core(struct world *w)
+{
+	if (w->core.old)
+		faults_add(&w->faults, INV_SETTINGS, "the old settings are still in use");
+	nothing_is_left(w);
+	watch_check(&w->core.watch, w->want.silent_ok || w->want.rogue);
+	each_call_has_one_cdr(w);
+	counters_equal_events(w);
+}
+
 void invariants_check(struct world *w)
 {
 	if (check_never_count() != w->never_before)
-		faults_add(&w->faults, "what was believed impossible has happened (NEVER)");
+		faults_add(&w->faults, INV_REST,
+			   "what was believed impossible has happened (NEVER)");
 	if (!w->quiet)
-		faults_add(&w->faults, "the world never came to rest");
+		faults_add(&w->faults, INV_REST, "the world never came to rest");
 	if (w->want.direct) {
 		for (int i = 0; i < UA_COUNT; i++)
 			ua_check_idle(&w->uas[i]);
 		return;
 	}
-	if (w->core.old)
-		faults_add(&w->faults, "the old settings are still in use");
 	if (w->want.noisy) {
 		what_is_left_is_whole(w);
 		return;
 	}
-	nothing_is_left(w);
-	boundary_check(&w->core.boundary, w->want.silent_ok);
-	each_call_has_one_cdr(w);
-	counters_equal_events(w);
+	invariants_check_core(w);
 	both_legs_agree(w);
 }

@@ -6,5 +6,7 @@
 
 /* Adds what is broken to w->faults. */
 void invariants_check(struct world *w);
+/* The same of a crowd: nothing of single phones. */
+void invariants_check_core(struct world *w);
 
 #endif

@@ -10,13 +10,12 @@
 #include <stdint.h>
 
 #include "common/addr.h"
-#include "common/arena.h"
 #include "sbc/core/settings.h"
 #include "tests/sim/clock.h"
 #include "tests/sim/dice.h"
 #include "tests/sim/ladder.h"
 
-enum { NET_ENDS_MAX = 24, NET_CONNS_MAX = 128, NET_FILTERS_MAX = 8, NET_NONE = -1 };
+enum { NET_ENDS_MAX = 32, NET_CONNS_MAX = 256, NET_FILTERS_MAX = 8, NET_NONE = -1 };
 
 /* In percent, and the delays of one way. */
 struct net_quality {
@@ -62,7 +61,6 @@ struct net {
 	struct clock *clock;
 	struct dice *dice;
 	struct ladder *ladder;
-	struct arena *arena;
 	struct net_quality quality;
 	struct net_end ends[NET_ENDS_MAX];
 	int end_count;

@@ -1,16 +1,36 @@
 #include "relay_model.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/bencode.h"
 #include "common/buf.h"
 #include "common/dict.h"
 
-static struct str keep(struct relay_model *r, struct str s)
+enum { RELAY_TURN = 64 * 1024 };
+
+void relay_model_reset(struct relay_model *r)
 {
-	struct str copy = arena_str(r->arena, s);
-	CHECK(copy.len == s.len);
-	return copy;
+	struct relay_session *sessions = r->sessions;
+	struct lookup index = r->index;
+	struct arena turn = r->turn;
+	memset(r, 0, sizeof(*r));
+	r->sessions = sessions;
+	r->index = index;
+	r->turn = turn;
+	lookup_reset(&r->index);
+	if (sessions)
+		return;
+	r->sessions = calloc(RELAY_SESSIONS_MAX, sizeof(*r->sessions));
+	CHECK(r->sessions && arena_init_sized(&r->turn, RELAY_TURN) == OK);
+}
+
+void relay_model_release(struct relay_model *r)
+{
+	lookup_release(&r->index);
+	arena_release(&r->turn);
+	free(r->sessions);
+	r->sessions = NULL;
 }
 
 static struct addr addr_of_realm(const struct relay_model *r, struct str name)
@@ -23,37 +43,39 @@ static struct addr addr_of_realm(const struct relay_model *r, struct str name)
 
 static struct relay_session *find_session(struct relay_model *r, struct str call_id)
 {
-	for (size_t i = 0; i < RELAY_SESSIONS_MAX; i++)
-		if (r->sessions[i].used && str_eq(r->sessions[i].call_id, call_id))
-			return &r->sessions[i];
-	return NULL;
+	uint32_t i = lookup_get(&r->index, lookup_hash(0, call_id));
+	return i == LOOKUP_NONE ? NULL : &r->sessions[i];
 }
 
 static struct relay_session *new_session(struct relay_model *r, const struct dict *d)
 {
-	for (size_t i = 0; i < RELAY_SESSIONS_MAX; i++) {
-		struct relay_session *s = &r->sessions[i];
-		if (s->used)
-			continue;
-		*s = (struct relay_session){.used = true, .number = ++r->made};
-		s->call_id = keep(r, dict_get_str(d, STR("call-id")));
-		s->from_tag = keep(r, dict_get_str(d, STR("from-tag")));
-		s->addr[0] = s->addr[1] = r->realms[0].addr;
-		struct dict_words w = dict_words(dict_get(d, STR("direction")));
-		struct str word;
-		for (int side = 0; side < 2 && dict_words_next(&w, &word); side++)
-			s->addr[side] = addr_of_realm(r, word);
-		return s;
-	}
-	CHECK(!"the relay model has run out of sessions: they leak");
-	return NULL;
+	uint32_t i = 0;
+	while (i < r->session_top && r->sessions[i].used)
+		i++;
+	CHECK(i < RELAY_SESSIONS_MAX); /* else they leak */
+	if (i == r->session_top)
+		r->session_top++;
+	struct relay_session *s = &r->sessions[i];
+	*s = (struct relay_session){.used = true, .number = ++r->made};
+	s->key = lookup_hash(0, dict_get_str(d, STR("call-id")));
+	lookup_put(&r->index, s->key, i);
+	r->open++;
+	s->from_tag = str_eq(dict_get_str(d, STR("from-tag")), STR("caller")) ? STR("caller")
+									      : STR("callee");
+	s->addr[0] = s->addr[1] = r->realms[0].addr;
+	struct dict_words w = dict_words(dict_get(d, STR("direction")));
+	struct str word;
+	for (int side = 0; side < 2 && dict_words_next(&w, &word); side++)
+		s->addr[side] = addr_of_realm(r, word);
+	return s;
 }
 
 /* The SDP for the other side: our address and ports, and all that a relay passes which does not know what it is. */
 static void write_sdp(const struct relay_session *s, int side, struct str sdp, struct str protocol,
 		      struct buf *b)
 {
-	static const char *const ours[] = {"v=", "o=", "c=", "t="};
+	static const char *const ours[] = {"v=", "o=", "c=", "t=", "a=crypto:"};
+	bool secure = str_has_prefix(protocol, STR("RTP/SAVP"));
 	struct str line;
 	unsigned media = 0;
 	buf_printf(b, "v=0\r\no=- %u %u IN IP4 ", 1000 + s->number, s->versions);
@@ -68,11 +90,18 @@ static void write_sdp(const struct relay_session *s, int side, struct str sdp, s
 			(void)str_cut_word(&line, &kind);
 			(void)str_cut_word(&line, &port);
 			(void)str_cut_word(&line, &proto);
+			bool rtp = str_has_prefix(proto, STR("RTP/")), off = str_eq(port, STR("0"));
 			buf_printf(b, "%.*s %u %.*s%.*s\r\n", STR_ARG(kind),
-				   str_eq(port, STR("0"))
-					   ? 0
-					   : 30000 + 4 * s->number + 2 * (unsigned)side + media++,
-				   STR_ARG(protocol.len ? protocol : proto), STR_ARG(line));
+				   off ? 0
+				       : 20000 + 8 * (s->number % 4000) + 4 * (unsigned)side +
+						   2 * media,
+				   STR_ARG(rtp && !off ? protocol : proto), STR_ARG(line));
+			if (secure && rtp && !off)
+				buf_printf(b,
+					   "a=crypto:1 AES_CM_128_HMAC_SHA1_80 "
+					   "inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSo%c\r\n",
+					   side ? 'j' : 'k');
+			media++;
 			continue;
 		}
 		bool is_ours = line.len == 0;
@@ -102,12 +131,15 @@ static void offer_or_answer(struct relay_model *r, const struct dict *d, bool is
 	struct str from_tag = dict_get_str(d, STR("from-tag"));
 	struct str sdp = dict_get_str(d, STR("sdp"));
 	if (!call_id.len || !from_tag.len || !sdp.len) {
-		faults_add(r->faults, "the relay got a command without call-id, from-tag or sdp");
+		faults_add(r->faults, INV_RELAY,
+			   "the relay got a command without call-id, from-tag or sdp");
 		write_error(b, "Incomplete");
 		return;
 	}
 	struct relay_session *s = find_session(r, call_id);
 	if (!s && !is_offer) {
+		if (!r->turn_count)
+			faults_add(r->faults, INV_RELAY, "the relay got an answer to no offer");
 		write_error(b, "Unknown call-id");
 		return;
 	}
@@ -117,10 +149,15 @@ static void offer_or_answer(struct relay_model *r, const struct dict *d, bool is
 	/* An answer goes back to who offered, an offer to the other one. */
 	bool by_first = str_eq(s->from_tag, from_tag);
 	int side = is_offer == by_first ? 1 : 0;
-	char mem[2048];
+	struct str protocol = dict_get_str(d, STR("transport-protocol"));
+	char mem[3072];
 	struct buf text;
 	buf_init(&text, mem, sizeof(mem));
-	write_sdp(s, side, sdp, dict_get_str(d, STR("transport-protocol")), &text);
+	s->secure[1 - side] = str_find(sdp, STR(" RTP/SAVP")) < sdp.len;
+	if (!protocol.len) /* as that side described itself */
+		protocol = s->secure[side] ? STR("RTP/SAVP") : STR("RTP/AVP");
+	s->secure[side] = str_has_prefix(protocol, STR("RTP/SAVP"));
+	write_sdp(s, side, sdp, protocol, &text);
 	struct str out = buf_view(&text);
 	buf_printf(b, "d6:result2:ok3:sdp%zu:%.*se", out.len, STR_ARG(out));
 }
@@ -134,6 +171,8 @@ static void delete_session(struct relay_model *r, const struct dict *d, struct b
 		return;
 	}
 	s->used = false;
+	lookup_put(&r->index, s->key, LOOKUP_NONE);
+	r->open--;
 	buf_lit(b, "d6:result2:ok");
 	write_totals(b);
 	buf_lit(b, "e");
@@ -182,12 +221,13 @@ void relay_model_ask(struct relay_model *r, const struct relay_query *q, id_t64 
 	char mem[4096];
 	struct buf b;
 	buf_init(&b, mem, sizeof(mem));
+	arena_reset(&r->turn);
 	enum relay_mood mood = mood_of(r, q->command, count_command(r, q->command));
 	uint64_t wait = dice_range(r->dice, 1, 10);
 	struct happening h = {.kind = HAPPEN_RELAY, .id = id, .to = RELAY_RESULT_OK};
-	if (bencode_parse(q->bencode, r->arena, &d) < 0 ||
+	if (bencode_parse(q->bencode, &r->turn, &d) < 0 ||
 	    !str_eq(dict_get_str(d, STR("command")), q->command)) {
-		faults_add(r->faults, "the relay got what is no command: %.*s",
+		faults_add(r->faults, INV_RELAY, "the relay got what is no command: %.*s",
 			   STR_ARG(q->bencode));
 		return;
 	}
@@ -212,14 +252,11 @@ void relay_model_ask(struct relay_model *r, const struct relay_query *q, id_t64 
 	if (mood == RELAY_FAILING)
 		write_error(&b, "out of ports");
 	CHECK(!b.overflow);
-	h.bytes = keep(r, buf_view(&b));
+	h.bytes = happening_bytes(buf_view(&b));
 	clock_plan(r->clock, &h, r->clock->now_ms + wait);
 }
 
 unsigned relay_model_sessions(const struct relay_model *r)
 {
-	unsigned n = 0;
-	for (size_t i = 0; i < RELAY_SESSIONS_MAX; i++)
-		n += r->sessions[i].used;
-	return n;
+	return r->open;
 }

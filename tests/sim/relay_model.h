@@ -16,8 +16,14 @@
 #include "tests/sim/dice.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/ladder.h"
+#include "tests/sim/lookup.h"
 
-enum { RELAY_SESSIONS_MAX = 32, RELAY_REALMS = 2, RELAY_COMMANDS_MAX = 8, RELAY_TIMEOUT_MS = 3000 };
+enum {
+	RELAY_SESSIONS_MAX = 4096,
+	RELAY_REALMS = 2,
+	RELAY_COMMANDS_MAX = 8,
+	RELAY_TIMEOUT_MS = 3000
+};
 
 enum relay_mood {
 	RELAY_WELL,
@@ -29,8 +35,10 @@ enum relay_mood {
 
 struct relay_session {
 	bool used;
-	struct str call_id, from_tag;
+	uint64_t key;
+	struct str from_tag;
 	struct addr addr[2]; /* 0: towards the first offerer, 1: the other party */
+	bool secure[2];      /* what that side speaks, or is spoken to */
 	uint32_t versions;
 	uint32_t number;
 };
@@ -52,12 +60,18 @@ struct relay_model {
 		struct str name;
 		struct addr addr;
 	} realms[RELAY_REALMS];
-	struct relay_session sessions[RELAY_SESSIONS_MAX];
+	struct relay_session *sessions; /* RELAY_SESSIONS_MAX; memory kept from run to run */
+	uint32_t session_top, open;
+	struct lookup index;
+	struct arena turn; /* memory of one command */
 	struct relay_turn turns[RELAY_COMMANDS_MAX];
 	size_t turn_count;
 	uint32_t made, offers, answers, deletes, queries;
 };
 
+/* Forgets all; *r is zero, or was used before. */
+void relay_model_reset(struct relay_model *r);
+void relay_model_release(struct relay_model *r);
 /* Answers later, by HAPPEN_RELAY with a result in `to` and a bencoded dictionary in bytes. */
 void relay_model_ask(struct relay_model *r, const struct relay_query *q, id_t64 id);
 unsigned relay_model_sessions(const struct relay_model *r);

@@ -36,12 +36,12 @@ const struct site_addrs *site_addrs(void)
 
 uint16_t site_listener(unsigned realm, enum transport t)
 {
-	return (uint16_t)(realm * (TRANSPORT_TLS + 1) + t);
+	return (uint16_t)(realm * SITE_TRANSPORTS + t);
 }
 
 static void listen_at(struct site *s, unsigned realm, const struct addr *local)
 {
-	for (unsigned t = 0; t <= TRANSPORT_TLS; t++) {
+	for (unsigned t = 0; t < SITE_TRANSPORTS; t++) {
 		struct listener *l = &s->listeners[site_listener(realm, (enum transport)t)];
 		*l = (struct listener){.realm = (uint16_t)realm,
 				       .transport = (enum transport)t,
@@ -122,6 +122,14 @@ static void set_trunks(struct site *s, const struct site_params *p)
 	s->trunks[SITE_PBX] = trunk_of("pbx", SITE_INSIDE, s->pbx_peers, p->pbx_peers);
 	s->trunks[SITE_PBX].ping = (struct ping){p->ping_ms > 0, p->ping_ms, 2, 2};
 	s->trunks[SITE_SPARE] = trunk_of("spare", SITE_INSIDE, &s->spare_peer, 1);
+	for (unsigned i = 0; i < SITE_TRUNKS; i++) {
+		s->trunks[i].habits = p->habits[i];
+		if (p->credentials)
+			s->trunks[i].credentials =
+				(struct credentials){.on = true,
+						     .user = STR(SITE_AUTH_USER),
+						     .password = STR(SITE_AUTH_PASSWORD)};
+	}
 	s->trunk_rules[SITE_CARRIER] = rule_of("carrier", SITE_OUTSIDE, s->carrier_sources, 2);
 	s->trunk_rules[SITE_PBX] =
 		rule_of("pbx", SITE_INSIDE, s->pbx_sources, ARRAY_LEN(s->pbx_sources));
@@ -152,39 +160,56 @@ static void set_routes(struct site *s, const struct site_params *p)
 	s->routes[1].to_count = 1;
 }
 
+void site_habits(struct site_params *p)
+{
+	for (unsigned i = 0; i < SITE_TRUNKS; i++)
+		p->habits[i] = (struct trunk_habits){.refer = REFER_LOCAL,
+						     .redirect = REDIRECT_REJECT,
+						     .redirects = 3,
+						     .session_timer = {false, 1800, 90}};
+}
+
 void site_init(struct site *s, const struct site_params *p)
 {
 	*s = (struct site){0};
 	set_realms(s);
 	set_trunks(s, p);
 	set_routes(s, p);
-	s->media[0] = (struct media_rule){.name = STR("plain"), .rtp = MEDIA_ALLOW};
+	s->media[0] = (struct media_rule){.name = STR("plain"), .rtp = MEDIA_ALLOW, .t38 = true};
+	s->media[1] = (struct media_rule){.name = STR("encrypted"),
+					  .rtp = MEDIA_FORBID,
+					  .srtp = MEDIA_REQUIRE,
+					  .keying_sdes = true,
+					  .suites = {SDES_AES_CM_128_HMAC_SHA1_80},
+					  .suite_count = 1};
+	s->realm_rules[SITE_OUTSIDE].media_policy = p->srtp ? 1 : 0;
 	s->relay = (struct media_relay){STR("relay"), STR("ng+unix:/relay"), 1};
-	s->settings = (struct settings){.node = STR("node"),
-					.policy = {.realms = s->realm_rules,
-						   .realm_count = SITE_REALMS,
-						   .trunks = s->trunk_rules,
-						   .trunk_count = SITE_TRUNKS,
-						   .media = s->media,
-						   .media_count = 1,
-						   .routes = s->routes,
-						   .route_count = ARRAY_LEN(s->routes)},
-					.realms = s->realms,
-					.realm_count = SITE_REALMS,
-					.listeners = s->listeners,
-					.listener_count = SITE_LISTENERS,
-					.trunks = s->trunks,
-					.trunk_count = SITE_TRUNKS,
-					.relays = &s->relay,
-					.relay_count = 1,
-					.limits = {.calls = p->calls ? p->calls : 32,
-						   .transactions = 256,
-						   .connections = 64,
-						   .connections_per_source = 64,
-						   .message_bytes = 65535,
-						   .idle_ms = 600000,
-						   .half_open_ms = 5000,
-						   .message_ms = 5000},
-					.timers = {500, 4000, 5000, p->timer_c_ms},
-					.generation = p->generation};
+	s->settings = (struct settings){
+		.node = STR("node"),
+		.policy = {.realms = s->realm_rules,
+			   .realm_count = SITE_REALMS,
+			   .trunks = s->trunk_rules,
+			   .trunk_count = SITE_TRUNKS,
+			   .media = s->media,
+			   .media_count = 2,
+			   .routes = s->routes,
+			   .route_count = ARRAY_LEN(s->routes)},
+		.realms = s->realms,
+		.realm_count = SITE_REALMS,
+		.listeners = s->listeners,
+		.listener_count = SITE_LISTENERS,
+		.trunks = s->trunks,
+		.trunk_count = SITE_TRUNKS,
+		.relays = &s->relay,
+		.relay_count = 1,
+		.limits = {.calls = p->calls ? p->calls : 32,
+			   .transactions = p->transactions ? p->transactions : 256,
+			   .connections = 64,
+			   .connections_per_source = 64,
+			   .message_bytes = 65535,
+			   .idle_ms = 600000,
+			   .half_open_ms = 5000,
+			   .message_ms = 5000},
+		.timers = {500, 4000, 5000, p->timer_c_ms},
+		.generation = p->generation};
 }

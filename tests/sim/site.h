@@ -7,7 +7,7 @@
 
 enum { SITE_OUTSIDE, SITE_INSIDE, SITE_REALMS };
 enum { SITE_CARRIER, SITE_PBX, SITE_SPARE, SITE_TRUNKS };
-enum { SITE_PBX_PEERS = 2, SITE_LISTENERS = 6 };
+enum { SITE_PBX_PEERS = 2, SITE_TRANSPORTS = 3, SITE_LISTENERS = SITE_REALMS * SITE_TRANSPORTS };
 
 /* What a scenario may choose. */
 struct site_params {
@@ -19,6 +19,11 @@ struct site_params {
 	uint32_t ping_ms; /* OPTIONS to the peers of the PBX; 0: none */
 	uint32_t generation;
 	uint32_t timer_c_ms;
+	uint32_t transactions; /* limit; 0: 256 */
+	bool srtp;             /* outside, and nothing else */
+	bool credentials;      /* for those whom we call */
+	bool back_to_carrier;  /* calls of the carrier for 901 go to the carrier */
+	struct trunk_habits habits[SITE_TRUNKS];
 };
 
 struct site {
@@ -30,7 +35,7 @@ struct site {
 	struct trunk_rule trunk_rules[SITE_TRUNKS];
 	struct peer carrier_peer, pbx_peers[SITE_PBX_PEERS], spare_peer;
 	struct prefix carrier_sources[2], pbx_sources[SITE_PBX_PEERS], spare_source;
-	struct media_rule media[1];
+	struct media_rule media[2];
 	struct route_rule routes[2];
 	struct media_relay relay;
 };
@@ -47,7 +52,13 @@ const struct site_addrs *site_addrs(void);
 void site_init(struct site *s, const struct site_params *p);
 /* The listener of a realm and transport. */
 uint16_t site_listener(unsigned realm, enum transport t);
+/* The habits that a small site has. */
+void site_habits(struct site_params *p);
 /* Names that the resolver of the world knows. */
 #define SITE_SPARE_HOST "spare.canary.example"
+/* What the phones' digest takes. */
+#define SITE_AUTH_REALM    "exchange"
+#define SITE_AUTH_USER     "sallyport"
+#define SITE_AUTH_PASSWORD "open sesame"
 
 #endif

@@ -1,6 +1,17 @@
+/* What a phone does of its own accord, and when. */
+#include "common/check.h"
 #include "tests/sim/ua_inside.h"
 
-#include "common/check.h"
+static const char *const act_names[] = {
+#define X(id, name) name,
+	UA_ACT_TABLE(X)
+#undef X
+};
+
+const char *ua_act_name(enum ua_act a)
+{
+	return act_names[a];
+}
 
 void ua_trigger(struct ua *u, enum ua_when when)
 {
@@ -9,8 +20,13 @@ void ua_trigger(struct ua *u, enum ua_when when)
 			u->plan.todos[i].at_ms = ua_now(u) + u->plan.todos[i].after_ms;
 }
 
-static struct ua_dialog *talking(struct ua *u)
+struct ua_dialog *ua_talking_now(struct ua *u)
 {
+	for (int i = 0; i < UA_DIALOGS; i++) {
+		struct ua_dialog *d = &u->dialogs[i];
+		if (d->state == UA_DIALOG_CONFIRMED && (d->caller || d->acked) && !d->second)
+			return d;
+	}
 	for (int i = 0; i < UA_DIALOGS; i++) {
 		struct ua_dialog *d = &u->dialogs[i];
 		if (d->state == UA_DIALOG_CONFIRMED && (d->caller || d->acked))
@@ -19,48 +35,51 @@ static struct ua_dialog *talking(struct ua *u)
 	return NULL;
 }
 
-static void cancel(struct ua *u)
-{
-	for (int i = 0; i < UA_TXNS; i++) {
-		struct ua_txn *x = &u->txns[i];
-		if (!x->client || !x->invite || x->elsewhere || x->state == UA_TXN_FREE ||
-		    x->state == UA_TXN_DONE || u->dialogs[x->dialog].state != UA_DIALOG_EARLY)
-			continue;
-		u->cancelled = true;
-		x->cancelled = true;
-		if (x->state == UA_TXN_PROCEEDING)
-			ua_send_cancel(u, x);
-	}
-}
-
 /* The INVITE under way outside a dialog; NULL: none. */
-static struct ua_txn *open_invite(struct ua *u)
+struct ua_txn *ua_open_invite(struct ua *u)
 {
 	for (int i = 0; i < UA_TXNS; i++) {
 		struct ua_txn *x = &u->txns[i];
 		if (x->client && x->invite && !x->elsewhere &&
 		    (x->state == UA_TXN_WAITING || x->state == UA_TXN_PROCEEDING) &&
-		    u->dialogs[x->dialog].state == UA_DIALOG_EARLY)
+		    ua_dialog_of(u, x)->state == UA_DIALOG_EARLY)
 			return x;
 	}
 	return NULL;
 }
 
-static void bye_early(struct ua *u)
+static void cancel(struct ua *u)
 {
-	struct ua_txn *x = open_invite(u);
-	if (!x || !u->dialogs[x->dialog].remote_tag.len)
+	struct ua_txn *x = ua_open_invite(u);
+	if (!x)
 		return;
-	struct ua_request r = {.method = STR("BYE"), .uri = u->dialogs[x->dialog].target};
-	u->cancelled = true; /* a 2xx that crosses it is ended at once */
-	ua_start(u, x->dialog, &r);
+	u->cancelled = true;
+	x->cancelled = true;
+	if (x->state == UA_TXN_PROCEEDING)
+		ua_send_cancel(u, x);
 }
 
-static void elsewhere(struct ua *u)
+static void bye_early(struct ua *u)
 {
-	struct ua_txn *x = open_invite(u);
-	if (x)
-		ua_send_elsewhere(u, x);
+	struct ua_txn *x = ua_open_invite(u);
+	if (!x || !ua_dialog_of(u, x)->remote_tag.len)
+		return;
+	struct ua_request r = {
+		.method = STR("BYE"), .uri = ua_dialog_of(u, x)->target, .why = UA_ACT_COUNT};
+	u->cancelled = true; /* a 2xx that crosses it is ended at once */
+	ua_start(u, ua_dialog_of(u, x), &r);
+}
+
+static const char *peer_uri(struct ua *u, char *mem, size_t n, bool user)
+{
+	struct buf b;
+	buf_init(&b, mem, n);
+	buf_lit(&b, "sip:");
+	if (user)
+		buf_printf(&b, "%s@", u->plan.dials ? u->plan.dials : "200");
+	addr_write(&b, &u->p.next_hop);
+	buf_char(&b, 0);
+	return mem;
 }
 
 static void probe(struct ua *u)
@@ -68,138 +87,170 @@ static void probe(struct ua *u)
 	static const char *const methods[] = {"OPTIONS", "MESSAGE", "REGISTER", "SUBSCRIBE",
 					      "INFO",    "PRACK",   "UPDATE",   "NOSUCH"};
 	char uri[64];
-	struct buf b;
-	buf_init(&b, uri, sizeof(uri));
-	buf_lit(&b, "sip:");
-	addr_write(&b, &u->p.next_hop);
-	buf_char(&b, 0);
-	ua_probe(u, methods[dice_range(u->dice, 0, ARRAY_LEN(methods) - 1)], uri);
+	ua_probe(u, methods[dice_range(u->dice, 0, ARRAY_LEN(methods) - 1)],
+		 peer_uri(u, uri, sizeof(uri), false), NULL);
 }
 
-static void act(struct ua *u, enum ua_act what)
+/* May we offer in it now (RFC 3261 §14.1, RFC 3311 §5.1)? */
+static bool may_offer(const struct ua *u, const struct ua_dialog *d)
 {
-	struct ua_dialog *d = talking(u);
-	struct ua_request r = {0};
-	switch (what) {
-	case UA_CANCEL: cancel(u); return;
-	case UA_CLOSE: net_hang_up(u->net, u->p.node); return;
-	case UA_VANISH:
-		net_hang_up(u->net, u->p.node);
-		u->vanished = true;
-		net_set_up(u->net, u->p.node, false);
+	return d->talk.state == UA_TALK_IDLE && !ua_invite_is_open(u, d) && !d->ok.len;
+}
+
+/* Changes what we have, and tells the other side. */
+static void change(struct ua *u, struct ua_dialog *d, enum ua_act what)
+{
+	bool changed = true;
+	if (!may_offer(u, d)) { /* a little later, then */
+		if (d->again == UA_ACT_COUNT) {
+			d->again = what;
+			d->again_ms = ua_now(u) + 700;
+		}
 		return;
-	case UA_BYE:
-		if (d)
-			ua_send_bye(u, d);
-		return;
-	case UA_REINVITE:
-		/* §14.1: not while an INVITE is under way in either direction. */
-		if (!d || ua_invite_is_open(u, d) || d->ok.len)
-			return;
-		d->version++;
-		r = (struct ua_request){.method = STR("INVITE"), .sdp = true};
-		break;
-	case UA_UPDATE:
-		if (!d)
-			return;
-		d->version++;
-		r = (struct ua_request){.method = STR("UPDATE"), .sdp = true};
-		break;
-	case UA_INFO: r = (struct ua_request){.method = STR("INFO")}; break;
-	case UA_BYE_EARLY: bye_early(u); return;
-	case UA_ELSEWHERE: elsewhere(u); return;
-	case UA_PROBE: probe(u); return;
-	case UA_OPTIONS: r = (struct ua_request){.method = STR("OPTIONS")}; break;
-	case UA_ACT_COUNT: break;
 	}
-	if (!d)
-		return;
-	r.uri = d->target;
-	ua_start(u, (int)(d - u->dialogs), &r);
+	if (what == UA_HOLD)
+		changed = ua_talk_turn(&d->talk, SDP_SEND);
+	else if (what == UA_FREEZE)
+		changed = ua_talk_turn(&d->talk, 0);
+	else if (what == UA_RESUME)
+		changed = ua_talk_turn(&d->talk, SDP_BOTH);
+	else if (what == UA_ADD_VIDEO || what == UA_DROP_VIDEO)
+		changed = ua_talk_video(&d->talk, what == UA_ADD_VIDEO);
+	else if (what == UA_TO_FAX || what == UA_TO_AUDIO)
+		changed = ua_talk_fax(&d->talk, what == UA_TO_FAX);
+	else
+		ua_talk_keep(&d->talk); /* what was, for a refusal */
+	bool update = what == UA_UPDATE || what == UA_UPDATE_PLAIN || what == UA_UPDATE_EARLY ||
+		      (u->plan.by_update && what != UA_REINVITE && what != UA_REINVITE_LATE);
+	if (changed)
+		ua_offer(u, d, what, update, what != UA_REINVITE_LATE && what != UA_UPDATE_PLAIN);
 }
 
-static void txn_deadline(struct ua *u, struct ua_txn *x)
+static void update_early(struct ua *u)
 {
-	struct ua_dialog *d = x->dialog == UA_NONE ? NULL : &u->dialogs[x->dialog];
-	enum ua_txn_state was = x->state;
-	x->state = UA_TXN_FREE;
-	if (!x->client && x->invite && x->status >= 300 && !x->acked && !u->lenient)
-		faults_add(u->faults, "%s said %u and never got an ACK", u->p.name, x->status);
-	if (!x->client || was == UA_TXN_DONE || !d)
-		return;
-	if (!u->lenient)
-		faults_add(u->faults, "%s never got an answer to its %.*s", u->p.name,
-			   STR_ARG(x->method));
-	if (x->invite && d->state == UA_DIALOG_EARLY && !x->elsewhere) {
-		u->status = 408;
-		ua_end_dialog(u, d);
-	} else if (d->state == UA_DIALOG_CONFIRMED) {
-		/* RFC 5057: no answer in a dialog ends it. */
+	for (int i = 0; i < UA_DIALOGS; i++) {
+		struct ua_dialog *d = &u->dialogs[i];
+		if (d->state == UA_DIALOG_EARLY && d->remote_tag.len && d->talk.ever &&
+		    d->talk.state == UA_TALK_IDLE) {
+			ua_talk_keep(&d->talk);
+			ua_offer(u, d, UA_UPDATE_EARLY, true, true);
+			return;
+		}
+	}
+}
+
+static void simple(struct ua *u, struct ua_dialog *d, struct str method)
+{
+	struct ua_request r = {.method = method, .uri = d->target, .why = UA_ACT_COUNT};
+	if (!str_eq(method, STR("OPTIONS"))) {
+		r.body = STR("Signal=5\r\n");
+		r.type = str_eq(method, STR("INFO")) ? STR("application/dtmf-relay")
+						     : STR("text/plain");
+	}
+	ua_start(u, d, &r);
+}
+
+static void outside(struct ua *u, enum ua_act what)
+{
+	char uri[64];
+	const char *to = peer_uri(u, uri, sizeof(uri), true);
+	if (what == UA_PROBE)
+		probe(u);
+	else if (what == UA_MESSAGE)
+		ua_probe(u, "MESSAGE", to, NULL);
+	else if (what == UA_PUBLISH)
+		ua_probe(u, "PUBLISH", to, "Event: presence\r\nExpires: 600\r\n");
+	else
+		ua_subscribe(u, what == UA_SUBSCRIBE ? 600 : 0);
+}
+
+static void inside(struct ua *u, struct ua_dialog *d, enum ua_act what)
+{
+	if (what == UA_BYE)
 		ua_send_bye(u, d);
-	}
+	else if (what == UA_INFO)
+		simple(u, d, STR("INFO"));
+	else if (what == UA_MESSAGE_INSIDE)
+		simple(u, d, STR("MESSAGE"));
+	else if (what == UA_OPTIONS)
+		simple(u, d, STR("OPTIONS"));
+	else if (what == UA_REFER || what == UA_REFER_REPLACES)
+		ua_refer(u, d, what == UA_REFER_REPLACES);
+	else
+		change(u, d, what);
 }
 
-static void no_prack(struct ua *u, struct ua_txn *x)
+static void elsewhere(struct ua *u)
 {
-	if (!u->lenient)
-		faults_add(u->faults, "%s never got a PRACK", u->p.name);
-	x->rel_pending = false;
-	x->again_ms = x->deadline_ms = 0;
+	struct ua_txn *x = ua_open_invite(u);
+	if (x)
+		ua_send_elsewhere(u, x);
 }
 
-static void tick_txn(struct ua *u, struct ua_txn *x)
+static void close_connections(struct ua *u)
 {
-	uint64_t now = ua_now(u);
-	if (x->deadline_ms && x->deadline_ms <= now) {
-		if (x->rel_pending)
-			no_prack(u, x);
-		else
-			txn_deadline(u, x);
-		return;
-	}
-	if (x->again_ms && x->again_ms <= now) {
-		x->interval_ms *= 2;
-		bool capped = !(x->client && x->invite);
-		if (capped && x->interval_ms > UA_T2)
-			x->interval_ms = UA_T2;
-		x->again_ms = now + x->interval_ms;
-		ua_send(u, &x->path, x->last);
-	}
-	if (x->answer_ms && x->dialog != UA_NONE && x->answer_ms <= now) {
-		x->answer_ms = 0;
-		ua_answer_in_dialog(u, x);
-	}
+	net_hang_up(u->net, u->p.node);
 }
 
-/* When the plan's next answer to this INVITE is due; 0: none. */
-static uint64_t step_ms(const struct ua *u, const struct ua_txn *x)
+static void vanish(struct ua *u)
 {
-	if (x->client || !x->invite || x->dialog != UA_NONE || !x->answer_ms ||
-	    x->next_step >= u->plan.step_count || x->rel_pending)
-		return 0;
-	const struct ua_step *s = &u->plan.steps[x->next_step];
-	/* Further forks' 2xx follow the first; all else ends with the final answer. */
-	bool goes_on = s->status / 100 == 2 && (x->status / 100 == 2 || u->plan.late_fork);
-	if (x->state == UA_TXN_DONE && !goes_on)
-		return 0;
-	return x->start_ms + s->after_ms;
+	net_hang_up(u->net, u->p.node);
+	u->vanished = true;
+	net_set_up(u->net, u->p.node, false);
 }
 
-static void tick_ok(struct ua *u, struct ua_dialog *d)
+static void call_target(struct ua *u)
 {
-	uint64_t now = ua_now(u);
-	if (!d->ok.len)
-		return;
-	if (d->ok_deadline_ms <= now) {
-		d->ok = STR_NONE;
-		if (!u->lenient)
-			faults_add(u->faults, "%s never got the ACK of its 2xx", u->p.name);
-		if (d->state == UA_DIALOG_CONFIRMED)
-			ua_send_bye(u, d);
-	} else if (d->ok_again_ms <= now) {
-		d->ok_interval_ms = d->ok_interval_ms * 2 > UA_T2 ? UA_T2 : d->ok_interval_ms * 2;
-		d->ok_again_ms = now + d->ok_interval_ms;
-		ua_send(u, &d->ok_path, d->ok);
+	char host[64];
+	struct buf b;
+	buf_init(&b, host, sizeof(host));
+	addr_write_ip(&b, &u->p.next_hop);
+	buf_char(&b, 0);
+	ua_call_as(u, u->plan.refers_to, host, true, NULL);
+}
+
+void ua_do(struct ua *u, enum ua_act what)
+{
+	static const struct {
+		enum ua_act what;
+		void (*act)(struct ua *u);
+	} simple_acts[] = {{UA_CANCEL, cancel},
+			   {UA_BYE_EARLY, bye_early},
+			   {UA_UPDATE_EARLY, update_early},
+			   {UA_ELSEWHERE, elsewhere},
+			   {UA_CLOSE, close_connections},
+			   {UA_VANISH, vanish},
+			   {UA_CALL_TARGET, call_target}};
+	struct ua_dialog *d = ua_talking_now(u);
+	ladder_say(u->ladder, ua_now(u), "%-8s decides: %s", u->p.name, ua_act_name(what));
+	for (size_t i = 0; i < ARRAY_LEN(simple_acts); i++)
+		if (simple_acts[i].what == what) {
+			simple_acts[i].act(u);
+			return;
+		}
+	if (what >= UA_STALE_TAG)
+		ua_misbehave(u, what);
+	else if (what >= UA_PROBE && what <= UA_PUBLISH)
+		outside(u, what);
+	else if (d)
+		inside(u, d, what);
+}
+
+/* ---- time */
+
+static void tick_dialog(struct ua *u, struct ua_dialog *d)
+{
+	ua_tick_ok(u, d);
+	ua_tick_timer(u, d);
+	if (d->again_ms && d->again_ms <= ua_now(u)) {
+		enum ua_act what = d->again;
+		d->again_ms = 0;
+		d->again = UA_ACT_COUNT;
+		if (d->state == UA_DIALOG_CONFIRMED) {
+			ladder_say(u->ladder, ua_now(u), "%-8s tries again: %s", u->p.name,
+				   ua_act_name(what));
+			change(u, d, what);
+		}
 	}
 }
 
@@ -211,21 +262,22 @@ void ua_tick(struct ua *u)
 	for (int i = 0; i < UA_TXNS; i++) {
 		struct ua_txn *x = &u->txns[i];
 		uint64_t at;
-		while (x->state != UA_TXN_FREE && (at = step_ms(u, x)) != 0 && at <= now)
+		while (x->state != UA_TXN_FREE && (at = ua_step_ms(u, x)) != 0 && at <= now)
 			ua_take_step(u, x);
 		if (x->state != UA_TXN_FREE)
-			tick_txn(u, x);
+			ua_tick_txn(u, x);
 	}
 	for (int i = 0; i < UA_DIALOGS; i++)
 		if (u->dialogs[i].state != UA_DIALOG_FREE)
-			tick_ok(u, &u->dialogs[i]);
+			tick_dialog(u, &u->dialogs[i]);
 	for (size_t i = 0; i < u->plan.todo_count; i++) {
 		struct ua_todo *t = &u->plan.todos[i];
 		if (t->at_ms && !t->done && t->at_ms <= now) {
 			t->done = true;
-			act(u, t->act);
+			ua_do(u, t->act);
 		}
 	}
+	u->due_ms = ua_next_ms(u);
 }
 
 static void sooner(uint64_t *least, uint64_t at)
@@ -245,16 +297,21 @@ uint64_t ua_next_ms(const struct ua *u)
 			continue;
 		sooner(&least, x->again_ms);
 		sooner(&least, x->deadline_ms);
-		sooner(&least, step_ms(u, x));
+		sooner(&least, ua_step_ms(u, x));
 		if (x->dialog != UA_NONE)
 			sooner(&least, x->answer_ms);
 	}
 	for (int i = 0; i < UA_DIALOGS; i++) {
 		const struct ua_dialog *d = &u->dialogs[i];
-		if (d->state != UA_DIALOG_FREE && d->ok.len) {
+		if (d->state == UA_DIALOG_FREE)
+			continue;
+		if (d->ok.len) {
 			sooner(&least, d->ok_again_ms);
 			sooner(&least, d->ok_deadline_ms);
 		}
+		sooner(&least, d->again_ms);
+		sooner(&least, d->refresh_ms);
+		sooner(&least, d->expiry_ms);
 	}
 	for (size_t i = 0; i < u->plan.todo_count; i++)
 		if (!u->plan.todos[i].done)

@@ -1,0 +1,199 @@
+#include <stdlib.h>
+
+#include "common/check.h"
+#include "tests/sim/watch.h"
+
+static struct str keep(struct watch *w, struct str s)
+{
+	struct str copy = arena_str(w->arena, s);
+	CHECK(copy.len == s.len);
+	return copy;
+}
+
+static uint64_t key_of(const struct sip_text *m, struct str method)
+{
+	return lookup_hash(lookup_hash(lookup_hash(KEY_IN, m->branch), m->sent_by), method);
+}
+
+struct watch_request *watch_find_in(struct watch *w, const struct sip_text *m)
+{
+	uint32_t i = lookup_get(&w->index, key_of(m, m->cseq_method));
+	return i == LOOKUP_NONE ? NULL : &w->in[i];
+}
+
+void watch_request_came(struct watch *w, const struct sip_text *m, bool trusted, bool udp)
+{
+	struct watch_call *c = watch_call(w, m->call_id);
+	struct watch_request *r = watch_find_in(w, m);
+	if (str_eq(m->method, STR("BYE")) && !c->bye_ms)
+		c->bye_ms = w->now_ms;
+	if (!r) {
+		if (w->in_count == w->in_cap) {
+			w->in_cap = w->in_cap ? w->in_cap * 2 : 64;
+			w->in = realloc(w->in, w->in_cap * sizeof(*w->in));
+			CHECK(w->in != NULL);
+		}
+		lookup_put(&w->index, key_of(m, m->cseq_method), w->in_count);
+		r = &w->in[w->in_count];
+		*r = (struct watch_request){.method = keep(w, m->method),
+					    .call_id = keep(w, m->call_id),
+					    .from_tag = keep(w, m->from_tag),
+					    .cseq = m->cseq,
+					    .udp = udp,
+					    .arrived_ms = w->now_ms,
+					    .trusted = trusted};
+		r->begins = str_eq(m->method, STR("INVITE")) && m->to_tag.len == 0;
+		r->initial = r->begins && c->initial == LOOKUP_NONE;
+		if (r->initial)
+			c->initial = w->in_count;
+		w->in_count++;
+	}
+	r->copies++;
+	r->copy_ms = w->now_ms;
+}
+
+/* ---- sent again in time (RFC 3261 §13.3.1.4, §17.2.1; RFC 3262 §3) */
+
+static bool in_time(uint64_t gap, uint32_t want)
+{
+	return gap >= want && gap <= want + 2 * WATCH_TICK_MS;
+}
+
+static void check_repeated(struct watch *w, struct watch_request *r, const struct sip_text *m,
+			   bool udp)
+{
+	uint64_t gap = w->now_ms - r->last_ms;
+	bool ok2xx = m->status < 300;
+	if (w->stalls)
+		return;
+	/* Asked again, answered again. */
+	if (!ok2xx && r->copies > 1 && r->copy_ms == w->now_ms)
+		return;
+	if (r->acked)
+		faults_add(w->faults, INV_SCHEDULE, "the core repeats %u after its ACK", m->status);
+	else if (!ok2xx && !udp)
+		faults_add(w->faults, INV_SCHEDULE, "the core repeats %u over a stream", m->status);
+	else if (!in_time(gap, r->interval_ms))
+		faults_add(w->faults, INV_SCHEDULE, "the core repeats %u after %u ms, not %u",
+			   m->status, (unsigned)gap, r->interval_ms);
+	r->interval_ms = r->interval_ms * 2 > WATCH_T2 ? WATCH_T2 : r->interval_ms * 2;
+	r->last_ms = w->now_ms;
+}
+
+static void final_went(struct watch *w, struct watch_request *r, const struct sip_text *m, bool udp)
+{
+	bool invite = str_eq(r->method, STR("INVITE"));
+	r->sent++;
+	if (r->final && r->final != m->status)
+		faults_add(w->faults, INV_ONE_FINAL, "the core says %u after %u to %.*s", m->status,
+			   r->final, STR_ARG(r->method));
+	if (!invite && m->status == 408)
+		faults_add(w->faults, INV_ONE_FINAL, "the core says 408 to %.*s (RFC 4320)",
+			   STR_ARG(r->method));
+	if (m->status < 300 && invite && r->rel_open && r->rel_sdp)
+		faults_add(w->faults, INV_RELIABLE,
+			   "the core says %u before its reliable 1xx with SDP is acknowledged",
+			   m->status);
+	if (!m->to_tag.len)
+		faults_add(w->faults, INV_FORM, "the core says %u without a To tag", m->status);
+	if (r->final && invite)
+		check_repeated(w, r, m, udp);
+	if (r->final)
+		return;
+	r->final = (uint16_t)m->status;
+	r->final_ms = r->last_ms = w->now_ms;
+	r->interval_ms = WATCH_T1;
+	r->rel_open = false;
+}
+
+static void reliable_went(struct watch *w, struct watch_request *r, const struct sip_text *m)
+{
+	uint32_t n;
+	if (str_to_u32(sip_text_header(m, "RSeq", 0), INT32_MAX, &n) != OK || n == 0) {
+		faults_add(w->faults, INV_FORM, "the core sends a broken RSeq");
+		return;
+	}
+	if (n == r->rseq && r->rel_open) {
+		uint64_t gap = w->now_ms - r->rel_ms;
+		if (!w->stalls && !(r->copies > 1 && r->copy_ms == w->now_ms) &&
+		    !in_time(gap, r->rel_interval_ms) && !in_time(gap, WATCH_T2))
+			faults_add(w->faults, INV_SCHEDULE,
+				   "the core repeats a reliable %u after %u ms, not %u", m->status,
+				   (unsigned)gap, r->rel_interval_ms);
+		if (r->copy_ms == w->now_ms && r->copies > 1 && gap < r->rel_interval_ms)
+			return;
+		r->rel_interval_ms *= 2;
+		r->rel_ms = w->now_ms;
+		return;
+	}
+	if (n == r->rseq) /* acknowledged, and the INVITE has come again */
+		return;
+	if (r->rseq && n != r->rseq + 1)
+		faults_add(w->faults, INV_RELIABLE, "the core sends RSeq %u after %u", n, r->rseq);
+	if (r->rel_open)
+		faults_add(w->faults, INV_RELIABLE,
+			   "the core sends a reliable %u before the last has its PRACK", m->status);
+	r->rseq = n;
+	r->rel_open = true;
+	r->rel_sdp = m->body.len > 0;
+	r->rel_ms = w->now_ms;
+	r->rel_interval_ms = WATCH_T1;
+}
+
+void watch_answer_went(struct watch *w, const struct sip_text *m, bool udp)
+{
+	struct watch_request *r = watch_find_in(w, m);
+	if (!r) {
+		faults_add(w->faults, INV_ONE_FINAL,
+			   "the core answers %u to a %.*s that nobody sent", m->status,
+			   STR_ARG(m->cseq_method));
+		return;
+	}
+	if (m->status >= 200) {
+		final_went(w, r, m, udp);
+		return;
+	}
+	if (r->final)
+		faults_add(w->faults, INV_ONE_FINAL, "the core says %u after %u to %.*s", m->status,
+			   r->final, STR_ARG(r->method));
+	if (!str_eq(r->method, STR("INVITE")) && m->status != 100)
+		faults_add(w->faults, INV_ONE_FINAL, "the core says %u to %.*s (RFC 4320)",
+			   m->status, STR_ARG(r->method));
+	if (m->status > 100 && !r->ring_ms)
+		r->ring_ms = w->now_ms;
+	if (sip_text_header(m, "RSeq", 0).len)
+		reliable_went(w, r, m);
+}
+
+/* ---- what ends the repeating */
+
+void watch_ack_came(struct watch *w, const struct sip_text *m)
+{
+	/* Of a refusal: the INVITE's own branch; of a 2xx: its Call-ID and CSeq. */
+	uint32_t i = lookup_get(&w->index, key_of(m, STR("INVITE")));
+	if (i != LOOKUP_NONE) {
+		w->in[i].acked = true;
+		return;
+	}
+	for (uint32_t k = w->in_count; k > 0 && k + 4096 > w->in_count; k--) {
+		struct watch_request *r = &w->in[k - 1];
+		if (r->cseq == m->cseq && r->final / 100 == 2 && str_eq(r->call_id, m->call_id) &&
+		    str_eq(r->method, STR("INVITE"))) {
+			r->acked = true;
+			return;
+		}
+	}
+}
+
+void watch_prack_came(struct watch *w, const struct sip_text *m)
+{
+	struct str rack = sip_text_header(m, "RAck", 0), rseq;
+	uint32_t n;
+	if (!str_cut_word(&rack, &rseq) || str_to_u32(rseq, UINT32_MAX, &n) != OK)
+		return;
+	for (uint32_t k = w->in_count; k > 0 && k + 4096 > w->in_count; k--) {
+		struct watch_request *r = &w->in[k - 1];
+		if (r->rel_open && r->rseq == n && str_eq(r->call_id, m->call_id))
+			r->rel_open = false;
+	}
+}
