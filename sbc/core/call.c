@@ -91,13 +91,33 @@ void call_free(struct sbc *s, struct call **call)
 	pool_free(&s->calls, id);
 }
 
+/* A 2xx of ours is still being sent: who knows the call alone can stop that when the ACK comes. */
+static bool waits_for_ack(const struct sbc *s, const struct call *c)
+{
+	for (unsigned side = 0; side < 2; side++) {
+		const struct leg_invite *i = &c->leg[side].invite;
+		const struct txn_server *t =
+			i->ours ? NULL : txn_find_server(&s->txns, i->txn);
+		if (t && t->state == TXN_SERVER_ACCEPTED && !t->acked)
+			return true;
+	}
+	return false;
+}
+
 void call_sweep(struct sbc *s, bool all)
 {
 	while (!list_is_empty(&s->lingering)) {
 		struct call *c = LIST_OBJECT(s->lingering.next, struct call, lingering);
 		if (!all && c->linger_until_ms > s->now_ms)
 			return;
-		call_free(s, &c);
+		if (all || !waits_for_ack(s, c)) {
+			call_free(s, &c);
+			continue;
+		}
+		/* At most until the transaction gives up. */
+		list_del(&c->lingering);
+		c->linger_until_ms = s->now_ms + CALL_LINGER_MS;
+		list_add_tail(&s->lingering, &c->lingering);
 	}
 }
 

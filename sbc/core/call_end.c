@@ -13,6 +13,8 @@
 #include "sbc/core/uri.h"
 #include "sbc/core/worker.h"
 
+enum { UNWANTED_CSEQ_GAP = 256 };
+
 /* ---- the record */
 
 static uint64_t wall_of(const struct call_record *r, uint64_t mono_ms)
@@ -270,7 +272,14 @@ static bool dialog_of_answer(struct dialog *d, const struct msg *m, bool over_tl
 	return dialog_start_uac(d, &p) == OK && dialog_on_response(d, m) == OK;
 }
 
-static void end_unwanted(struct sbc *s, const struct msg *m, const struct flow *f, bool elsewhere)
+/* PRACK and UPDATE may have used the numbers behind the INVITE's; a gap is no error (RFC 3261 §12.2.2). */
+static uint32_t cseq_of_bye(const struct msg *m)
+{
+	return m->cseq < INT32_MAX - UNWANTED_CSEQ_GAP ? m->cseq + UNWANTED_CSEQ_GAP : m->cseq + 1;
+}
+
+static void end_unwanted(struct sbc *s, const struct msg *m, const struct flow *f, bool elsewhere,
+			 bool first)
 {
 	char text[8192], branch[HIDE_BRANCH_LEN];
 	struct dialog d;
@@ -282,10 +291,10 @@ static void end_unwanted(struct sbc *s, const struct msg *m, const struct flow *
 		return;
 	struct leg l = {.flow = *f, .trunk = SETTINGS_NO_INDEX};
 	struct dest dest = leg_dest(&l, &d, set);
-	for (int bye = 0; bye < 2; bye++) {
+	for (int bye = 0; bye < (first ? 2 : 1); bye++) {
 		struct build_request r = {
 			.method = bye ? STR("BYE") : STR("ACK"),
-			.cseq = bye ? dialog_next_cseq(&d) : m->cseq,
+			.cseq = bye ? cseq_of_bye(m) : m->cseq,
 			.transport = f->transport,
 			.sent_by = &set->listeners[f->listener].local,
 			.branch = worker_token(s, HIDE_BRANCH, ID_NONE, branch),
@@ -325,7 +334,7 @@ void call_on_orphan(struct sbc *s, id_t64 txn, const struct msg *m, const struct
 		if (txn_cancel(&s->txns, txn, STR_NONE, s->now_ms, &fx) == OK)
 			worker_emit(s, &fx);
 	} else if (m->status < 300) {
-		end_unwanted(s, m, f, elsewhere);
+		end_unwanted(s, m, f, elsewhere, txn_ends_dialog(&s->txns, txn, m->to_tag));
 	}
 }
 

@@ -27,6 +27,7 @@ struct txn {
 	struct str
 		request; /* client: whole, while it may be challenged and we have an answer to that */
 	uint8_t again;
+	uint32_t ended[TXN_FORKS_ENDED]; /* client INVITE: To tags whose dialog has had our BYE */
 	union {
 		struct txn_client client;
 		struct txn_server server;
@@ -587,6 +588,22 @@ void txn_acked(struct txn_table *t, id_t64 txn, uint64_t now_ms)
 	size_t count = 0;
 	struct txn_out o = txn_server_step(&x->machine.server, TXN_SERVER_ACK, now_ms, &t->timers);
 	carry_out(t, x, o, &(struct occasion){0}, none, &count);
+}
+
+bool txn_ends_dialog(struct txn_table *t, id_t64 txn, struct str to_tag)
+{
+	struct txn *x = find_kind(t, txn, true);
+	uint32_t mark = (uint32_t)table_hash(&t->merged, to_tag.p, to_tag.len) | 1;
+	size_t i = 0;
+
+	if (!x)
+		return true;
+	while (i < TXN_FORKS_ENDED && x->ended[i] != 0 && x->ended[i] != mark)
+		i++;
+	if (i == TXN_FORKS_ENDED || x->ended[i] == mark)
+		return i == TXN_FORKS_ENDED;
+	x->ended[i] = mark;
+	return true;
 }
 
 /* What of the request must be there later: all of it over UDP; for an INVITE over a stream only what

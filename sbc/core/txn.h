@@ -97,7 +97,7 @@ struct txn_effect {
 	bool invite;
 };
 
-enum { TXN_EFFECTS_MAX = 2, TXN_TICK_BATCH = 64 };
+enum { TXN_EFFECTS_MAX = 2, TXN_TICK_BATCH = 64, TXN_FORKS_ENDED = 2 };
 
 /* The effects of one call, at most one SEND and one REPORT. */
 struct txn_effects {
@@ -177,6 +177,11 @@ enum err txn_start(struct txn_table *t, const struct txn_start_params *p, id_t64
  */
 enum err txn_cancel(struct txn_table *t, id_t64 txn, struct str extra, uint64_t now_ms,
 		    struct txn_effects *out) MUST_USE;
+/*
+ * A 2xx of this INVITE has made a dialog that no one wants. True: its BYE is due now; false: it is on its way, and
+ * this was the 2xx once more.
+ */
+bool txn_ends_dialog(struct txn_table *t, id_t64 txn, struct str to_tag);
 /* NULL for a stale id or a server transaction. */
 const struct txn_client *txn_find_client(const struct txn_table *t, id_t64 txn);
 const struct txn_server *txn_find_server(const struct txn_table *t, id_t64 txn);

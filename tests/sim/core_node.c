@@ -152,6 +152,8 @@ static void port_send(void *ctx, const struct dest *d, struct str bytes, id_t64 
 	watch_out(&n->watch, trusted, udp, bytes, now_of(n));
 	if (extra.len)
 		watch_out(&n->watch, trusted, udp, extra, now_of(n));
+	if (n->sabotage)
+		bytes = sabotage_late(n->sabotage, n->arena, bytes);
 	if (d->flow.transport == TRANSPORT_UDP)
 		net_datagram(n->net, n->udp_end[l->realm], &d->flow.remote, bytes);
 	else

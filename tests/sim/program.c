@@ -88,15 +88,23 @@ static void list(void)
 		puts(s->name);
 }
 
-static const struct option options[] = {
-	{"seeds", required_argument, NULL, 'n'},    {"seed", required_argument, NULL, 's'},
-	{"scenario", required_argument, NULL, 'c'}, {"loss", required_argument, NULL, 'l'},
-	{"cut", required_argument, NULL, 'x'},      {"verbose", no_argument, NULL, 'v'},
-	{"whole", no_argument, NULL, 'w'},          {"long", no_argument, NULL, 'o'},
-	{"hour", no_argument, NULL, 'H'},           {"calls", required_argument, NULL, 'k'},
-	{"self-test", no_argument, NULL, 't'},      {"page", required_argument, NULL, 'p'},
-	{"write-page", no_argument, NULL, 'P'},     {"list", no_argument, NULL, 'L'},
-	{"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
+static const struct option options[] = {{"seeds", required_argument, NULL, 'n'},
+					{"seed", required_argument, NULL, 's'},
+					{"scenario", required_argument, NULL, 'c'},
+					{"loss", required_argument, NULL, 'l'},
+					{"cut", required_argument, NULL, 'x'},
+					{"verbose", no_argument, NULL, 'v'},
+					{"whole", no_argument, NULL, 'w'},
+					{"long", no_argument, NULL, 'o'},
+					{"pending", no_argument, NULL, 'q'},
+					{"hour", no_argument, NULL, 'H'},
+					{"calls", required_argument, NULL, 'k'},
+					{"self-test", no_argument, NULL, 't'},
+					{"page", required_argument, NULL, 'p'},
+					{"write-page", no_argument, NULL, 'P'},
+					{"list", no_argument, NULL, 'L'},
+					{"help", no_argument, NULL, 'h'},
+					{NULL, 0, NULL, 0}};
 
 static void read_arguments(int argc, char **argv, struct arguments *a)
 {

@@ -96,9 +96,6 @@ static struct str answer_spoilt(struct sabotage *s, struct arena *a, const struc
 		if (invite && m->status >= 300)
 			*out_extra = replaced(a, b, "SIP/2.0 4", "SIP/2.0 5");
 		return b;
-	case INV_AGREE:
-		return invite && m->status == 486 ? replaced(a, b, "SIP/2.0 486", "SIP/2.0 480")
-						  : b;
 	case INV_OFFER:
 		if (!invite || m->status != 200 || !m->body.len)
 			return b;
@@ -148,7 +145,10 @@ static struct str body_spoilt(struct sabotage *s, struct arena *a, const struct 
 			return b;
 		return at < m->body.len ? replaced(a, b, "o=- ", "o=- 9") : b;
 	}
-	case INV_LINES: return m->request ? b : replaced(a, b, "a=sendrecv", "a=sendonlyx");
+	case INV_LINES:
+		return m->request ? b
+				  : replaced(a, b, "a=sendrecv\r\n",
+					     "a=sendrecv\r\nm=video 0 RTP/AVP 96\r\n");
 	case INV_MEDIA_PATH: return replaced(a, b, "c=IN IP4 ", "c=IN IP4 1");
 	case INV_ENCRYPTED: return replaced(a, b, "RTP/SAVP", "RTP/AVP");
 	default: return b;
@@ -197,6 +197,13 @@ struct str sabotage_message(struct sabotage *s, struct arena *a, bool trusted, s
 	return out;
 }
 
+struct str sabotage_late(struct sabotage *s, struct arena *a, struct str bytes)
+{
+	return s->of == INV_AGREE && str_has_prefix(bytes, STR("SIP/2.0 486"))
+		       ? replaced(a, bytes, "SIP/2.0 486", "SIP/2.0 480")
+		       : bytes;
+}
+
 bool sabotage_relay(struct sabotage *s, const struct relay_query *q)
 {
 	return s->of == INV_RELAY && str_eq(q->command, STR("delete"));
@@ -213,7 +220,7 @@ void sabotage_cdr(struct sabotage *s, struct core_node *n)
 {
 	struct core_cdr *c = &n->cdrs[n->cdr_count - 1];
 	if (s->of == INV_CDR_TRUTH)
-		c->start -= 1000;
+		c->status = 500;
 }
 
 bool sabotage_freezes(const struct sabotage *s)

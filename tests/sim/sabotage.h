@@ -26,6 +26,8 @@ const char *sabotage_scenario(enum invariant of);
 /* What is sent instead; empty: nothing. *out_extra: what the watch sees besides. */
 struct str sabotage_message(struct sabotage *s, struct arena *a, bool trusted, struct str bytes,
 			    struct str *out_extra);
+/* Changed behind the watch's back. */
+struct str sabotage_late(struct sabotage *s, struct arena *a, struct str bytes);
 /* True: the relay does not get it. */
 bool sabotage_relay(struct sabotage *s, const struct relay_query *q);
 /* True: nobody hears of it. */

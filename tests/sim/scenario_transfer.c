@@ -14,6 +14,7 @@ static void set_blind(struct world *w, enum refer_policy refer)
 	habit(w, refer);
 	callee(w)->refers_to = "202";
 	ring_and_answer(w, callee(w));
+	ring_and_answer(w, caller(w)); /* the target is at the carrier's too */
 	later(callee(w), UA_AFTER_ANSWER, draw(w, 500, 2000), UA_REFER);
 	later(callee(w), UA_AFTER_REFER, draw(w, 100, 1000), UA_BYE);
 	later(callee(w), UA_AFTER_ANSWER, 60000, UA_BYE);
@@ -41,10 +42,8 @@ static void set_local(struct world *w)
 static void set_local_refused(struct world *w)
 {
 	set_blind(w, REFER_LOCAL);
-	callee(w)->step_count = 0;
-	ring_and_answer(w, callee(w));
-	/* The target, which is a call to the same PBX, is busy. */
-	w->want.plans[UA_PBX].refers_to = "666@nowhere";
+	caller(w)->step_count = 0;
+	answer(caller(w), draw(w, 0, 1) ? 486 : 603, draw(w, 0, 1000), false);
 }
 
 static void set_pass(struct world *w)
@@ -94,7 +93,7 @@ const struct scenario scenarios_transfer[] = {
 	{"a blind transfer that we carry out", set_local, expect_200, false},
 	{"a blind transfer to no one", set_local_refused, expect_200, false},
 	{"a blind transfer that we pass on", set_pass, expect_200, false},
-	{"an attended transfer", set_attended, expect_200, false},
+	{"an attended transfer", set_attended, expect_200, true},
 	{"new settings during a transfer", set_reload, expect_200, false},
 	{"the daemon ends during a transfer", set_end, NULL, false},
 	{"someone hangs up during a transfer", set_bye_during, expect_200, false},

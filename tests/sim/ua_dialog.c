@@ -139,6 +139,7 @@ struct ua_dialog *ua_early(struct ua *u, struct ua_txn *x, const struct sip_text
 					   .forked = true,
 					   .count = first->talk.count,
 					   .version = first->talk.version,
+					   .offer_cseq = x->cseq,
 					   .text = own.body};
 		memcpy(d->talk.ours, first->talk.ours, sizeof(d->talk.ours));
 		first->talk.forked = true;

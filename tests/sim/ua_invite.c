@@ -79,7 +79,7 @@ void ua_call(struct ua *u, const char *user, const char *host)
 
 void ua_send_bye(struct ua *u, struct ua_dialog *d)
 {
-	struct ua_request r = {.method = STR("BYE"), .uri = d->target};
+	struct ua_request r = {.method = STR("BYE"), .uri = d->target, .why = UA_ACT_COUNT};
 	d->bye_sent = true;
 	ua_start(u, d, &r);
 	ua_end_dialog(u, d);
@@ -188,7 +188,7 @@ static void take_final_sdp(struct ua *u, struct ua_txn *x, struct ua_dialog *d,
 			   const struct sip_text *m)
 {
 	struct ua_talk *t = &d->talk;
-	if (t->state == UA_TALK_OURS) {
+	if (t->state == UA_TALK_OURS && t->offer_cseq == x->cseq) {
 		if (m->body.len)
 			(void)ua_talk_hear(u, t, m->body, UA_SDP_ANSWER);
 		else
@@ -314,13 +314,14 @@ static void invite_refused(struct ua *u, struct ua_txn *x, const struct sip_text
 
 /* ---- 1xx */
 
-static void take_early_sdp(struct ua *u, struct ua_dialog *d, const struct sip_text *m)
+static void take_early_sdp(struct ua *u, struct ua_txn *x, struct ua_dialog *d,
+			   const struct sip_text *m)
 {
 	struct ua_talk *t = &d->talk;
 	if (!m->body.len)
 		return;
 	u->early_media = true;
-	if (t->state == UA_TALK_OURS)
+	if (t->state == UA_TALK_OURS && t->offer_cseq == x->cseq)
 		(void)ua_talk_hear(u, t, m->body, UA_SDP_PREVIEW);
 	else if (!t->ever)
 		ua_fault(u, INV_OFFER, "got SDP in an unreliable %u to an INVITE without any",
@@ -344,7 +345,7 @@ static void got_provisional(struct ua *u, struct ua_txn *x, const struct sip_tex
 		if (sip_text_header(m, "RSeq", 0).len)
 			ua_got_reliable(u, x, d, m);
 		else
-			take_early_sdp(u, d, m);
+			take_early_sdp(u, x, d, m);
 		if (m->contact.len)
 			d->target = ua_keep(u, m->contact);
 		if (!u->rang) {

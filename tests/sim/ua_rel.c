@@ -41,7 +41,7 @@ void ua_got_reliable(struct ua *u, struct ua_txn *x, struct ua_dialog *d, const 
 		d->target = ua_keep(u, m->contact);
 	struct ua_request r = {
 		.method = STR("PRACK"), .uri = d->target, .extra = mem, .why = UA_ACT_COUNT};
-	if (m->body.len && t->state == UA_TALK_OURS) {
+	if (m->body.len && t->state == UA_TALK_OURS && t->offer_cseq == x->cseq) {
 		(void)ua_talk_hear(u, t, m->body, UA_SDP_ANSWER);
 		if (u->plan.prack_offer && ua_talk_video(t, true))
 			r.sdp = ua_talk_say(u, t, false);

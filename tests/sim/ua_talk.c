@@ -209,9 +209,9 @@ void ua_talk_ignore(struct ua *u, struct ua_talk *t, struct str body)
 	struct sdp_text s;
 	if (!sdp_text_read(body, &s))
 		return;
-	check_origin(u, t, &s, body);
 	if (s.version > t->skipped)
 		t->skipped = s.version;
+	check_origin(u, t, &s, body);
 }
 
 void ua_talk_drop(struct ua_talk *t, enum ua_talk_state whose)

@@ -29,8 +29,9 @@ struct ua_talk {
 	struct sdp_line ours[SDP_LINES], before[SDP_LINES], theirs[SDP_LINES];
 	uint8_t count, before_count, theirs_count;
 	uint32_t version;
-	struct str text; /* what we described last */
-	struct str seen; /* what they described last */
+	uint32_t offer_cseq; /* of the request with our last offer */
+	struct str text;     /* what we described last */
+	struct str seen;     /* what they described last */
 	struct str session;
 	uint64_t seen_version, skipped; /* `skipped`: of an offer that we refused at once */
 };

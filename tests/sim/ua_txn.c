@@ -53,6 +53,9 @@ struct ua_txn *ua_start(struct ua *u, struct ua_dialog *d, struct ua_request *r)
 	if (!r->cseq)
 		r->cseq = ++d->cseq;
 	x->cseq = r->cseq;
+	x->why = r->why;
+	if (r->sdp.len && d->talk.state == UA_TALK_OURS)
+		d->talk.offer_cseq = r->cseq;
 	x->dialog = (int)(d - u->dialogs);
 	x->request = x->last = ua_write_request(u, d, r);
 	x->path = (struct ua_path){NET_NONE, ua_hop(u, d), u->p.transport};

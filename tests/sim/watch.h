@@ -15,7 +15,15 @@
 #include "tests/sim/sip_text.h"
 
 enum { WATCH_TICK_MS = 4, WATCH_T1 = 500, WATCH_T2 = 4000, WATCH_LONG = 64 * WATCH_T1 };
-enum { WATCH_WINDOWS = 512, WATCH_BLOOM_BITS = 1 << 14 };
+enum { WATCH_FORKS = 6, WATCH_WINDOWS = 512, WATCH_BLOOM_BITS = 1 << 14 };
+
+/* The reliable provisionals of one early dialog. */
+struct watch_reliable {
+	uint64_t tag; /* a hash; 0: none */
+	uint32_t rseq, interval_ms;
+	bool open, sdp; /* no PRACK yet; it has SDP */
+	uint64_t last_ms;
+};
 
 /* A request that reached the core, known by branch, sent-by and method. */
 struct watch_request {
@@ -27,13 +35,9 @@ struct watch_request {
 	uint16_t final;          /* that the core gave; 0: none */
 	unsigned sent;           /* final responses, repeated ones too */
 	uint64_t arrived_ms, copy_ms, final_ms, last_ms;
-	uint32_t interval_ms; /* until the final answer is due again */
-	/* Reliable provisionals. */
-	uint32_t rseq;
-	bool rel_open, rel_sdp;
-	uint64_t rel_ms;
-	uint32_t rel_interval_ms;
-	uint64_t ring_ms; /* the first 18x */
+	uint32_t interval_ms;                        /* until the final answer is due again */
+	struct watch_reliable reliable[WATCH_FORKS]; /* of each early dialog */
+	uint64_t ring_ms;                            /* the first 18x */
 };
 
 /* A request of the core's. */

@@ -80,6 +80,18 @@ static void check_repeated(struct watch *w, struct watch_request *r, const struc
 	r->last_ms = w->now_ms;
 }
 
+/* That early dialog's; a new one for a tag that was not seen yet. */
+static struct watch_reliable *reliable_of(struct watch_request *r, struct str tag)
+{
+	uint64_t key = lookup_hash(0, tag);
+	unsigned i = 0;
+	while (i + 1 < WATCH_FORKS && r->reliable[i].tag && r->reliable[i].tag != key)
+		i++;
+	if (r->reliable[i].tag != key)
+		r->reliable[i] = (struct watch_reliable){.tag = key};
+	return &r->reliable[i];
+}
+
 static void final_went(struct watch *w, struct watch_request *r, const struct sip_text *m, bool udp)
 {
 	bool invite = str_eq(r->method, STR("INVITE"));
@@ -90,7 +102,8 @@ static void final_went(struct watch *w, struct watch_request *r, const struct si
 	if (!invite && m->status == 408)
 		faults_add(w->faults, INV_ONE_FINAL, "the core says 408 to %.*s (RFC 4320)",
 			   STR_ARG(r->method));
-	if (m->status < 300 && invite && r->rel_open && r->rel_sdp)
+	const struct watch_reliable *v = reliable_of(r, m->to_tag);
+	if (m->status < 300 && invite && v->open && v->sdp)
 		faults_add(w->faults, INV_RELIABLE,
 			   "the core says %u before its reliable 1xx with SDP is acknowledged",
 			   m->status);
@@ -103,41 +116,48 @@ static void final_went(struct watch *w, struct watch_request *r, const struct si
 	r->final = (uint16_t)m->status;
 	r->final_ms = r->last_ms = w->now_ms;
 	r->interval_ms = WATCH_T1;
-	r->rel_open = false;
+	for (unsigned i = 0; i < WATCH_FORKS; i++)
+		r->reliable[i].open = false;
+}
+
+static void reliable_again(struct watch *w, struct watch_request *r, struct watch_reliable *v,
+			   unsigned status)
+{
+	uint64_t gap = w->now_ms - v->last_ms;
+	bool asked = r->copies > 1 && r->copy_ms == w->now_ms;
+	if (asked && gap < v->interval_ms)
+		return;
+	if (!w->stalls && !in_time(gap, v->interval_ms) && !in_time(gap, WATCH_T2))
+		faults_add(w->faults, INV_SCHEDULE,
+			   "the core repeats a reliable %u after %u ms, not %u", status,
+			   (unsigned)gap, v->interval_ms);
+	v->interval_ms *= 2;
+	v->last_ms = w->now_ms;
 }
 
 static void reliable_went(struct watch *w, struct watch_request *r, const struct sip_text *m)
 {
+	struct watch_reliable *v = reliable_of(r, m->to_tag);
 	uint32_t n;
 	if (str_to_u32(sip_text_header(m, "RSeq", 0), INT32_MAX, &n) != OK || n == 0) {
 		faults_add(w->faults, INV_FORM, "the core sends a broken RSeq");
 		return;
 	}
-	if (n == r->rseq && r->rel_open) {
-		uint64_t gap = w->now_ms - r->rel_ms;
-		if (!w->stalls && !(r->copies > 1 && r->copy_ms == w->now_ms) &&
-		    !in_time(gap, r->rel_interval_ms) && !in_time(gap, WATCH_T2))
-			faults_add(w->faults, INV_SCHEDULE,
-				   "the core repeats a reliable %u after %u ms, not %u", m->status,
-				   (unsigned)gap, r->rel_interval_ms);
-		if (r->copy_ms == w->now_ms && r->copies > 1 && gap < r->rel_interval_ms)
-			return;
-		r->rel_interval_ms *= 2;
-		r->rel_ms = w->now_ms;
+	if (n == v->rseq) { /* or acknowledged, and the INVITE has come again */
+		if (v->open)
+			reliable_again(w, r, v, m->status);
 		return;
 	}
-	if (n == r->rseq) /* acknowledged, and the INVITE has come again */
-		return;
-	if (r->rseq && n != r->rseq + 1)
-		faults_add(w->faults, INV_RELIABLE, "the core sends RSeq %u after %u", n, r->rseq);
-	if (r->rel_open)
+	if (v->rseq && n != v->rseq + 1)
+		faults_add(w->faults, INV_RELIABLE, "the core sends RSeq %u after %u", n, v->rseq);
+	if (v->open)
 		faults_add(w->faults, INV_RELIABLE,
 			   "the core sends a reliable %u before the last has its PRACK", m->status);
-	r->rseq = n;
-	r->rel_open = true;
-	r->rel_sdp = m->body.len > 0;
-	r->rel_ms = w->now_ms;
-	r->rel_interval_ms = WATCH_T1;
+	v->rseq = n;
+	v->open = true;
+	v->sdp = m->body.len > 0;
+	v->last_ms = w->now_ms;
+	v->interval_ms = WATCH_T1;
 }
 
 void watch_answer_went(struct watch *w, const struct sip_text *m, bool udp)
@@ -193,7 +213,8 @@ void watch_prack_came(struct watch *w, const struct sip_text *m)
 		return;
 	for (uint32_t k = w->in_count; k > 0 && k + 4096 > w->in_count; k--) {
 		struct watch_request *r = &w->in[k - 1];
-		if (r->rel_open && r->rseq == n && str_eq(r->call_id, m->call_id))
-			r->rel_open = false;
+		struct watch_reliable *v = reliable_of(r, m->to_tag);
+		if (v->rseq == n && str_eq(r->call_id, m->call_id))
+			v->open = false;
 	}
 }

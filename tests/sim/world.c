@@ -479,7 +479,7 @@ bool world_run(struct world *w, const struct scenario *s, uint64_t seed,
 	       const struct world_options *o)
 {
 	make(w, s, seed, o);
-	world_pass_time(w, o->broken == INV_REST ? 50 : STEPS_MAX, WORLD_START_MS + END_MS);
+	world_pass_time(w, o->broken == INV_REST ? 20 : STEPS_MAX, WORLD_START_MS + END_MS);
 	if (w->want.noisy)
 		faults_reset(&w->faults);
 	invariants_check(w);
