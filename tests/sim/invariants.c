@@ -137,7 +137,8 @@ static void each_call_has_one_cdr(struct world *w)
 		refers += b->in[i].final == 202 && str_eq(b->in[i].method, STR("REFER"));
 	for (uint32_t i = 0; i < b->in_count; i++) {
 		const struct watch_request *r = &b->in[i];
-		if (!r->initial)
+		/* The same INVITE by two ways is one call. */
+		if (!r->initial || r->final == 482)
 			continue;
 		const struct core_cdr *c = find_cdr(w, &index, r);
 		calls++;
@@ -193,7 +194,7 @@ static void caller_agrees(struct world *w, const struct ua *caller)
 		/* The last INVITE that began a dialog of this Call-ID. */
 		for (uint32_t k = 0; k < b->in_count; k++)
 			if (str_eq(b->in[k].call_id, d->call_id) &&
-			    str_eq(b->in[k].method, STR("INVITE")) && b->in[k].begins &&
+			    str_eq(b->in[k].method, STR("INVITE")) && b->in[k].initial &&
 			    b->in[k].final != 482) {
 				told = b->in[k].final;
 				known = true;

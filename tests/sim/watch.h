@@ -29,11 +29,11 @@ struct watch_reliable {
 struct watch_request {
 	struct str method, call_id, from_tag;
 	uint32_t cseq, copies;
-	bool initial;            /* the first INVITE of its Call-ID */
-	bool trusted;            /* came from the trusted side */
-	bool udp, acked, begins; /* begins: an INVITE without To tag */
-	uint16_t final;          /* that the core gave; 0: none */
-	unsigned sent;           /* final responses, repeated ones too */
+	bool initial; /* the first INVITE of its Call-ID */
+	bool trusted; /* came from the trusted side */
+	bool udp, acked;
+	uint16_t final; /* that the core gave; 0: none */
+	unsigned sent;  /* final responses, repeated ones too */
 	uint64_t arrived_ms, copy_ms, final_ms, last_ms;
 	uint32_t interval_ms;                        /* until the final answer is due again */
 	struct watch_reliable reliable[WATCH_FORKS]; /* of each early dialog */
@@ -54,7 +54,7 @@ struct watch_sent {
 struct watch_call {
 	uint64_t bye_ms;    /* the first BYE that reached the core; 0: none */
 	uint64_t answer_ms; /* the first 2xx of an INVITE that reached it */
-	uint32_t initial;   /* of `in`; LOOKUP_NONE: the core called */
+	uint32_t initial;   /* the last one, of `in`; LOOKUP_NONE: the core called */
 };
 
 /* A final answer to an INVITE of ours, and whether it got its ACK. */

@@ -42,8 +42,7 @@ void watch_request_came(struct watch *w, const struct sip_text *m, bool trusted,
 					    .udp = udp,
 					    .arrived_ms = w->now_ms,
 					    .trusted = trusted};
-		r->begins = str_eq(m->method, STR("INVITE")) && m->to_tag.len == 0;
-		r->initial = r->begins && c->initial == LOOKUP_NONE;
+		r->initial = str_eq(m->method, STR("INVITE")) && m->to_tag.len == 0;
 		if (r->initial)
 			c->initial = w->in_count;
 		w->in_count++;
