@@ -106,8 +106,10 @@ static enum err cut_word(struct str *s, struct param *out)
 		*s = after;
 		return e;
 	}
-	for (n = 0; n < after.len && after.p[n] != ',' && !octet_is(after.p[n], OCTET_LWS);)
-		n++;
+	for (n = 0; n < after.len && after.p[n] != ',' && !octet_is(after.p[n], OCTET_LWS); n++)
+		if (after.p[n] == '"' || after.p[n] == '\\' || (unsigned char)after.p[n] <= ' ' ||
+		    after.p[n] == 0x7f) /* what we repeat would end its quotes */
+			return ERR_BAD;
 	out->value = (struct str){after.p ? after.p : "", n};
 	*s = str_from_offset(after, n);
 	return n > DIGEST_VALUE_MAX ? ERR_LIMIT : OK;
