@@ -271,7 +271,8 @@ void exchange_begin(struct sbc *s, struct call *c, const struct pair *p, const s
 	bool has_sdp = call_sdp_of(m).len &&
 		       (exchange_refreshes((uint8_t)m->method) || m->method == METHOD_PRACK);
 
-	if (exchange_refreshes((uint8_t)m->method) && !refresh_take_request(c, p->side, m)) {
+	if (exchange_refreshes((uint8_t)m->method) && !c->setup &&
+	    !refresh_take_request(c, p->side, m)) {
 		buf_reset(&s->lines);
 		refresh_write_min(s, c, p->side);
 		reply_now(s, c, m, f, 422, buf_view(&s->lines));

@@ -203,6 +203,7 @@ void own_drop(struct sbc *s, id_t64 id)
 	if (o->stage == OWN_SENT && (o->has_sdp || o->method == METHOD_INVITE))
 		offer_step(&c->offer[o->side], OFFER_SENT_NOTHING);
 	own_free(s, o);
+	own_look(s, c);
 }
 
 void own_look(struct sbc *s, struct call *c)

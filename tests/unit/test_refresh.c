@@ -203,6 +203,34 @@ static void a_reinvite_with_other_sdp_crosses_and_refreshes_both(void **state)
 	end();
 }
 
+static void what_the_other_side_should_know_crosses(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name, *method, *extra, *sdp;
+	} rows[] = {
+		{"an UPDATE that says who speaks now", "UPDATE",
+		 KNOWS "Session-Expires: 100;refresher=uac\r\nP-Asserted-Identity: <sip:1@x>\r\n",
+		 NULL},
+		{"an UPDATE that is no refresh", "UPDATE", KNOWS, NULL},
+		{"a re-INVITE without SDP wants an offer", "INVITE",
+		 KNOWS "Session-Expires: 100;refresher=uac\r\n", NULL},
+		{"a re-INVITE that is no refresh", "INVITE", KNOWS, SITE_SDP_OUT},
+	};
+	CHECK_TABLE(row, rows)
+	{
+		char line[16];
+		start(KNOWS "Session-Expires: 100;refresher=uac\r\n", KNOWS);
+		site_say(&t, &k, 0, row->method, row->extra, row->sdp);
+		if (row->sdp)
+			site_relay(&t, SITE_SDP_RELAY);
+		snprintf(line, sizeof(line), "%s ", row->method);
+		EXPECT_INT(site_count(&t, line), 1);
+		EXPECT_INT(site_count(&t, "SIP/2.0 200"), 0);
+		end();
+	}
+}
+
 static void a_missing_refresh_ends_both_sides_with_its_cause(void **state)
 {
 	(void)state;
@@ -328,6 +356,7 @@ int main(void)
 		cmocka_unit_test(a_refresh_goes_at_half_of_it_by_update_where_the_peer_takes_that),
 		cmocka_unit_test(a_refresh_of_the_peer_is_answered_by_us),
 		cmocka_unit_test(a_reinvite_with_other_sdp_crosses_and_refreshes_both),
+		cmocka_unit_test(what_the_other_side_should_know_crosses),
 		cmocka_unit_test(a_missing_refresh_ends_both_sides_with_its_cause),
 		cmocka_unit_test(an_unanswered_refresh_ends_both_sides_with_its_cause),
 		cmocka_unit_test(a_peer_without_timers_lives_if_it_answers_anything),
