@@ -5,6 +5,7 @@
 #include "sbc/core/auth.h"
 #include "sbc/core/call.h"
 #include "sbc/core/crossing.h"
+#include "sbc/core/enrol.h"
 #include "sbc/core/identity.h"
 #include "sbc/core/uri.h"
 
@@ -68,6 +69,7 @@ void errand_free(struct sbc *s, struct errand **errand)
 	block_str_free(&s->outside_blocks, &e->note);
 	block_str_free(&s->outside_blocks, &e->contact);
 	block_str_free(&s->outside_blocks, &e->contact_name);
+	block_str_free(&s->outside_blocks, &e->contact_path);
 	worker_let_settings(s, e->settings);
 	pool_free(&s->errands, id);
 }
@@ -122,12 +124,14 @@ static void take_contact(struct sbc *s, struct errand *e)
 	e->candidate_count = e->candidate_next = 0;
 	block_str_free(&s->outside_blocks, &e->contact);
 	block_str_free(&s->outside_blocks, &e->contact_name);
+	block_str_free(&s->outside_blocks, &e->contact_path);
 	if (!c)
 		return;
 	e->contact = block_str(&s->outside_blocks, c->uri);
 	e->contact_name = block_str(&s->outside_blocks, c->aor->name);
+	e->contact_path = block_str(&s->outside_blocks, c->path);
 	e->contact_flow = c->flow;
-	if (e->contact.len && e->contact_name.len)
+	if (e->contact.len && e->contact_name.len && e->contact_path.len == c->path.len)
 		e->candidates[e->candidate_count++] =
 			(struct candidate){.transport = c->flow.transport, .addr = c->flow.remote};
 }
@@ -202,6 +206,13 @@ enum errand_next errand_go_on(struct sbc *s, struct errand *e, struct flow *out)
 		if (!resolve(s, e))
 			return ERRAND_WAITS;
 	}
+}
+
+struct str errand_routes(const struct sbc *s, const struct errand *e)
+{
+	if (e->target.contact != ID_NONE)
+		return e->contact_path;
+	return enrol_routes(s, e->settings, e->target.trunk);
 }
 
 struct dest errand_dest(const struct errand *e, const struct flow *to)
@@ -443,7 +454,8 @@ bool errand_write_called(struct buf *b, const struct settings *s, const struct m
 
 	buf_init(&raw, mem, sizeof(mem));
 	buf_init(&canonical, canonical_mem, sizeof(canonical_mem));
-	if (uri_parse(m->uri, &u) != OK || uri_write_number(&raw, &u) != OK || raw.overflow)
+	if (uri_parse(enrol_called(s, from_trunk, m), &u) != OK ||
+	    uri_write_number(&raw, &u) != OK || raw.overflow)
 		return false;
 	struct str called =
 		number_of(numbers_in(s, from_trunk), NUMBER_TO, buf_view(&raw), &canonical);

@@ -45,6 +45,7 @@ struct errand {
 	bool closing; /* TALK: with its end the subscription ends; REGISTER: its flow has gone */
 	struct str contact;      /* the present target is a user: its contact's URI */
 	struct str contact_name; /* and its address-of-record: user@domain */
+	struct str contact_path; /* and the proxies before it */
 	struct flow contact_flow;
 	struct str note;  /* REGISTER: what the registrar is told of us, see reg.c */
 	uint32_t least_s; /* REGISTER: the Min-Expires that the registrar asked for */
@@ -85,6 +86,8 @@ enum errand_next {
 	ERRAND_OVER   /* no more targets: errand_give_up */
 };
 enum errand_next errand_go_on(struct sbc *s, struct errand *e, struct flow *out);
+/* Route values of a first request to the present target, parted by '\n'; mostly empty. */
+struct str errand_routes(const struct sbc *s, const struct errand *e);
 /* Where a request to the present target goes. */
 struct dest errand_dest(const struct errand *e, const struct flow *to);
 /* A request of e over `d`; r->uri, from, to, call_id, cseq and the rest are there, Via is written here. */

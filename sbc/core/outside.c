@@ -270,6 +270,7 @@ static uint16_t send_single(struct sbc *s, struct errand *e, const struct flow *
 		.to = {buf_view(&party), STR_NONE},
 		.call_id = worker_token(s, HIDE_CALL_ID, ID_NONE, call_id),
 		.cseq = e->cseq,
+		.routes = errand_routes(s, e),
 		.headers = buf_view(&s->lines),
 		.content_type = body.len ? m->content_type : STR_NONE,
 		.body = body};
@@ -556,4 +557,5 @@ void outside_end_all(struct sbc *s)
 
 	while ((e = pool_next(&s->errands, &cursor, &id)) != NULL)
 		errand_finish_with(s, &e, 503, STR("Retry-After: 10\r\n"));
+	subscription_free_all(s);
 }

@@ -867,6 +867,7 @@ static void on_settings(struct sbc *s, const struct settings *settings)
 	    enrol_apply(s, settings) != OK)
 		return;
 	reg_apply(s, s->settings, settings);
+	subscription_apply(s, settings);
 	s->settings = settings;
 	txn_set_timers(&s->txns, &settings->timers);
 }

@@ -87,6 +87,42 @@ void subscription_free_all(struct sbc *s)
 		subscription_free(s, &sub);
 }
 
+static uint16_t named_trunk(const struct settings *s, const struct settings *old, uint16_t trunk)
+{
+	for (size_t i = 0; trunk < old->trunk_count && i < s->trunk_count; i++)
+		if (str_eq(s->trunks[i].name, old->trunks[trunk].name) &&
+		    s->trunks[i].realm == old->trunks[trunk].realm)
+			return (uint16_t)i;
+	return SETTINGS_NO_INDEX;
+}
+
+void subscription_apply(struct sbc *s, const struct settings *settings)
+{
+	uint32_t cursor = 0;
+	id_t64 id;
+	struct subscription *sub;
+
+	while ((sub = pool_next(&s->subscriptions, &cursor, &id)) != NULL) {
+		uint16_t trunk[2];
+		if (sub->state == SUBSCRIPTION_PENDING || sub->settings == settings)
+			continue;
+		for (int i = 0; i < 2; i++)
+			trunk[i] = named_trunk(settings, sub->settings, sub->leg[i].trunk);
+		if (trunk[0] == SETTINGS_NO_INDEX || trunk[1] == SETTINGS_NO_INDEX) {
+			subscription_free(s, &sub);
+			continue;
+		}
+		if (!worker_hold_settings(s, settings))
+			continue; /* it keeps the old ones for now */
+		worker_let_settings(s, sub->settings);
+		sub->settings = settings;
+		for (int i = 0; i < 2; i++) {
+			sub->leg[i].trunk = trunk[i];
+			sub->leg[i].peer = SETTINGS_NO_INDEX;
+		}
+	}
+}
+
 static struct str event_of(const struct subscription *sub)
 {
 	return (struct str){sub->event, sub->event_len};
@@ -134,12 +170,14 @@ static bool start_dialog(struct sbc *s, struct subscription *sub, struct errand 
 		.local = buf_view(&from),
 		.remote = buf_view(&to),
 		.target = buf_view(&target),
+		.routes = errand_routes(s, e),
 		.cseq = 1 + rng_below(&s->rng, 1000),
 		.over_tls = transport_is_secure(l->flow.transport),
 	};
 	e->cseq = p.cseq;
 	leg_dialog_free(&s->outside_blocks, &l->dialog);
-	size_t room = p.call_id.len + p.local_tag.len + p.local.len + p.remote.len + p.target.len;
+	size_t room = p.call_id.len + p.local_tag.len + p.local.len + p.remote.len + p.target.len +
+		      p.routes.len;
 	return leg_dialog_new(&s->outside_blocks, &l->dialog, room + 192) == OK &&
 	       dialog_start_uac(&l->dialog, &p) == OK;
 }

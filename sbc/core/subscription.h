@@ -46,6 +46,11 @@ enum err subscription_new(struct sbc *s, const struct msg *m, const struct flow 
 			  const struct package_event *event, struct subscription **out) MUST_USE;
 void subscription_free(struct sbc *s, struct subscription **sub);
 void subscription_free_all(struct sbc *s);
+/*
+ * New settings: subscriptions live for days and go over to them, by the names of their trunks (listeners change at a restart
+ * alone); those whose trunk has gone end here, and their next refresh gets 481.
+ */
+void subscription_apply(struct sbc *s, const struct settings *settings);
 
 /* The SUBSCRIBE e goes to its present target over `to`: a fresh dialog. False: it cannot be written. */
 bool subscription_send(struct sbc *s, struct subscription *sub, struct errand *e,

@@ -590,6 +590,40 @@ static void a_subscription_that_runs_out_is_told_to_who_asked(void **state)
 	finish();
 }
 
+static void subscriptions_go_over_to_new_settings_by_the_names_of_trunks(void **state)
+{
+	(void)state;
+	static struct settings next[40];
+	start();
+	struct sub s = subscribe();
+	/* More of them than a worker can hold at one time. */
+	for (size_t i = 0; i < ARRAY_LEN(next); i++) {
+		site_tick(&t, 7000); /* till no transaction needs the old ones */
+		next[i] = t.set;
+		struct event e = {.type = EVENT_SETTINGS, .settings = &next[i]};
+		site_event(&t, &e);
+		if (i)
+			EXPECT_TRUE(!sbc_uses_settings(t.sbc, &next[i - 1]));
+	}
+	ports_rec_clear(&t.rec);
+	notify(&s.subscribe, "n1", 2, "active;expires=290", NULL, NULL);
+	struct rec_send n = *site_sent(&t, 0);
+	EXPECT_TRUE(site_is(&n, "NOTIFY sip:ann@198.51.100.7 SIP/2.0"));
+	site_answer(&t, &n, 200, NULL, NULL, NULL);
+	/* Its trunk goes. */
+	static struct trunk one[1];
+	one[0] = t.trunks[SITE_CARRIER];
+	static struct settings last;
+	last = t.set;
+	last.trunks = one;
+	last.trunk_count = last.policy.trunk_count = 1;
+	last.policy.route_count = 0;
+	struct event e = {.type = EVENT_SETTINGS, .settings = &last};
+	site_event(&t, &e);
+	EXPECT_INT(subscriptions(), 0);
+	finish();
+}
+
 static void others_cannot_speak_in_it(void **state)
 {
 	(void)state;
@@ -684,6 +718,7 @@ int main(void)
 		cmocka_unit_test(a_refused_subscription_leaves_nothing),
 		cmocka_unit_test(a_subscriber_that_has_gone_ends_it),
 		cmocka_unit_test(a_subscription_that_runs_out_is_told_to_who_asked),
+		cmocka_unit_test(subscriptions_go_over_to_new_settings_by_the_names_of_trunks),
 		cmocka_unit_test(others_cannot_speak_in_it),
 		cmocka_unit_test(subscriptions_of_one_source_are_capped),
 		cmocka_unit_test(a_flood_leaves_transactions_to_calls),
