@@ -8,7 +8,7 @@
  * Up by a sixth of what is still let in, down by a sixteenth of what is shed: fast where a queue stands, slow where it has
  * gone, so that the share swings little around the right one. Found with the model in test_gate.c.
  */
-enum { UP_SHARE = 6, DOWN_SHARE = 16, STOP_SHARE = 4, GONE_WINDOWS = 10 };
+enum { UP_SHARE = 6, DOWN_SHARE = 16, STOP_SHARE = 4, GONE_WINDOWS = 3 };
 
 static const struct str dialog_methods[] = {{"ACK ", 4},    {"BYE ", 4},  {"PRACK ", 6},
 					    {"UPDATE ", 7}, {"INFO ", 5}, {"NOTIFY ", 7}};
@@ -65,33 +65,38 @@ enum gate_class gate_classify(struct str bytes)
 
 static void end_window(struct gate *g, const struct overload_limits *l)
 {
-	if (g->least_ms > l->delay_ms)
+	uint32_t longest = 0;
+	for (unsigned i = 0; i < GATE_QUEUES; i++)
+		if (g->seen & 1u << i && g->least_ms[i] > longest)
+			longest = g->least_ms[i];
+	if (longest > l->delay_ms)
 		g->shed = (uint16_t)(g->shed + (GATE_ALL - g->shed) / UP_SHARE + 1);
-	else if (g->least_ms <= l->delay_ms / STOP_SHARE)
+	else if (longest <= l->delay_ms / STOP_SHARE)
 		g->shed = (uint16_t)(g->shed - (g->shed + DOWN_SHARE - 1) / DOWN_SHARE);
 	if (g->shed > GATE_ALL)
 		g->shed = GATE_ALL;
 }
 
-void gate_measure(struct gate *g, const struct overload_limits *l, uint32_t late_ms,
-		  uint64_t now_ms)
+void gate_measure(struct gate *g, const struct overload_limits *l, uint16_t listener,
+		  uint32_t late_ms, uint64_t now_ms)
 {
+	unsigned queue = listener % GATE_QUEUES;
 	if (l->delay_ms == 0)
 		return;
 	uint64_t age = now_ms - g->window_ms;
 	if (age >= GATE_WINDOW_MS) {
-		if (g->seen > 0)
+		if (g->seen)
 			end_window(g, l);
-		/* Nobody came for a while: there is no queue. */
-		if (age > (uint64_t)GONE_WINDOWS * GATE_WINDOW_MS)
+		/* Nobody came for a while, and who comes now has not waited: there is no queue. */
+		if (age > (uint64_t)GONE_WINDOWS * GATE_WINDOW_MS &&
+		    late_ms <= l->delay_ms / STOP_SHARE)
 			g->shed = 0;
 		g->window_ms = now_ms;
-		g->least_ms = late_ms;
 		g->seen = 0;
 	}
-	if (late_ms < g->least_ms)
-		g->least_ms = late_ms;
-	g->seen++;
+	if (!(g->seen & 1u << queue) || late_ms < g->least_ms[queue])
+		g->least_ms[queue] = late_ms;
+	g->seen |= 1u << queue;
 }
 
 bool gate_sheds(const struct gate *g, uint32_t random)

@@ -721,7 +721,8 @@ static void on_message(struct sbc *s, const struct event *e)
 	uint16_t realm = worker_realm_of(s->settings, f);
 	struct msg *m = &s->in;
 
-	gate_measure(&s->gate, &s->settings->limits.overload, e->message.late_ms, s->now_ms);
+	gate_measure(&s->gate, &s->settings->limits.overload, f->listener, e->message.late_ms,
+		     s->now_ms);
 	if (realm >= s->settings->policy.realm_count || is_keep_alive(e->message.bytes))
 		return;
 	struct verdict v = identify_acl(&s->settings->policy, realm, &f->remote);

@@ -69,7 +69,8 @@ struct event_base *watch_loop_base(struct watch_loop *l)
 void watch_loop_wait(struct watch_loop *l, uint64_t timeout_ms)
 {
 	if (timeout_ms == 0) {
-		event_base_loop(l->base, EVLOOP_NONBLOCK);
+		/* ONCE as well: NONBLOCK alone goes on as long as anything is readable, and under load no turn would end. */
+		event_base_loop(l->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 		return;
 	}
 	if (timeout_ms == UINT64_MAX) {

@@ -282,6 +282,8 @@ static void test_small_site(void **state)
 	EXPECT_INT(s->log.level, 2);
 	EXPECT_INT(s->limits.calls, 10000);
 	EXPECT_INT(s->limits.idle_ms, 600000);
+	EXPECT_INT(s->limits.overload.delay_ms, 50);
+	EXPECT_INT(s->limits.udp_bytes, 1300);
 	EXPECT_INT(s->timers.t1_ms, 500);
 	EXPECT_INT(s->timers.c_ms, 180000);
 	unload(&l);
@@ -426,6 +428,7 @@ static void test_all_sections(void **state)
 	EXPECT_INT(s->log.level, 3);
 	EXPECT_TRUE(s->log.sip);
 	EXPECT_INT(s->limits.calls, 7);
+	EXPECT_INT(s->limits.overload.delay_ms, 50);
 	EXPECT_INT(s->timers.t1_ms, 100);
 	unload(&l);
 }

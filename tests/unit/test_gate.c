@@ -61,7 +61,7 @@ static void what_raw_bytes_are(void **state)
 static void windows(struct gate *g, unsigned count, uint32_t late_ms, uint64_t *now_ms)
 {
 	for (unsigned i = 0; i < count * 10; i++, *now_ms += GATE_WINDOW_MS / 10)
-		gate_measure(g, &limits, late_ms, *now_ms);
+		gate_measure(g, &limits, 0, late_ms, *now_ms);
 }
 
 static void the_share_follows_the_standing_queue(void **state)
@@ -98,8 +98,21 @@ static void one_quick_message_shows_that_no_queue_stands(void **state)
 	struct gate g = {0};
 	uint64_t now = 1000000;
 	for (unsigned i = 0; i < 100; i++, now += 10)
-		gate_measure(&g, &limits, i % 10 == 5 ? 0 : 500, now);
+		gate_measure(&g, &limits, 0, i % 10 == 5 ? 0 : 500, now);
 	EXPECT_INT(g.shed, 0);
+}
+
+static void a_quick_queue_does_not_hide_a_slow_one(void **state)
+{
+	(void)state;
+	struct gate g = {0};
+	uint64_t now = 1000000;
+	for (unsigned i = 0; i < 400; i++, now += 5)
+		gate_measure(&g, &limits, i % 2 ? 3 : 35, i % 2 ? 0 : 0, now);
+	EXPECT_INT(g.shed, 0);
+	for (unsigned i = 0; i < 400; i++, now += 5)
+		gate_measure(&g, &limits, i % 2 ? 3 : 4, i % 2 ? 0 : 200, now);
+	EXPECT_TRUE(g.shed > 900);
 }
 
 static void silence_ends_it(void **state)
@@ -108,7 +121,10 @@ static void silence_ends_it(void **state)
 	struct gate g = {0};
 	uint64_t now = 1000000;
 	windows(&g, 40, 200, &now);
-	gate_measure(&g, &limits, 0, now + 2000);
+	/* But for a turn of ours that was long. */
+	gate_measure(&g, &limits, 0, 200, now += 2000);
+	EXPECT_TRUE(g.shed > 900);
+	gate_measure(&g, &limits, 0, 0, now + 400);
 	EXPECT_INT(g.shed, 0);
 }
 
@@ -117,7 +133,7 @@ static void no_bound_is_no_gate(void **state)
 	(void)state;
 	struct gate g = {0};
 	for (uint64_t now = 0; now < 10000; now += 10)
-		gate_measure(&g, &(struct overload_limits){0}, 5000, now);
+		gate_measure(&g, &(struct overload_limits){0}, 0, 5000, now);
 	EXPECT_INT(g.shed, 0);
 	EXPECT_TRUE(!gate_sheds(&g, 0));
 }
@@ -177,7 +193,7 @@ static struct result model(const struct run *r)
 		count--;
 		uint32_t late = (uint32_t)((now - since) / 1000);
 		if (r->gate)
-			gate_measure(&g, &limits, late, (uint64_t)(now / 1000));
+			gate_measure(&g, &limits, 0, late, (uint64_t)(now / 1000));
 		if (now > RUN_MS * 500.0 && late > out.worst_late_ms)
 			out.worst_late_ms = late;
 		random = random * 1664525 + 1013904223;
@@ -231,6 +247,7 @@ int main(void)
 		cmocka_unit_test(what_raw_bytes_are),
 		cmocka_unit_test(the_share_follows_the_standing_queue),
 		cmocka_unit_test(one_quick_message_shows_that_no_queue_stands),
+		cmocka_unit_test(a_quick_queue_does_not_hide_a_slow_one),
 		cmocka_unit_test(silence_ends_it),
 		cmocka_unit_test(no_bound_is_no_gate),
 		cmocka_unit_test(retry_after_is_spread),
