@@ -102,7 +102,8 @@ static void fill_parties(struct sbc *s, struct cdr *d, const struct call *c)
 	d->ingress_realm = realm_name(set, call_realm(c, 0));
 	d->ingress_transport = in->flow.transport;
 	d->ingress_address = in->flow.remote;
-	if (c->record.attempt_count) {
+	/* Two calls that were joined have a callee without an attempt. */
+	if (c->record.attempt_count || out->dialog.text) {
 		if (out->dialog.text)
 			d->call_id_out = dialog_get(&out->dialog, DIALOG_CALL_ID);
 		d->egress_trunk = trunk_name(set, out->trunk);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Calls that change while they last, between user agents that nobody here wrote: linphone outside (TLS, SRTP), baresip and SIPp inside
-(UDP, RTP). Hold and resume from either side, another codec, early media, late offer."""
-import os, sys, time
+(UDP, RTP). Hold and resume from either side, another codec, early media, late offer, attended and blind transfer."""
+import os, re, sys, time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import lib, sip
@@ -59,7 +59,7 @@ observe:
 class Stage:
     def __init__(self, folder):
         self.site = Site(folder, CONFIG, asan=True, bob_port=lib.free_port(PHONE_IN), carl_port=lib.free_port(PHONE_IN),
-                         sipp_port=lib.free_port(PHONE_IN), habits="")
+                         sipp_port=lib.free_port(PHONE_IN), habits="    refer: local")
         self.lin = lib.Linphone(folder, "linphone", "127.0.0.1", "alice", self.site.ca.cert)
         self.site.start()
         self.tone = os.path.join(folder, "440.wav")
@@ -112,6 +112,20 @@ def hears(phone, hertz, seconds=10):
         return lib.wait_for(f"{hertz} Hz", look, seconds, 0.2)
     except TimeoutError:
         print(f"# {phone.name} hears {last[0]}, wanted {hertz}")
+        return False
+
+
+def both_ways(phone, seconds=15):
+    """Its display shows media in both directions, again and again."""
+    mark = len(phone.process.text())
+
+    def look():
+        rates = re.findall(r"audio=(\d+)/(\d+) \(bit/s\)", phone.process.text()[mark:])
+        return len(rates) > 20 and all(int(n) > 30000 for n in rates[-1])
+    try:
+        return lib.wait_for("media both ways", look, seconds, 0.2)
+    except TimeoutError:
+        print(f"# {phone.name}: {phone.process.text()[-200:]}")
         return False
 
 
@@ -175,9 +189,40 @@ def early_media(tap, st):
     tap.ok(cdr["status"] == 200 and "early_media" in cdr, "the CDR knows when early media began", cdr)
 
 
+def attended_transfer(tap, st):
+    first = st.call_out(BOB)
+    tap.ok(hears(st.bob, 440), "linphone talks to bob")
+    st.lin.command(f"call-pause {first}")
+    st.lin.wait_state(first, "LinphoneCallPaused")
+    second = st.call_out(CARL)
+    tap.ok(hears(st.carl, 440), "and asks carl")
+    st.lin.command(f"call-transfer {first} {second}")
+    # By what their displays say: this baresip throws away frames of a new source whose timestamps lie behind the old one's.
+    tap.ok(both_ways(st.bob) and both_ways(st.carl), "attended transfer: bob and carl send to each other, and each receives")
+    lib.wait_for("linphone's calls to end", lambda: st.lin.state(first) == st.lin.state(second) == "gone", 20, 0.2)
+    tap.ok(True, "linphone is out of it")
+    st.bob.hangup()
+    st.site.wait_empty(40)
+    tap.ok(True, "hung up by bob: nothing is left")
+    return first
+
+
+def blind_transfer(tap, st):
+    call, mark = st.call_out(BOB), len(st.site.sbc.text())
+    tap.ok(hears(st.bob, 440), "linphone talks to bob again")
+    st.bob.command("transfer", f"sip:{CARL}@{INSIDE}:{st.site.v['udp_port']}")
+    lib.wait_for("the transfer to be done", lambda: "event=transfer_done" in st.site.sbc.text()[mark:], 15)
+    st.lin.command(f"incall-player-start {st.tone} {call}")  # the change of media has ended its player
+    tap.ok(hears(st.carl, 440, 15), "blind transfer by bob: linphone talks to carl")
+    st.bob.wait_event("CALL_CLOSED")
+    st.lin.command(f"terminate {call}")
+    st.site.wait_empty(40)
+    tap.ok(True, "nothing is left of the transfer")
+
+
 def play(tap, folder):
     st = Stage(folder)
-    for part in (hold_and_resume, late_offer, early_media):
+    for part in (hold_and_resume, late_offer, early_media, attended_transfer, blind_transfer):
         if len(sys.argv) > 1 and part.__name__ not in sys.argv[1:]:
             continue
         began = time.monotonic()
