@@ -210,6 +210,22 @@ static bool take_offer(struct sbc *s, struct call *c, const struct pair *p, cons
 	return false;
 }
 
+/* May an INVITE without SDP ask for an offer now? False: it has been answered. */
+static bool may_ask(struct sbc *s, struct call *c, const struct pair *p, const struct msg *m,
+		    const struct flow *f)
+{
+	enum offer_mean here = offer_check(pair_offer(c, p, p->side), OFFER_GOT_INVITE);
+
+	if (here == OFFER_TOO_SOON)
+		reply_too_soon(s, c, m, f);
+	else if (here == OFFER_GLARE ||
+		 offer_check(pair_offer(c, p, 1 - p->side), OFFER_SENT_INVITE) != OFFER_IGNORED)
+		reply_now(s, c, m, f, 491, STR_NONE);
+	else
+		return true;
+	return false;
+}
+
 static struct exchange *exchange_new(struct sbc *s, struct call *c, const struct pair *p,
 				     const struct msg *m, const struct flow *f)
 {
@@ -283,6 +299,8 @@ void exchange_begin(struct sbc *s, struct call *c, const struct pair *p, const s
 	if (exchange_refreshes((uint8_t)m->method) && refresh_answer(s, c, p, m, f))
 		return;
 	if (has_sdp && !take_offer(s, c, p, m, f, &sdp))
+		return;
+	if (!has_sdp && m->method == METHOD_INVITE && !may_ask(s, c, p, m, f))
 		return;
 	struct exchange *x = exchange_new(s, c, p, m, f);
 	if (!x) {

@@ -168,14 +168,18 @@ static void two_changes_at_once(void **state)
 		const char *name, *first, *second;
 		unsigned by; /* who sends the second; the first is the caller's */
 		int status;
+		bool empty; /* the second has no SDP */
 	} rows[] = {
-		{"re-INVITEs of both sides are a glare", "INVITE", "INVITE", 1, 491},
-		{"a second re-INVITE of the same side is too soon", "INVITE", "INVITE", 0, 500},
-		{"an UPDATE against a re-INVITE is a glare", "INVITE", "UPDATE", 1, 491},
-		{"an UPDATE after its own re-INVITE is too soon", "INVITE", "UPDATE", 0, 500},
-		{"a re-INVITE against an UPDATE is a glare", "UPDATE", "INVITE", 1, 491},
-		{"UPDATEs of both sides are a glare", "UPDATE", "UPDATE", 1, 491},
-		{"a second UPDATE of the same side is too soon", "UPDATE", "UPDATE", 0, 500},
+		{"re-INVITEs of both sides are a glare", "INVITE", "INVITE", 1, 491, false},
+		{"a second re-INVITE of the same side is too soon", "INVITE", "INVITE", 0, 500, false},
+		{"an UPDATE against a re-INVITE is a glare", "INVITE", "UPDATE", 1, 491, false},
+		{"an UPDATE after its own re-INVITE is too soon", "INVITE", "UPDATE", 0, 500, false},
+		{"a re-INVITE against an UPDATE is a glare", "UPDATE", "INVITE", 1, 491, false},
+		{"an empty re-INVITE against an UPDATE is one too", "UPDATE", "INVITE", 1, 491,
+		 true},
+		{"and too soon after its own", "UPDATE", "INVITE", 0, 500, true},
+		{"UPDATEs of both sides are a glare", "UPDATE", "UPDATE", 1, 491, false},
+		{"a second UPDATE of the same side is too soon", "UPDATE", "UPDATE", 0, 500, false},
 	};
 	CHECK_TABLE(row, rows)
 	{
@@ -191,7 +195,9 @@ static void two_changes_at_once(void **state)
 				first = *site_find(&t, line);
 			ports_rec_clear(&t.rec);
 			site_say(&t, &k, row->by, row->second, NULL,
-				 row->by ? B("2", AUDIO "a=sendonly\r\n") : A("3", AUDIO));
+				 row->empty ? NULL
+				 : row->by  ? B("2", AUDIO "a=sendonly\r\n")
+					    : A("3", AUDIO));
 			snprintf(line, sizeof(line), "SIP/2.0 %d ", row->status);
 			EXPECT_SENT(&t, 0, line);
 			EXPECT_INT(site_sent_count(&t), 1);
