@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "policy/pattern.h"
+#include "sbc/core/method.h"
 #include "tests/support/check.h"
 #include "tests/support/site.h"
 
@@ -338,6 +339,37 @@ static void a_branch_that_lost_hears_that_another_has_answered(void **state)
 	site_stop(&t);
 }
 
+/* ---- outside of calls */
+
+static void a_message_is_of_nobody_where_its_sender_wants_that(void **state)
+{
+	(void)state;
+	for (int private = 0; private < 2; private ++) {
+		char text[2048];
+		site_init(&t);
+		t.trunks[SITE_PBX].habits.methods = t.trunks[SITE_CARRIER].habits.methods =
+			1u << METHOD_MESSAGE;
+		site_start(&t);
+		(void)snprintf(
+			text, sizeof(text),
+			"MESSAGE sip:+4930555@10.0.0.1 SIP/2.0\r\n"
+			"Via: SIP/2.0/UDP 10.0.0.21;branch=z9hG4bK-m;rport\r\n"
+			"Max-Forwards: 70\r\nFrom: \"Alice\" <sip:+49171@10.0.0.21>;tag=m\r\n"
+			"To: <sip:+4930555@10.0.0.1>\r\nCall-ID: m-%d\r\nCSeq: 1 MESSAGE\r\n"
+			"%s" IDENTITIES "Content-Type: text/plain\r\nContent-Length: "
+			"2\r\n\r\nhi",
+			private, private ? "Privacy: id\r\n" : "");
+		site_message(&t, &t.inside, text);
+		const struct rec_send *m = site_sent(&t, 0);
+		EXPECT_TRUE(site_is(m, "MESSAGE sip:+4930555@198.51.100.7"));
+		EXPECT_TRUE(!has_any(m));
+		EXPECT_INT(site_has(m, "From: \"Alice\" <sip:+49171@203.0.113.1>"), !private);
+		EXPECT_INT(site_has(m, "From: \"Anonymous\" <sip:anonymous@anonymous.invalid>"),
+			   private);
+		finish();
+	}
+}
+
 /* ---- numbers */
 
 static char pattern_mem[1 << 17];
@@ -644,6 +676,7 @@ int main(void)
 		TEST(a_cancel_takes_its_reason_along_without_the_text),
 		TEST(a_bye_takes_its_reason_along_and_we_give_one_of_our_own),
 		TEST(a_branch_that_lost_hears_that_another_has_answered),
+		TEST(a_message_is_of_nobody_where_its_sender_wants_that),
 		TEST(numbers_are_canonical_within_and_each_sides_own_outside),
 		TEST(sdp_in_a_multipart_works_and_other_parts_cross_only_by_name),
 		TEST(a_broken_multipart_gets_400_and_one_beyond_the_bounds_415),
