@@ -396,7 +396,8 @@ enum err call_carry(struct sbc *s, struct call *c, unsigned to, const struct msg
 	struct crossing x;
 
 	buf_init(&name, mem, sizeof(mem));
-	call_write_name(&name, s, c);
+	if (c->settings->header_rules_count > 0) /* nobody else asks for ${call.id} */
+		call_write_name(&name, s, c);
 	call_crossing(c, to, m != NULL, &x);
 	x.call = buf_view(&name);
 	x.body = body;
