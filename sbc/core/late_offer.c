@@ -2,19 +2,18 @@
 
 #include "sbc/core/call_media.h"
 #include "sbc/core/sdp_meet.h"
-#include "sbc/core/transfer.h"
 
 /* ---- which */
 
-enum setup_late late_offer_choose(const struct sbc *s, const struct call *c)
+enum setup_late late_offer_choose(const struct call *c)
 {
 	const struct setup *u = c->setup;
 	enum offer_policy p = c->settings->trunks[u->target.trunk].habits.initial_offer;
 
 	if (!c->media.anchored)
 		return SETUP_LATE_NOT;
-	/* A caller that another call has lent has no ACK of its own to answer in. */
-	if (p == OFFER_POLICY_EARLY && !u->has_offer && !transfer_has_caller(s, c))
+	/* Of a caller that another call has lent the 200 to a re-INVITE stands for the ACK (in_dialog_take_answer). */
+	if (p == OFFER_POLICY_EARLY && !u->has_offer)
 		return SETUP_LATE_WROTE;
 	if (p == OFFER_POLICY_LATE && u->has_offer)
 		return SETUP_LATE_KEPT;

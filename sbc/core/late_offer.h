@@ -16,7 +16,7 @@
 #include "sbc/core/setup.h"
 
 /* For the target of now. */
-enum setup_late late_offer_choose(const struct sbc *s, const struct call *c);
+enum setup_late late_offer_choose(const struct call *c);
 /* Our own offer on the caller's behalf, by the media policies of both realms; in memory of the turn. Empty: no room. */
 struct str late_offer_write(struct sbc *s, const struct call *c);
 

@@ -131,7 +131,7 @@ static bool offer_media(struct sbc *s, struct call *c, bool *out_failed)
 	*out_failed = false;
 	forget_session(s, c);
 	c->media.anchored = set->realms[in].anchor_media || set->realms[out].anchor_media;
-	u->late = (uint8_t)late_offer_choose(s, c);
+	u->late = (uint8_t)late_offer_choose(c);
 	if (!setup_begins_with_offer(u) || !c->media.anchored)
 		return true;
 	/* The relay is asked before an address is known: any listener of the realm stands for it. */
