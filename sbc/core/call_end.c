@@ -110,8 +110,9 @@ static void fill_parties(struct sbc *s, struct cdr *d, const struct call *c)
 		d->egress_realm = realm_name(set, call_realm(c, 1));
 		d->egress_transport = out->flow.transport;
 		d->egress_address = out->flow.remote;
-		d->number_as_sent =
-			number_sent(s, c, &c->record.attempts[c->record.attempt_count - 1]);
+		if (c->record.attempt_count)
+			d->number_as_sent =
+				number_sent(s, c, &c->record.attempts[c->record.attempt_count - 1]);
 	}
 	d->from_number = call_text(c, CALL_FROM_NUMBER);
 	d->from_display = call_text(c, CALL_FROM_DISPLAY);
