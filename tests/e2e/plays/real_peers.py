@@ -176,8 +176,15 @@ def late_offer(tap, st):
     dave.stop()
 
 
+def is_bound(port):
+    """Does anyone receive UDP there?"""
+    with open("/proc/net/udp") as f:
+        return any(line.split()[1].endswith(f":{port:04X}") for line in f.readlines()[1:])
+
+
 def early_media(tap, st):
     callee = st.sipp("early", "early_media.xml")
+    lib.wait_for("SIPp listens", lambda: is_bound(st.site.v["sipp_port"]), 10, 0.05)
     call = st.lin.call(st.uri(SIPP))
     st.lin.wait_state(call, "LinphoneCallOutgoingEarlyMedia")
     tap.ok(True, "linphone has early media from SIPp")
