@@ -482,6 +482,75 @@ static void test_credentials(void **state)
 	unsetenv("SALLYPORT_TEST_PASSWORD");
 }
 
+/* Callers, numbers, diversions, bodies, and all that header rules can. */
+static void test_callers(void **state)
+{
+	(void)state;
+	struct loaded l;
+	load(&l, "realms:\n"
+		 "  inside: { trust: high, listen: [ { transport: udp, address: 10.0.0.1 } ],\n"
+		 "            bodies: [application/pidf+xml], header_rules: h }\n"
+		 "trunks:\n"
+		 "  one: { realm: inside, peers: [ { target: \"sip:10.0.0.2\" } ],\n"
+		 "         caller: { trusted: yes, assert: from, form: rpid }, diversion: "
+		 "history-info,\n"
+		 "         session_id: make, numbers: { in: from, out: to } }\n"
+		 "  two: { realm: inside, peers: [ { target: \"sip:10.0.0.3\" } ] }\n"
+		 "routes: [ { to: [one] } ]\n"
+		 "numbers:\n"
+		 "  from:\n"
+		 "    - { match: \"^00(\\\\d+)$\", to: \"+\\\\1\" }\n"
+		 "    - { match: \"^0(\\\\d+)$\", to: \"+49\\\\1\", fields: [to, "
+		 "p-asserted-identity] }\n"
+		 "  to: [ { match: \"^x\", to: y } ]\n"
+		 "header_rules:\n"
+		 "  h:\n"
+		 "    carry: [Subject, P-Asserted-Identity]\n"
+		 "    outbound:\n"
+		 "      - { header: X-A, action: rename, to: X-B }\n"
+		 "      - { header: X-B, action: edit, pattern: \"a(b)\", with: \"\\\\1\" }\n"
+		 "      - { header: X-C, action: add, value: \"${header.Subject} ${call.id}\",\n"
+		 "          when: { method: [INVITE, BYE], trunk: [two], status: [486, 5xx],\n"
+		 "                  header: Subject, matches: \"^x\" } }\n");
+	EXPECT_INT(l.report.count, 0);
+	const struct settings *s = l.s;
+	const struct caller_settings *c = &s->trunks[0].caller;
+	EXPECT_INT(c->trusted, CALLER_TRUST_YES);
+	EXPECT_INT(c->assert, CALLER_ASSERT_FROM);
+	EXPECT_INT(c->form, CALLER_FORM_RPID);
+	EXPECT_INT(c->diversion, DIVERSION_HISTORY_INFO);
+	EXPECT_INT(c->session_id, SESSION_ID_MAKE);
+	EXPECT_Z(c->numbers_in->name, "from");
+	EXPECT_INT(c->numbers_in->count, 2);
+	EXPECT_Z(c->numbers_in->rules[0].to, "+\\1");
+	EXPECT_INT(c->numbers_in->rules[0].fields, 1 << NUMBER_FROM | 1 << NUMBER_TO);
+	EXPECT_INT(c->numbers_in->rules[1].fields, 1 << NUMBER_TO | 1 << NUMBER_ASSERTED);
+	EXPECT_INT(c->numbers_in->rules[1].place.line, 13);
+	EXPECT_Z(c->numbers_out->name, "to");
+	c = &s->trunks[1].caller;
+	EXPECT_INT(c->trusted, CALLER_TRUST_REALM);
+	EXPECT_INT(c->assert, CALLER_ASSERT_PASS);
+	EXPECT_INT(c->diversion, DIVERSION_PASS);
+	EXPECT_INT(c->session_id, SESSION_ID_PASS);
+	EXPECT_TRUE(!c->numbers_in && !c->numbers_out);
+	EXPECT_INT(s->realms[0].body_count, 1);
+	const struct header_edit *e = s->header_rules[0].outbound;
+	EXPECT_INT(e[0].action, HEADER_RENAME);
+	EXPECT_Z(e[0].value, "X-B");
+	EXPECT_INT(e[1].action, HEADER_EDIT);
+	EXPECT_Z(e[1].value, "\\1");
+	EXPECT_TRUE(e[1].pattern != NULL && !e[1].when_trust_below);
+	EXPECT_INT(e[2].action, HEADER_ADD);
+	EXPECT_INT(e[2].when_method_count, 2);
+	EXPECT_INT(e[2].when_trunks[0], 1);
+	EXPECT_INT(e[2].when_statuses[0].max, 486);
+	EXPECT_INT(e[2].when_statuses[1].min, 500);
+	EXPECT_INT(e[2].when_statuses[1].max, 599);
+	EXPECT_Z(e[2].when_header, "Subject");
+	EXPECT_TRUE(e[2].when_matches != NULL);
+	unload(&l);
+}
+
 static void test_key_from_environment(void **state)
 {
 	(void)state;
@@ -626,6 +695,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_small_site),
 		cmocka_unit_test(test_all_sections),
+		cmocka_unit_test(test_callers),
 		cmocka_unit_test(test_key_from_environment),
 		cmocka_unit_test(test_users_and_methods),
 		cmocka_unit_test(test_generations),

@@ -88,6 +88,7 @@ static void test_made(void **state)
 	/* It gives way as soon as the side has one of its own. */
 	EXPECT_TRUE(session_id_take(&s, 1, STR(B ";remote=" A)));
 	EXPECT_Z(told(&s, 0, mem), B ";remote=" A);
+	EXPECT_TRUE(!session_id_take(&s, 1, STR(B ";remote=" A))); /* nothing new any more */
 }
 
 static void test_old_form(void **state)
