@@ -151,7 +151,8 @@ static void send(struct sbc *s, struct call *c, unsigned side)
 {
 	char mem[256];
 	struct buf lines;
-	bool update = timer_of(c, side)->peer_updates;
+	/* Without SDP to say again a re-INVITE would change things: then UPDATE in any case. */
+	bool update = timer_of(c, side)->peer_updates || c->shown[side].len == 0;
 	struct own_params p = {.what = OWN_REFRESH,
 			       .method = update ? METHOD_UPDATE : METHOD_INVITE};
 
@@ -161,8 +162,6 @@ static void send(struct sbc *s, struct call *c, unsigned side)
 	if (!update) {
 		p.content_type = STR("application/sdp");
 		p.body = c->shown[side];
-		if (p.body.len == 0) /* nothing to say again: an offer would change things */
-			return;
 	}
 	own_send(s, c, side, &p);
 }
