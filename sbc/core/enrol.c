@@ -164,6 +164,14 @@ static void begin_leaving(struct sbc *s, struct enrol *e)
 		e->state = ENROL_LEAVING;
 }
 
+/* At the next round, or when what is held ends before it: then the status says so. */
+static void wake(struct sbc *s, struct enrol *e)
+{
+	bool ends = holds(s, e) && e->until_ms < e->next_ms;
+
+	worker_alarm(s, &e->alarm, ALARM_ENROL, ends ? e->until_ms : e->next_ms);
+}
+
 /* Nothing more to try: after a while again, from the first peer. */
 static void wait_a_while(struct sbc *s, struct enrol *e)
 {
@@ -180,7 +188,8 @@ static void wait_a_while(struct sbc *s, struct enrol *e)
 	if (ms < (uint64_t)e->retry_s * 1000)
 		ms = (uint64_t)e->retry_s * 1000;
 	e->state = ENROL_WAITING;
-	worker_alarm(s, &e->alarm, ALARM_ENROL, s->now_ms + ms);
+	e->next_ms = s->now_ms + ms;
+	wake(s, e);
 	tell(s, e, NOTICE_ENROL_FAILED, (uint32_t)((ms + 999) / 1000));
 }
 
@@ -306,7 +315,16 @@ static void begin_round(struct sbc *s, struct enrol *e)
 
 void enrol_on_alarm(struct sbc *s, struct alarm *a)
 {
-	begin_round(s, CONTAINER_OF(a, struct enrol, alarm));
+	struct enrol *e = CONTAINER_OF(a, struct enrol, alarm);
+
+	if (s->now_ms >= e->next_ms) {
+		begin_round(s, e);
+		return;
+	}
+	e->held = false;
+	e->why = STR("expired");
+	wake(s, e);
+	tell(s, e, NOTICE_ENROL_FAILED, (uint32_t)((e->next_ms - s->now_ms + 999) / 1000));
 }
 
 /* ---- answers */
@@ -399,7 +417,8 @@ static void on_granted(struct sbc *s, struct enrol *e, const struct msg *m)
 	}
 	/* Enough is left for a whole round that fails, unless the time is very short. */
 	uint64_t ms = (uint64_t)seconds * 750 + rng_below(&s->rng, seconds * 100 + 1);
-	worker_alarm(s, &e->alarm, ALARM_ENROL, s->now_ms + ms);
+	e->next_ms = s->now_ms + ms;
+	wake(s, e);
 }
 
 /* RFC 3261 §10.2.8. True: asked again, for longer. */

@@ -57,9 +57,9 @@ struct enrol {
 	struct str why;       /* of it; static */
 	uint32_t failures;    /* rounds in a row */
 	uint32_t cseq, asked_s;
-	uint32_t retry_s; /* the longest Retry-After of this round */
-	uint64_t until_ms;
-	struct alarm alarm; /* the next round, or refresh */
+	uint32_t retry_s;           /* the longest Retry-After of this round */
+	uint64_t until_ms, next_ms; /* next_ms: when the next round begins */
+	struct alarm alarm;         /* the next round, or refresh */
 	id_t64 ask, txn;
 	struct candidate candidates[CANDIDATES_MAX];
 	uint8_t candidate_count, candidate_next;

@@ -294,13 +294,17 @@ static void what_was_granted_ends_when_no_refresh_gets_through(void **state)
 {
 	(void)state;
 	start();
-	registered("60");
+	registered("40"); /* refreshed at 30 to 34 s, and not again before 45 s */
 	struct rec_send m;
 	wait_for_word(&m);
 	answer(&m, 403, "");
 	EXPECT_TRUE(view().registered);
-	site_tick(&t, 16000);
+	size_t told = t.rec.notices[NOTICE_ENROL_FAILED];
+	site_tick(&t, view().left_s * 1000 + 1000);
 	EXPECT_TRUE(!view().registered);
+	EXPECT_INT(t.rec.notices[NOTICE_ENROL_FAILED], told + 1);
+	EXPECT_Z(view().why, "expired");
+	EXPECT_TRUE(wait_for_word(&m) <= 30000); /* the next round begins when it was to begin */
 	finish();
 }
 
