@@ -557,15 +557,17 @@ void call_end_all(struct sbc *s)
 	id_t64 id;
 	struct call *c;
 
+	/* First: the end of one call may end another (transfers), which has all its time before it. */
+	while ((c = pool_next(&s->calls, &cursor, &id)) != NULL)
+		if (c->state == CALL_ENDING) /* the relay may have no time left to answer */
+			close_books(s, c, NULL);
+	cursor = 0;
 	while ((c = pool_next(&s->calls, &cursor, &id)) != NULL) {
 		struct call_ending why = {.by = CDR_US, .cause = STR("shutdown"), .sip_cause = 503};
-		if (c->state == CALL_ENDING) { /* the relay may have no time left to answer */
-			close_books(s, c, NULL);
-		} else if (c->setup) {
+		if (c->setup)
 			call_refuse(s, c, 503, STR_NONE, STR("Retry-After: 60\r\n"), &why);
-		} else {
+		else
 			call_end(s, c, &why);
-		}
 	}
 }
 

@@ -84,14 +84,16 @@ static void note_answer(struct sbc *s, struct call *c)
 		a->status = 200;
 		a->ms = (uint32_t)(s->now_ms - a->start_ms);
 	}
-	char mem[320];
-	struct buf name;
-	buf_init(&name, mem, sizeof(mem));
-	struct notice n = call_notice(s, c, NOTICE_ATTEMPT_ENDED, &name);
-	n.trunk = c->leg[1].trunk;
-	n.peer = c->leg[1].peer;
-	n.status = 200;
-	worker_publish(s, &n);
+	if (r->attempt_count) { /* a callee that another call lent was not tried */
+		char mem[320];
+		struct buf name;
+		buf_init(&name, mem, sizeof(mem));
+		struct notice n = call_notice(s, c, NOTICE_ATTEMPT_ENDED, &name);
+		n.trunk = c->leg[1].trunk;
+		n.peer = c->leg[1].peer;
+		n.status = 200;
+		worker_publish(s, &n);
+	}
 	call_tell(s, c, NOTICE_CALL_ANSWERED);
 }
 

@@ -627,10 +627,14 @@ static void a_party_goes_through_so_many_transfers_and_no_more(void **state)
 static void the_end_of_the_daemon_in_the_midst_of_a_transfer_ends_all(void **state)
 {
 	(void)state;
-	for (unsigned joining = 0; joining < 2; joining++) {
+	/* The target rings; its offer is with the relay; the one who is referred has it. */
+	for (unsigned stage = 0; stage < 3; stage++) {
+		bool joining = stage > 0;
 		start_with(REFER_REJECT, REFER_LOCAL);
 		struct rec_send invite = referred(NULL);
-		if (joining)
+		if (stage == 1)
+			site_answer(&t, &invite, 200, "x1", NULL, SDP_TARGET);
+		else if (stage == 2)
 			target_answers(&invite);
 		site_event(&t, &(struct event){.type = EVENT_STOP});
 		if (!joining)
@@ -1082,6 +1086,9 @@ static void an_attended_transfer_joins_the_two_far_parties(void **state)
 	EXPECT_INT(site_count(&t, "BYE sip:bob@10.0.0.21"), 1);
 	EXPECT_INT(site_count(&t, "BYE sip:alice@10.0.0.21"), 1);
 	EXPECT_INT(site_count(&t, "BYE "), 2);
+	/* No INVITE has gone out: none has ended. */
+	EXPECT_INT(t.rec.notices[NOTICE_CALL_ATTEMPT], 2);
+	EXPECT_INT(t.rec.notices[NOTICE_ATTEMPT_ENDED], 2);
 	settle();
 	struct rec_send ack = *site_find(&t, "ACK ");
 	EXPECT_INT(counts().calls, 1);
