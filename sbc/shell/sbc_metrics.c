@@ -36,6 +36,8 @@ enum family {
 	M_ENROL_FAILED,
 	M_CHALLENGES,
 	M_TRANSACTIONS,
+	M_SUBSCRIPTIONS,
+	M_REGISTRATIONS,
 	M_TIMERS,
 	M_SHED,
 	M_HANDSHAKES,
@@ -188,6 +190,12 @@ static const struct stats_family families[] = {
 			    .help = "SIP transactions now",
 			    .kind = STATS_GAUGE,
 			    .labels = {"side"}},
+	[M_SUBSCRIPTIONS] = {.name = "sallyport_subscriptions",
+			     .help = "Subscriptions through us now",
+			     .kind = STATS_GAUGE},
+	[M_REGISTRATIONS] = {.name = "sallyport_registrations",
+			     .help = "Contacts of users that are registered through us now",
+			     .kind = STATS_GAUGE},
 	[M_TIMERS] = {.name = "sallyport_timers",
 		      .help = "Timers of the signalling core now",
 		      .kind = STATS_GAUGE},
@@ -765,7 +773,7 @@ static void read_trunks(struct sbc_metrics *m, const struct sbc_facts *f)
 {
 	for (size_t i = 0; i < f->settings->trunk_count; i++) {
 		const struct trunk *t = &f->settings->trunks[i];
-		bool any = false;
+		bool any = t->users != NULL; /* a group of users has no peers that could be down */
 		for (size_t p = 0; p < t->peer_count; p++) {
 			bool up = sbc_peer_is_up(f->sbc, (uint16_t)i, (uint16_t)p);
 			struct str v[] = {t->name, t->peers[p].uri};
@@ -786,6 +794,8 @@ static void read_core(struct sbc_metrics *m, const struct sbc_facts *f)
 	sbc_count(f->sbc, &c);
 	set(m, M_TRANSACTIONS, &client, c.client_transactions);
 	set(m, M_TRANSACTIONS, &server, c.server_transactions);
+	set(m, M_SUBSCRIPTIONS, NULL, c.subscriptions);
+	set(m, M_REGISTRATIONS, NULL, c.registrations);
 	set(m, M_TIMERS, NULL, c.timers);
 	set(m, M_SHED, NULL, c.shed);
 	set(m, M_CALLS_LIMIT, NULL, f->settings->limits.calls);

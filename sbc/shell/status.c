@@ -81,7 +81,7 @@ static void write_trunk(struct buf *b, const struct sbc_facts *f, uint16_t i)
 {
 	const struct trunk *t = &f->settings->trunks[i];
 	struct trunk_calls calls = {i, 0};
-	bool any = false;
+	bool any = t->users != NULL; /* a group of users has no peers that could be down */
 	sbc_each_call(f->sbc, count_trunk, &calls);
 	for (size_t p = 0; p < t->peer_count; p++)
 		any |= sbc_peer_is_up(f->sbc, i, (uint16_t)p);
