@@ -1010,7 +1010,7 @@ void reg_session_end(struct sbc *s, id_t64 id)
 {
 	struct aor *a = id != ID_NONE ? bind_get_aor(&s->binds, id) : NULL;
 
-	if (!a)
+	if (!a || NEVER(a->sessions == 0))
 		return;
 	a->sessions--;
 	bind_settle(&s->binds, a);
