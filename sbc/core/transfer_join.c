@@ -314,13 +314,14 @@ static void fail(struct sbc *s, struct transfer *x, uint16_t status)
 /* The old call: one party has moved on, the other has nothing more to do here. */
 static void end_old(struct sbc *s, struct call *old, unsigned leaver, struct call *next)
 {
-	struct call_ending why = {.by = leaver == 0 ? CDR_CALLER : CDR_CALLEE,
-				  .cause = STR("transferred")};
+	struct call_ending why = {.by = CDR_US, .cause = STR("transferred")};
 
 	if (!old || old->state >= CALL_ENDING)
 		return;
 	why.told[1 - leaver] = true;
 	why.told[leaver] = old->leg[leaver].ended;
+	if (why.told[leaver]) /* it has not waited for our BYE */
+		why.by = leaver == 0 ? CDR_CALLER : CDR_CALLEE;
 	old->record.next_call = next->number;
 	call_end(s, old, &why);
 }

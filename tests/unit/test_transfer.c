@@ -140,7 +140,7 @@ static void a_blind_transfer_joins_the_target_and_ends_the_referrers_leg(void **
 	site_relay_to(&t, t.rec.relays[1].id, SITE_SDP_RELAY);
 	EXPECT_TRUE(site_has(site_find(&t, "ACK sip:bob@198.51.100.7"), "c=IN IP4 203.0.113.200"));
 	site_relay_to(&t, t.rec.relays[0].id, NULL);
-	EXPECT_TRUE(site_cdr_has(&t, "\"ended_by\":\"callee\",\"cause\":\"transferred\""));
+	EXPECT_TRUE(site_cdr_has(&t, "\"ended_by\":\"us\",\"cause\":\"transferred\""));
 	EXPECT_INT(counts().calls, 1);
 	EXPECT_INT(counts().calls_confirmed, 1);
 	/* The one who was transferred speaks by the tags that it has had from the beginning. */
@@ -406,6 +406,7 @@ static void a_referrer_that_hangs_up_at_once_does_not_end_the_transfer(void **st
 	expect_told("SIP/2.0 200 OK");
 	EXPECT_INT(site_count(&t, "BYE "), 0);
 	settle();
+	EXPECT_TRUE(site_cdr_has(&t, "\"ended_by\":\"callee\",\"cause\":\"transferred\""));
 	EXPECT_INT(counts().calls, 1);
 	expect_over(2);
 	finish();
