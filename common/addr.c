@@ -287,6 +287,14 @@ static enum addr_class class_by(const struct class_rule *rules, size_t n, const 
 	return ADDR_CLASS_PUBLIC;
 }
 
+bool addr_is_host(const struct addr *a)
+{
+	static const uint8_t none[16];
+	if (a->family == ADDR_IP4)
+		return a->ip[0] != 0 && a->ip[0] < 224;
+	return a->family == ADDR_IP6 && a->ip[0] != 0xff && memcmp(a->ip, none, 16) != 0;
+}
+
 enum addr_class addr_class(const struct addr *a)
 {
 	if (a->family == ADDR_IP4)

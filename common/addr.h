@@ -48,6 +48,8 @@ void addr_write(struct buf *b, const struct addr *a);
 bool addr_eq(const struct addr *a, const struct addr *b);    /* address and port */
 bool addr_eq_ip(const struct addr *a, const struct addr *b); /* address alone */
 enum addr_class addr_class(const struct addr *a);
+/* May one host be there: neither multicast nor broadcast nor unspecified? Cheap. */
+bool addr_is_host(const struct addr *a);
 
 /* "192.0.2.0/24", "2001:db8::/32" or one address. ERR_BAD also when host bits are set. */
 enum err prefix_parse(struct str s, struct prefix *out) MUST_USE;

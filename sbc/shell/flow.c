@@ -217,7 +217,7 @@ static struct flow_conn *choose(struct flow_table *t, const struct dest *d, id_t
 	struct key k = {&d->flow, tls ? d->tls_name : STR_NONE,
 			tls ? tls_trust(t->tls, d->trunk) : 0};
 	if (d->flow.listener >= t->listener_count || k.name.len > TLS_NAME_LEN_MAX ||
-	    d->flow.remote.family == ADDR_NONE || d->flow.remote.port == 0) {
+	    !addr_is_host(&d->flow.remote) || d->flow.remote.port == 0) {
 		open_failed(t, tag, SEND_FAILURE_CONNECT);
 		return NULL;
 	}

@@ -244,7 +244,9 @@ static void on_failed(void *ctx, id_t64 tag, int error)
 
 void udp_send(struct udp *u, const struct addr *to, struct str bytes, id_t64 tag)
 {
-	if (to->family != u->local.family || to->port == 0) {
+	/* Not to many at once, and not to ourselves (threats C2). */
+	if (to->family != u->local.family || to->port == 0 || !addr_is_host(to) ||
+	    addr_eq(to, &u->local)) {
 		on_failed(u, tag, EAFNOSUPPORT);
 		return;
 	}

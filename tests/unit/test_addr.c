@@ -114,6 +114,9 @@ static void test_spellings(void **state)
 		addr_write_ip(&b, &a);
 		EXPECT_Z(buf_view(&b), row->want);
 		EXPECT_INT(addr_class(&a), row->class);
+		EXPECT_INT(addr_is_host(&a), row->class != ADDR_CLASS_MULTICAST &&
+						     row->class != ADDR_CLASS_BROADCAST &&
+						     row->class != ADDR_CLASS_UNSPECIFIED);
 		struct addr again;
 		EXPECT_ERR(addr_parse_ip(buf_view(&b), &again), OK);
 		EXPECT_TRUE(addr_eq(&a, &again));

@@ -598,6 +598,33 @@ static void opened_once_and_used_again(void **state)
 	EXPECT_INT(flow_count(&f->flows), 2);
 }
 
+/* RFC 5923 §9: who connects to us, and says alias, has proved no address and no other name by that. */
+static void an_accepted_connection_is_no_way_to_its_peers_other_names(void **state)
+{
+	(void)state;
+	static const char aliased[] = "OPTIONS sip:a SIP/2.0\r\n"
+				      "Via: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK1;alias\r\n"
+				      "Call-ID: 1\r\nContent-Length: 0\r\n\r\n";
+	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(sin);
+	char mem[1024];
+	start();
+	int fd = dial(LISTEN_TCP);
+	put(fd, (struct str){aliased, sizeof(aliased) - 1});
+	(void)get(fd, mem, sizeof(aliased) - 1);
+	EXPECT_INT(f->messages, 1);
+	/* A new request to that very address and port, as the Via claims to be reached. */
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	struct dest d = {.flow = {.listener = LISTEN_TCP, .transport = TRANSPORT_TCP},
+			 .trunk = SETTINGS_NO_INDEX};
+	sockaddr_read((struct sockaddr *)&sin, &d.flow.remote);
+	flow_send(&f->flows, &d, message(), 5);
+	AWAIT(f->failed == 1);
+	EXPECT_INT(f->why, SEND_FAILURE_CONNECT);
+	EXPECT_TRUE(!is_readable(fd));
+	close(fd);
+}
+
 static void nobody_listens(void **state)
 {
 	(void)state;
@@ -1087,6 +1114,7 @@ int main(void)
 		T(limits_of_connections),
 		T(limits_of_one_source),
 		T(opened_once_and_used_again),
+		T(an_accepted_connection_is_no_way_to_its_peers_other_names),
 		T(nobody_listens),
 		T(gone_before_it_answered),
 		T(a_response_whose_flow_has_gone),

@@ -250,6 +250,31 @@ static void icmp_fails_the_request_that_it_quotes(void **state)
 	EXPECT_INT(f->failed, 1);
 }
 
+static void nothing_goes_where_no_one_peer_is(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+	} rows[] = {{"255.255.255.255:5060"}, {"224.0.0.1:5060"}, {"239.255.255.250:1900"},
+		    {"0.0.0.0:5060"},         {"240.0.0.1:5060"}, {"192.0.2.1:0"}};
+	unsigned failed = 0;
+	CHECK_TABLE(row, rows)
+	{
+		struct addr to;
+		EXPECT_ERR(addr_parse(str_from(row->name), &to), OK);
+		udp_send(&f->udp, &to, STR("OPTIONS sip:a SIP/2.0"), 3);
+		failed++;
+		AWAIT(f->failed == failed);
+		EXPECT_INT(f->udp.out.count, 0);
+	}
+	check_row("our own socket");
+	udp_send(&f->udp, &f->udp.local, STR("OPTIONS sip:a SIP/2.0"), 3);
+	failed++;
+	AWAIT(f->failed == failed);
+	turn();
+	EXPECT_INT(f->messages, 0);
+}
+
 static void a_pending_error_is_not_the_next_datagrams(void **state)
 {
 	(void)state;
@@ -299,6 +324,7 @@ int main(void)
 		T(what_the_kernel_does_not_take),
 		T(one_port_one_socket),
 		T(icmp_fails_the_request_that_it_quotes),
+		T(nothing_goes_where_no_one_peer_is),
 		T(a_pending_error_is_not_the_next_datagrams),
 		T(under_load_what_belongs_to_calls_comes_first),
 	};
