@@ -246,7 +246,6 @@ struct ua {
 	struct str nonce;
 	/* What came of the call that it placed. */
 	bool placed;
-	const char *called_user, *called_host;
 	uint16_t status; /* final; 0: none yet */
 	bool cancelled, rang, early_media;
 	uint64_t rang_ms, answered_ms, ended_ms;

@@ -68,8 +68,6 @@ void ua_call_as(struct ua *u, const char *user, const char *host, bool second, c
 void ua_call(struct ua *u, const char *user, const char *host)
 {
 	u->placed = true;
-	u->called_user = user;
-	u->called_host = host;
 	ua_call_as(u, user, host, false, NULL);
 	ua_trigger(u, UA_AFTER_START);
 	u->due_ms = ua_next_ms(u);

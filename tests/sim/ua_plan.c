@@ -310,8 +310,10 @@ uint64_t ua_next_ms(const struct ua *u)
 			sooner(&least, d->ok_deadline_ms);
 		}
 		sooner(&least, d->again_ms);
-		sooner(&least, d->refresh_ms);
-		sooner(&least, d->expiry_ms);
+		if (d->state == UA_DIALOG_CONFIRMED) {
+			sooner(&least, d->refresh_ms);
+			sooner(&least, d->expiry_ms);
+		}
 	}
 	for (size_t i = 0; i < u->plan.todo_count; i++)
 		if (!u->plan.todos[i].done)

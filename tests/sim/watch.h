@@ -101,7 +101,7 @@ const struct watch_call *watch_call_of(const struct watch *w, struct str call_id
 
 /* ---- shared by watch_*.c */
 
-enum watch_key { KEY_IN = 1, KEY_OUT, KEY_CALL, KEY_FINAL, KEY_INVITE, KEY_DIALOG };
+enum watch_key { KEY_IN = 1, KEY_OUT, KEY_CALL, KEY_FINAL, KEY_INVITE, KEY_DIALOG, KEY_SERVED };
 
 struct watch_request *watch_find_in(struct watch *w, const struct sip_text *m);
 struct watch_sent *watch_find_out(struct watch *w, struct str branch, struct str method);

@@ -15,6 +15,16 @@ static uint64_t key_of(const struct sip_text *m, struct str method)
 	return lookup_hash(lookup_hash(lookup_hash(KEY_IN, m->branch), m->sent_by), method);
 }
 
+/* The first INVITE of that number in a Call-ID: what an ACK or a RAck means. */
+static uint64_t invite_key(struct str call_id, uint32_t cseq)
+{
+	char mem[16];
+	struct buf b;
+	buf_init(&b, mem, sizeof(mem));
+	buf_u64(&b, cseq);
+	return lookup_hash(lookup_hash(KEY_SERVED, call_id), buf_view(&b));
+}
+
 struct watch_request *watch_find_in(struct watch *w, const struct sip_text *m)
 {
 	uint32_t i = lookup_get(&w->index, key_of(m, m->cseq_method));
@@ -45,6 +55,9 @@ void watch_request_came(struct watch *w, const struct sip_text *m, bool trusted,
 		r->initial = str_eq(m->method, STR("INVITE")) && m->to_tag.len == 0;
 		if (r->initial)
 			c->initial = w->in_count;
+		uint64_t key = invite_key(m->call_id, m->cseq);
+		if (str_eq(m->method, STR("INVITE")) && lookup_get(&w->index, key) == LOOKUP_NONE)
+			lookup_put(&w->index, key, w->in_count);
 		w->in_count++;
 	}
 	r->copies++;
@@ -194,26 +207,22 @@ void watch_ack_came(struct watch *w, const struct sip_text *m)
 		w->in[i].acked = true;
 		return;
 	}
-	for (uint32_t k = w->in_count; k > 0 && k + 4096 > w->in_count; k--) {
-		struct watch_request *r = &w->in[k - 1];
-		if (r->cseq == m->cseq && r->final / 100 == 2 && str_eq(r->call_id, m->call_id) &&
-		    str_eq(r->method, STR("INVITE"))) {
-			r->acked = true;
-			return;
-		}
-	}
+	i = lookup_get(&w->index, invite_key(m->call_id, m->cseq));
+	if (i != LOOKUP_NONE && w->in[i].final / 100 == 2)
+		w->in[i].acked = true;
 }
 
 void watch_prack_came(struct watch *w, const struct sip_text *m)
 {
-	struct str rack = sip_text_header(m, "RAck", 0), rseq;
-	uint32_t n;
-	if (!str_cut_word(&rack, &rseq) || str_to_u32(rseq, UINT32_MAX, &n) != OK)
+	struct str rack = sip_text_header(m, "RAck", 0), rseq, cseq;
+	uint32_t n, invite;
+	if (!str_cut_word(&rack, &rseq) || str_to_u32(rseq, UINT32_MAX, &n) != OK ||
+	    !str_cut_word(&rack, &cseq) || str_to_u32(cseq, UINT32_MAX, &invite) != OK)
 		return;
-	for (uint32_t k = w->in_count; k > 0 && k + 4096 > w->in_count; k--) {
-		struct watch_request *r = &w->in[k - 1];
-		struct watch_reliable *v = reliable_of(r, m->to_tag);
-		if (v->rseq == n && str_eq(r->call_id, m->call_id))
-			v->open = false;
-	}
+	uint32_t i = lookup_get(&w->index, invite_key(m->call_id, invite));
+	if (i == LOOKUP_NONE)
+		return;
+	struct watch_reliable *v = reliable_of(&w->in[i], m->to_tag);
+	if (v->rseq == n)
+		v->open = false;
 }
