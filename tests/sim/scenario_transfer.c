@@ -93,7 +93,7 @@ const struct scenario scenarios_transfer[] = {
 	{"a blind transfer that we carry out", set_local, expect_200, false},
 	{"a blind transfer to no one", set_local_refused, expect_200, false},
 	{"a blind transfer that we pass on", set_pass, expect_200, false},
-	{"an attended transfer", set_attended, expect_200, true},
+	{"an attended transfer", set_attended, expect_200, false},
 	{"new settings during a transfer", set_reload, expect_200, false},
 	{"the daemon ends during a transfer", set_end, NULL, false},
 	{"someone hangs up during a transfer", set_bye_during, expect_200, false},
