@@ -96,8 +96,7 @@ static bool waits_for_ack(const struct sbc *s, const struct call *c)
 {
 	for (unsigned side = 0; side < 2; side++) {
 		const struct leg_invite *i = &c->leg[side].invite;
-		const struct txn_server *t =
-			i->ours ? NULL : txn_find_server(&s->txns, i->txn);
+		const struct txn_server *t = i->ours ? NULL : txn_find_server(&s->txns, i->txn);
 		if (t && t->state == TXN_SERVER_ACCEPTED && !t->acked)
 			return true;
 	}

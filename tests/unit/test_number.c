@@ -25,7 +25,9 @@ static void test_apply(void **state)
 	const struct number_rule from_e164[] = {
 		{.match = compile("^00(\\d+)$"), .to = STR("+\\1"), .fields = F | T},
 		{.match = compile("^0(\\d+)$"), .to = STR("+49\\1"), .fields = T},
-		{.match = compile("^(\\d)(\\d)(\\d)x(y)?$"), .to = STR("\\3\\2\\1\\0\\4\\\\"), .fields = T},
+		{.match = compile("^(\\d)(\\d)(\\d)x(y)?$"),
+		 .to = STR("\\3\\2\\1\\0\\4\\\\"),
+		 .fields = T},
 		{.match = compile("^anonymous$"), .to = STR(""), .fields = F},
 		{.match = compile("^\\d+$"), .to = STR("+\\0"), .fields = A},
 	};
@@ -37,10 +39,13 @@ static void test_apply(void **state)
 		size_t rule;
 		const char *want;
 	} rows[] = {
-		{"an international prefix becomes a plus", "004930555", NUMBER_TO, OK, 0, "+4930555"},
+		{"an international prefix becomes a plus", "004930555", NUMBER_TO, OK, 0,
+		 "+4930555"},
 		{"the first rule that matches counts", "0049", NUMBER_TO, OK, 0, "+49"},
-		{"the next one where the first does not match", "030555", NUMBER_TO, OK, 1, "+4930555"},
-		{"a rule of another field is passed over", "030555", NUMBER_FROM, ERR_NOTFOUND, 0, ""},
+		{"the next one where the first does not match", "030555", NUMBER_TO, OK, 1,
+		 "+4930555"},
+		{"a rule of another field is passed over", "030555", NUMBER_FROM, ERR_NOTFOUND, 0,
+		 ""},
 		{"the same prefix of the caller", "004930", NUMBER_FROM, OK, 0, "+4930"},
 		{"groups in any order, the whole, one that took no part, a backslash", "123x",
 		 NUMBER_TO, OK, 2, "321123x\\"},
@@ -130,7 +135,10 @@ static void test_templates(void **state)
 	}
 }
 
-#define TEST(name, fn) {name, fn, NULL, NULL, NULL}
+#define TEST(name, fn)                                                                             \
+	{                                                                                          \
+		name, fn, NULL, NULL, NULL                                                         \
+	}
 
 int main(void)
 {
