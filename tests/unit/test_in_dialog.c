@@ -1,6 +1,7 @@
 #include "sbc/core/in_dialog.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "tests/support/check.h"
 #include "tests/support/site_call.h"
