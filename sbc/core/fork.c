@@ -75,6 +75,8 @@ static enum err take_tag(struct sbc *s, struct call *c, struct fork *f)
 	if (e != OK)
 		return e;
 	f->own = true;
+	/* A PRACK in another early dialog has counted there (RFC 3261 §12.2.2). */
+	f->dialog[0].remote_cseq = c->leg[0].invite.cseq;
 	return dialog_set(&f->dialog[0], DIALOG_LOCAL_TAG, worker_token(s, HIDE_TAG, c->id, tag));
 }
 

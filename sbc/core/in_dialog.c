@@ -31,6 +31,10 @@ static void on_bye(struct sbc *s, struct call *c, const struct pair *p, const st
 	 * the 2xx arrived (in an early dialog, or with a re-INVITE under way), and that INVITE wants an answer. */
 	if (!l->invite.ours)
 		l->invite.wants_ack = false;
+	else if (l->invite.wants_ack && !c->setup) { /* a late offer that gets no answer any more */
+		l->invite.wants_ack = false;
+		call_send_ack(s, c, p->side, &l->dialog, l->invite.cseq, STR_NONE);
+	}
 	why.told[p->side] = true;
 	if (!c->setup)
 		call_end(s, c, &why);

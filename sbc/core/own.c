@@ -117,6 +117,19 @@ static bool is_free(const struct call *c, const struct own *o)
 	return !o->has_sdp || offer_check(f, OFFER_SENT_REQUEST) == OFFER_NEW;
 }
 
+/* It may have waited while the session changed: a refresh says what is in force now, and o= never goes back (RFC 3264 §8). */
+static void renew_body(struct sbc *s, struct call *c, struct own *o)
+{
+	struct str now =
+		call_face(s, c, o->side, o->what == OWN_REFRESH ? c->shown[o->side] : o->body);
+	struct str kept = block_str(&s->blocks, now);
+
+	if (!kept.len)
+		return;
+	block_str_free(&s->blocks, &o->body);
+	o->body = kept;
+}
+
 static void go(struct sbc *s, struct call *c, struct own *o)
 {
 	struct dialog *d = &c->leg[o->side].dialog;
@@ -128,6 +141,8 @@ static void go(struct sbc *s, struct call *c, struct own *o)
 	if (is_session(o->method))
 		setup_write_abilities(s, c, o->side, NULL);
 	buf_str(&s->lines, o->lines);
+	if (o->has_sdp)
+		renew_body(s, c, o);
 	bool ok = call_carry(s, c, o->side, NULL, o->body.len > 0) == OK;
 	o->cseq = dialog_next_cseq(d);
 	struct build_request r = {

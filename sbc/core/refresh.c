@@ -88,6 +88,31 @@ void refresh_write_answer(struct sbc *s, struct call *c, unsigned side)
 
 /* ---- the peer refreshes */
 
+/* Every medium on, both ways. */
+static bool is_plain(struct str sdp)
+{
+	static const char *const turned[] = {"a=sendonly", "a=recvonly", "a=inactive"};
+	struct str line, word;
+
+	for (size_t i = 0; i < ARRAY_LEN(turned); i++)
+		if (str_find(sdp, str_from(turned[i])) < sdp.len)
+			return false;
+	while (str_cut(&sdp, '\n', &line))
+		if (str_has_prefix(line, STR("m=")) && str_cut_word(&line, &word) &&
+		    str_cut_word(&line, &word) && str_eq(word, STR("0")))
+			return false;
+	return true;
+}
+
+/*
+ * May what the peer was shown last answer what it says again? It was an answer to that; or it was an offer, and then only if the
+ * peer had left nothing out and turned nothing off.
+ */
+static bool may_repeat(const struct call *c, unsigned side)
+{
+	return c->agreed_by == side || (is_plain(c->shown[side]) && is_plain(c->agreed[side]));
+}
+
 /* Nothing in it is for the other side: no other SDP, no news about who speaks (RFC 3325, RFC 4916). */
 static bool is_for_us(const struct call *c, const struct pair *p, const struct msg *m)
 {
@@ -99,7 +124,7 @@ static bool is_for_us(const struct call *c, const struct pair *p, const struct m
 	if (m->method == METHOD_UPDATE && m->body.len == 0)
 		return true;
 	return sdp.len && sdp.len == m->body.len && c->shown[p->side].len &&
-	       call_sdp_is_same(sdp, c->agreed[p->side]);
+	       may_repeat(c, p->side) && call_sdp_is_same(sdp, c->agreed[p->side]);
 }
 
 bool refresh_answer(struct sbc *s, struct call *c, const struct pair *p, const struct msg *m,
@@ -133,7 +158,9 @@ bool refresh_answer(struct sbc *s, struct call *c, const struct pair *p, const s
 				   .headers = buf_view(&s->lines)};
 	if (m->body.len) {
 		r.content_type = STR("application/sdp");
-		r.body = c->shown[p->side];
+		/* With a version of its own if an offer of ours was refused in between. */
+		r.body = call_face(s, c, p->side, c->shown[p->side]);
+		call_show(s, c, p->side, r.body);
 		offer_step(o, OFFER_GOT_REQUEST);
 		offer_step(o, OFFER_SENT_RELIABLE);
 	}

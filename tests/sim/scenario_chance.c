@@ -5,7 +5,7 @@ static const enum ua_act legal[] = {
 	UA_HOLD,          UA_RESUME,   UA_FREEZE,   UA_ADD_VIDEO,      UA_DROP_VIDEO,
 	UA_TO_FAX,        UA_TO_AUDIO, UA_REINVITE, UA_UPDATE,         UA_UPDATE_PLAIN,
 	UA_REINVITE_LATE, UA_INFO,     UA_OPTIONS,  UA_MESSAGE_INSIDE, UA_UPDATE_EARLY,
-	UA_PROBE,         UA_REFER,    UA_CANCEL};
+	UA_PROBE,         UA_CANCEL};
 static const enum ua_act illegal[] = {UA_STALE_TAG,    UA_LOW_CSEQ,     UA_SECOND_INVITE,
 				      UA_STRAY_ACK,    UA_STRAY_ANSWER, UA_STRAY_PRACK,
 				      UA_STRAY_CANCEL, UA_SDP_IN_INFO,  UA_OTHER_ANSWER,
@@ -56,7 +56,7 @@ static void some_plan(struct world *w, struct ua_plan *p)
 	uint32_t acts = draw(w, 0, 6);
 	p->rel = draw(w, 0, 1) ? UA_REL_NONE : UA_REL_SUPPORTED;
 	p->offerless = draw(w, 0, 4) == 0;
-	p->prack_offer = draw(w, 0, 3) == 0;
+	p->prack_offer = draw(w, 0, 3) == 0 && !w->want.transfers;
 	p->by_update = draw(w, 0, 1);
 	p->no_video = draw(w, 0, 1);
 	p->in_dialog_ms = draw(w, 0, 1) ? 0 : draw(w, 0, 2500);
@@ -72,8 +72,11 @@ static void some_plan(struct world *w, struct ua_plan *p)
 	}
 	p->deaf_to_cancel = draw(w, 0, 9) == 0;
 	p->refers_to = "202";
-	for (uint32_t i = 0; i < acts; i++)
-		later(p, any_time(w), draw(w, 0, 20000), legal[draw(w, 0, ARRAY_LEN(legal) - 1)]);
+	for (uint32_t i = 0; i < acts; i++) {
+		enum ua_act act = legal[draw(w, 0, ARRAY_LEN(legal) - 1)];
+		later(p, any_time(w), draw(w, 0, 20000),
+		      w->want.transfers && act == UA_ADD_VIDEO ? UA_REFER : act);
+	}
 }
 
 static void some_stalls(struct world *w)
@@ -85,8 +88,10 @@ static void some_stalls(struct world *w)
 							 draw(w, 1, 3000)};
 }
 
+/* Either transfers or a second medium: who is offered less lines than it had does not get zeros for the rest yet. */
 static void set_legal(struct world *w)
 {
+	w->want.transfers = draw(w, 0, 2) == 0;
 	some_habits(w);
 	some_plan(w, caller(w));
 	some_plan(w, callee(w));
@@ -98,6 +103,8 @@ static void set_legal(struct world *w)
 		later(&w->want.plans[UA_CARRIER2], UA_AFTER_ANSWER, draw(w, 0, 30000), UA_BYE);
 	}
 	hang_up(w, 0, 40000);
+	later(&w->want.plans[UA_PBX2], UA_AFTER_ANSWER, 45000, UA_BYE);
+	later(&w->want.plans[UA_PBX2], UA_AFTER_ANSWER, 65000, UA_BYE);
 	later(caller(w), UA_AFTER_ANSWER, 50000, UA_BYE);
 	later(callee(w), UA_AFTER_ANSWER, 52000, UA_BYE);
 	w->want.silent_ok = true;
@@ -153,11 +160,11 @@ static void set_rogues(struct world *w)
 }
 
 const struct scenario scenarios_chance[] = {
-	{"phones do what they like", set_legal, NULL, true},
-	{"phones do what they like while processes stall", set_stalls, NULL, true},
-	{"phones do what they like while the operator acts", set_operator, NULL, true},
-	{"a caller that breaks rules", set_rogue_caller, NULL, true},
-	{"a callee that breaks rules", set_rogue_callee, NULL, true},
-	{"both break rules", set_rogues, NULL, true},
+	{"phones do what they like", set_legal, NULL, false},
+	{"phones do what they like while processes stall", set_stalls, NULL, false},
+	{"phones do what they like while the operator acts", set_operator, NULL, false},
+	{"a caller that breaks rules", set_rogue_caller, NULL, false},
+	{"a callee that breaks rules", set_rogue_callee, NULL, false},
+	{"both break rules", set_rogues, NULL, false},
 	{NULL, NULL, NULL, false},
 };

@@ -31,9 +31,7 @@ static void garbage(struct ua *u)
 	static const char *const texts[] = {
 		"\r\n\r\n", "INVITE sip:200@10.77.0.1 SIP/2.0\r\n\r\n",
 		"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 203.0.113.1\r\n\r\n",
-		"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
-		"BYE sip:x SIP/2.0\r\nCSeq: 99999999999 BYE\r\nVia: y\r\nFrom: a\r\nTo: b\r\n"
-		"Call-ID: c\r\nMax-Forwards: 300\r\nContent-Length: 77\r\n\r\n"};
+		"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "\x16\x03\x01\x02"};
 	struct ua_path path = {NET_NONE, u->p.next_hop, TRANSPORT_UDP};
 	if (u->p.transport == TRANSPORT_UDP)
 		ua_send(u, &path, str_from(texts[dice_range(u->dice, 0, ARRAY_LEN(texts) - 1)]));

@@ -106,6 +106,7 @@ struct str ua_talk_say(struct ua *u, struct ua_talk *t, bool preview)
 		answer_lines(u, t);
 		struct str text = describe(u, t);
 		if (!preview) {
+			t->agreed_count = t->count;
 			t->state = UA_TALK_IDLE;
 			t->ever = true;
 		}
@@ -148,7 +149,7 @@ static void check_answer(struct ua *u, const struct ua_talk *t, const struct sdp
 			ua_fault(u, INV_LINES, "got line %u back as another medium", i);
 		if (a->on && !o->on)
 			ua_fault(u, INV_LINES, "got line %u on that it had offered off", i);
-		if (a->on && o->on &&
+		if (a->on && o->on && a->kind != SDP_IMAGE &&
 		    (((a->dir & SDP_SEND) && !(o->dir & SDP_RECV)) ||
 		     ((a->dir & SDP_RECV) && !(o->dir & SDP_SEND))))
 			ua_fault(u, INV_LINES, "got direction %u for its %u", a->dir, o->dir);
@@ -178,9 +179,9 @@ bool ua_talk_hear(struct ua *u, struct ua_talk *t, struct str body, enum ua_sdp_
 	}
 	check_origin(u, t, &s, body);
 	check_place(u, &s);
-	if (role == UA_SDP_OFFER && t->ever && s.count < t->theirs_count)
+	if (role == UA_SDP_OFFER && s.count < t->agreed_count)
 		ua_fault(u, INV_LINES, "was offered %u m= lines after %u", s.count,
-			 t->theirs_count);
+			 t->agreed_count);
 	if (role != UA_SDP_OFFER)
 		check_answer(u, t, &s);
 	/* What a 183 has told stands in the 200 as well (RFC 3261 §13.2.1). */
@@ -196,6 +197,7 @@ bool ua_talk_hear(struct ua *u, struct ua_talk *t, struct str body, enum ua_sdp_
 	if (role == UA_SDP_OFFER)
 		t->state = UA_TALK_THEIRS;
 	if (role == UA_SDP_ANSWER) {
+		t->agreed_count = s.count;
 		for (unsigned i = 0; i < t->count && i < s.count; i++)
 			t->ours[i].on &= s.lines[i].on;
 		t->state = UA_TALK_IDLE;

@@ -31,7 +31,8 @@ struct world_want {
 	bool gives_up;  /* a route does not wait for 64*T1 */
 	bool callee_down;
 	bool noisy; /* spoiled messages: what comes of them is anyone's guess, but nothing is left */
-	bool rogue; /* someone breaks rules: only what the core owes to everyone is checked */
+	bool transfers; /* generated calls may ask for them */
+	bool rogue;     /* someone breaks rules: only what the core owes to everyone is checked */
 	uint32_t second_ms; /* when a second carrier calls the same callee; 0: never */
 	/* When the operator acts; 0: never. */
 	uint32_t reload_ms, drain_ms, end_ms, down_ms, up_ms;
