@@ -1,4 +1,4 @@
-/* What the file says, section by section, before any name in it is looked up. Filled by the tables of config_tables.c. */
+/* What the file says, section by section, before any name in it is looked up. Filled by the tables of config_tables*.c. */
 #ifndef SALLYPORT_CONFIG_TABLES_H
 #define SALLYPORT_CONFIG_TABLES_H
 
