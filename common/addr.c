@@ -8,17 +8,23 @@ enum { IP4_LEN = 4, IP6_LEN = 16, GROUPS = 8 };
  * nothing to us. */
 static bool parse_ip4(struct str s, uint8_t out[IP4_LEN])
 {
-	struct str part;
 	uint8_t ip[IP4_LEN];
-	int n = 0;
-	while (str_cut(&s, '.', &part)) {
-		uint16_t v;
-		if (n == IP4_LEN || part.len > 3 || (part.len > 1 && part.p[0] == '0') ||
-		    str_to_u16(part, 255, &v) != OK)
+	size_t at = 0;
+	for (int n = 0; n < IP4_LEN; n++) {
+		size_t from = at;
+		unsigned v = 0;
+		for (; at < s.len && at - from < 3 && s.p[at] >= '0' && s.p[at] <= '9'; at++)
+			v = v * 10 + (unsigned)(s.p[at] - '0');
+		if (at == from || v > 255 || (at - from > 1 && s.p[from] == '0'))
 			return false;
-		ip[n++] = (uint8_t)v;
+		ip[n] = (uint8_t)v;
+		if (n == IP4_LEN - 1)
+			break;
+		if (at == s.len || s.p[at] != '.')
+			return false;
+		at++;
 	}
-	if (n != IP4_LEN)
+	if (at != s.len)
 		return false;
 	memcpy(out, ip, IP4_LEN);
 	return true;
@@ -147,11 +153,19 @@ enum err addr_parse(struct str s, struct addr *out)
 
 static void write_ip4(struct buf *b, const uint8_t *ip)
 {
+	char text[sizeof("255.255.255.255")];
+	size_t n = 0;
 	for (int i = 0; i < IP4_LEN; i++) {
+		unsigned v = ip[i];
 		if (i > 0)
-			buf_char(b, '.');
-		buf_u64(b, ip[i]);
+			text[n++] = '.';
+		if (v >= 100)
+			text[n++] = (char)('0' + v / 100);
+		if (v >= 10)
+			text[n++] = (char)('0' + v / 10 % 10);
+		text[n++] = (char)('0' + v % 10);
 	}
+	buf_bytes(b, text, n);
 }
 
 static void write_group(struct buf *b, uint16_t v)

@@ -15,7 +15,7 @@ void buf_reset(struct buf *b)
 }
 
 /* Room for n more bytes, or NULL after noting the overflow. */
-static char *room(struct buf *b, size_t n)
+static inline char *room(struct buf *b, size_t n)
 {
 	if (b->overflow || n > b->cap - b->len) {
 		b->overflow = true;
@@ -26,23 +26,27 @@ static char *room(struct buf *b, size_t n)
 	return at;
 }
 
-void buf_bytes(struct buf *b, const void *p, size_t n)
+/* Most of every message is written by this: it stands inline in the three that follow. */
+static inline void put(struct buf *b, const void *p, size_t n)
 {
-	if (n == 0)
-		return;
-	char *to = room(b, n);
+	char *to = n > 0 ? room(b, n) : NULL;
 	if (to)
 		memcpy(to, p, n);
 }
 
+void buf_bytes(struct buf *b, const void *p, size_t n)
+{
+	put(b, p, n);
+}
+
 void buf_str(struct buf *b, struct str s)
 {
-	buf_bytes(b, s.p, s.len);
+	put(b, s.p, s.len);
 }
 
 void buf_z(struct buf *b, const char *z)
 {
-	buf_bytes(b, z, strlen(z));
+	put(b, z, strlen(z));
 }
 
 void buf_char(struct buf *b, char c)
@@ -56,6 +60,10 @@ void buf_u64(struct buf *b, uint64_t v)
 {
 	char digits[20];
 	size_t at = sizeof(digits);
+	if (v < 10) {
+		buf_char(b, (char)('0' + v));
+		return;
+	}
 	do {
 		digits[--at] = (char)('0' + v % 10);
 		v /= 10;

@@ -19,8 +19,9 @@ bool str_ieq(struct str a, struct str b)
 {
 	if (a.len != b.len)
 		return false;
+	/* Mostly the octets are the same as they stand. */
 	for (size_t i = 0; i < a.len; i++)
-		if (lower(a.p[i]) != lower(b.p[i]))
+		if (a.p[i] != b.p[i] && lower(a.p[i]) != lower(b.p[i]))
 			return false;
 	return true;
 }

@@ -79,7 +79,8 @@ static enum err apply(struct dialog *d, const struct change *c)
 		return ERR_FULL;
 	/* Shrink first: then no step on the way can need more than the end does. */
 	for (unsigned t = 0; t < DIALOG_TEXT_COUNT; t++)
-		if ((c->given & 1u << t) != 0 && dialog_set(d, (enum dialog_text)t, STR_NONE) != OK)
+		if ((c->given & 1u << t) != 0 && d->slot[t].len > 0 &&
+		    dialog_set(d, (enum dialog_text)t, STR_NONE) != OK)
 			return ERR_FULL;
 	for (unsigned t = 0; t < DIALOG_TEXT_COUNT; t++)
 		if ((c->given & 1u << t) != 0 &&

@@ -322,12 +322,20 @@ enum err hdr_delta_parse(struct str value, uint32_t *out_seconds, struct str *ou
 	return OK;
 }
 
+/* The first CR or LF; most values have none, nor any other control octet. */
+static size_t fold_of(struct str value)
+{
+	const char *end = value.p + value.len;
+	size_t n = (size_t)(octet_find_control(value.p, end) - value.p);
+	while (n < value.len && value.p[n] != '\r' && value.p[n] != '\n')
+		n++;
+	return n;
+}
+
 void hdr_write_unfolded(struct buf *b, struct str value)
 {
 	while (value.len > 0) {
-		size_t n = 0;
-		while (n < value.len && value.p[n] != '\r' && value.p[n] != '\n')
-			n++;
+		size_t n = fold_of(value);
 		buf_bytes(b, value.p, n);
 		value = str_from_offset(value, n);
 		if (value.len > 0) {

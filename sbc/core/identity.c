@@ -238,8 +238,12 @@ void identity_write_from(struct buf *b, struct str from, struct str number, cons
 	struct name_addr a;
 	struct uri u;
 	bool good = name_addr_parse(from, &a) == OK;
+	/* Few are, and it shows behind the '@' already. */
+	size_t at = good ? str_index(a.uri, '@') : 0;
+	bool may_be = good && (at == a.uri.len || str_has_iprefix(str_from_offset(a.uri, at + 1),
+								  STR("anonymous.invalid")));
 	bool was_anonymous =
-		good && uri_parse(a.uri, &u) == OK && str_ieq(u.host, STR("anonymous.invalid"));
+		may_be && uri_parse(a.uri, &u) == OK && str_ieq(u.host, STR("anonymous.invalid"));
 	if (hidden || was_anonymous) {
 		buf_lit(b, "\"Anonymous\" <sip:anonymous@anonymous.invalid>");
 		return;

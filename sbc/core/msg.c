@@ -726,6 +726,8 @@ bool msg_has_token(const struct msg *m, enum hdr id, struct str token)
 
 bool msg_body_is(const struct msg *m, struct str type)
 {
+	if (str_ieq(m->content_type, type))
+		return true;
 	size_t n = str_index(m->content_type, ';');
 	struct str s = str_trim((struct str){m->content_type.p, n});
 	/* "application / sdp" is allowed, if only on paper. */

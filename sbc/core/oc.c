@@ -6,15 +6,17 @@ enum { SEQ_DIGITS = 12, FRACTION_DIGITS = 5, FRACTION = 100000, LOSS_MAX = 100 }
 
 bool oc_is_in(struct str params)
 {
-	for (;;) {
-		size_t at = str_find(params, STR(";oc"));
-		if (at == params.len)
-			return false;
-		params = str_from_offset(params, at + 3);
+	/* Every response comes by here. */
+	for (size_t at = str_index(params, ';'); at < params.len; at = str_index(params, ';')) {
+		params = str_from_offset(params, at + 1);
+		if (params.len < 2 || params.p[0] != 'o' || params.p[1] != 'c')
+			continue;
+		params = str_from_offset(params, 2);
 		if (params.len == 0 || params.p[0] == ';' || params.p[0] == '=' ||
 		    params.p[0] == ' ')
 			return true;
 	}
+	return false;
 }
 
 /* "loss", "\"loss\"", "\"rate,loss\"". */

@@ -222,7 +222,7 @@ enum sdp_next setup_take_sdp(struct sbc *s, struct call *c, struct fork *k, cons
 	enum offer_mean mean = offer_check(o, event);
 	if (final && mean == OFFER_IGNORED)
 		return SDP_NONE; /* RFC 6337 §3.1.1: said again after the agreement */
-	if (fork_has_sdp(k, sdp) && (k->sdp.len || k->ask != ID_NONE)) {
+	if ((k->sdp.len || k->ask != ID_NONE) && fork_has_sdp(k, sdp)) {
 		offer_step(o, event);
 		if (k->ask != ID_NONE)
 			return SDP_ASKED;

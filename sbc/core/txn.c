@@ -4,6 +4,7 @@
 
 #include "sbc/core/build.h"
 #include "sbc/core/hide.h"
+#include "sbc/core/octet.h"
 
 enum { MIX_BYTES = 512, FLOWS_MIN = 64, KEEP_MIN = 1024 * 1024, KEEP_EACH = 1024 };
 
@@ -76,6 +77,12 @@ static void mix_byte(struct mixer *m, uint8_t b)
 /* The length before each part keeps "ab"+"c" and "a"+"bc" apart. */
 static void mix_length(struct mixer *m, size_t n)
 {
+	if (m->n + 3 <= sizeof(m->bytes)) {
+		m->bytes[m->n++] = (uint8_t)n;
+		m->bytes[m->n++] = (uint8_t)(n >> 8);
+		m->bytes[m->n++] = (uint8_t)(n >> 16);
+		return;
+	}
 	mix_byte(m, (uint8_t)n);
 	mix_byte(m, (uint8_t)(n >> 8));
 	mix_byte(m, (uint8_t)(n >> 16));
@@ -322,13 +329,15 @@ static void keep_trimmed(struct txn_table *t, struct txn *x, struct str invite)
 	buf_init(&b, t->scratch, sizeof(t->scratch));
 	bool first = true;
 	while (invite.len) {
-		size_t n = str_find(invite, STR("\r\n"));
+		/* We wrote it: each line ends with CR LF, and neither stands alone. */
+		size_t n = str_index(invite, '\r');
 		struct str line = {invite.p, n};
 		if (n == 0)
 			break;
 		bool take = first;
 		for (size_t i = 0; i < ARRAY_LEN(wanted) && !take; i++)
-			take = str_has_iprefix(line, wanted[i]);
+			take = octet_lower(line.p[0]) == octet_lower(wanted[i].p[0]) &&
+			       str_has_iprefix(line, wanted[i]);
 		if (take) {
 			buf_str(&b, line);
 			buf_lit(&b, "\r\n");
