@@ -1,6 +1,6 @@
 /*
  * The configuration file of the SBC → struct settings. Three steps that do not mix: text → tree
- * (common/conf_tree), tree → struct by tables (config_tables), cross-checks (config_check). Nothing
+ * (common/conf_tree), tree → struct by tables (config_tables, config_build), cross-checks (config_check). Nothing
  * live is touched: a reload loads anew and swaps pointers when this returned OK.
  */
 #ifndef SALLYPORT_CONFIG_H
