@@ -703,6 +703,8 @@ static void refuse_unknown(struct conf_fill *f, const struct conf_section *s,
 	char text[1024];
 	struct buf b;
 	struct conf_guess g;
+	if (s->partial)
+		return;
 	buf_init(&b, text, sizeof(text));
 	conf_guess_init(&g, n->key);
 	for (size_t i = 0; i < s->count; i++)

@@ -105,7 +105,8 @@ struct conf_section {
 	const char *help;
 	const struct conf_setting *settings;
 	size_t count;
-	size_t size; /* of the struct that it fills */
+	size_t size;  /* of the struct that it fills */
+	bool partial; /* keys that are not here are for another reader: they are left alone */
 };
 
 #define CONF_AT(type, member) .offset = offsetof(type, member), .size = sizeof(((type *)0)->member)

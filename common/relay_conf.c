@@ -160,22 +160,17 @@ struct raw_root {
 };
 
 static const struct conf_setting listener_settings[] = {
-	{.name = "transport", .type = CONF_ANY},
 	{.name = "address",
 	 .type = CONF_ADDRESS,
 	 CONF_AT(struct raw_listener, address),
 	 .flags = CONF_REQUIRED},
-	{.name = "port", .type = CONF_ANY},
-	{.name = "certificate", .type = CONF_ANY},
-	{.name = "client_certificate", .type = CONF_ANY},
-	{.name = "client_anchors", .type = CONF_ANY},
 };
 static const struct conf_section listener_section = {.settings = listener_settings,
 						     .count = ARRAY_LEN(listener_settings),
-						     .size = sizeof(struct raw_listener)};
+						     .size = sizeof(struct raw_listener),
+						     .partial = true};
 
 static const struct conf_setting realm_settings[] = {
-	{.name = "trust", .type = CONF_ANY},
 	{.name = "listen",
 	 .type = CONF_LIST_OF,
 	 .item = CONF_SECTION,
@@ -185,13 +180,11 @@ static const struct conf_setting realm_settings[] = {
 	 .type = CONF_SECTION,
 	 .sub = &relay_conf_media_section,
 	 CONF_AT(struct raw_realm, media)},
-	{.name = "media_policy", .type = CONF_ANY},
-	{.name = "header_rules", .type = CONF_ANY},
-	{.name = "acl", .type = CONF_ANY},
 };
 static const struct conf_section realm_section = {.settings = realm_settings,
 						  .count = ARRAY_LEN(realm_settings),
-						  .size = sizeof(struct raw_realm)};
+						  .size = sizeof(struct raw_realm),
+						  .partial = true};
 
 static const struct conf_setting relay_settings[] = {
 	{.name = "name",
@@ -203,11 +196,11 @@ static const struct conf_setting relay_settings[] = {
 	 CONF_AT(struct raw_relay, url),
 	 .flags = CONF_REQUIRED,
 	 .check = relay_conf_check_url},
-	{.name = "weight", .type = CONF_ANY},
 };
 static const struct conf_section relay_section = {.settings = relay_settings,
 						  .count = ARRAY_LEN(relay_settings),
-						  .size = sizeof(struct raw_relay)};
+						  .size = sizeof(struct raw_relay),
+						  .partial = true};
 
 static const struct conf_setting root_settings[] = {
 	{.name = "version",
@@ -216,10 +209,6 @@ static const struct conf_setting root_settings[] = {
 	 .min = 1,
 	 .max = 1,
 	 .def = "1"},
-	{.name = "include", .type = CONF_ANY},
-	{.name = "node", .type = CONF_ANY},
-	{.name = "certificates", .type = CONF_ANY},
-	{.name = "trust_anchors", .type = CONF_ANY},
 	{.name = "realms",
 	 .type = CONF_NAMED,
 	 .sub = &realm_section,
@@ -227,10 +216,6 @@ static const struct conf_setting root_settings[] = {
 	 .min = 1,
 	 .max = 64,
 	 .flags = CONF_REQUIRED},
-	{.name = "media_policies", .type = CONF_ANY},
-	{.name = "trunks", .type = CONF_ANY},
-	{.name = "header_rules", .type = CONF_ANY},
-	{.name = "routes", .type = CONF_ANY},
 	{.name = "media_relays",
 	 .type = CONF_LIST_OF,
 	 .item = CONF_SECTION,
@@ -238,14 +223,11 @@ static const struct conf_setting root_settings[] = {
 	 CONF_AT(struct raw_root, relays),
 	 .min = 1,
 	 .max = 16},
-	{.name = "cdr", .type = CONF_ANY},
-	{.name = "observe", .type = CONF_ANY},
-	{.name = "limits", .type = CONF_ANY},
-	{.name = "timers", .type = CONF_ANY},
 };
 static const struct conf_section root_section = {.settings = root_settings,
 						 .count = ARRAY_LEN(root_settings),
-						 .size = sizeof(struct raw_root)};
+						 .size = sizeof(struct raw_root),
+						 .partial = true};
 
 static enum err build_realms(struct arena *a, struct conf_report *r, const struct raw_root *raw,
 			     struct relay_conf *out)

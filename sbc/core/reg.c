@@ -203,9 +203,11 @@ static bool read_ask(struct sbc *s, const struct users *g, const struct msg *m, 
 	*a = (struct reg_ask){.group = g};
 	buf_init(&name, a->mem, sizeof(a->mem));
 	buf_init(&user, a->user_mem, sizeof(a->user_mem));
-	if (!read_party(m->to, &to) || !read_party(m->from, &from) ||
-	    uri_write_number(&user, &to) != OK || uri_parse(m->uri, &uri) != OK)
+	if (!read_party(m->to, &to) || !read_party(m->from, &from) || uri_parse(m->uri, &uri) != OK)
 		return refuse_ask(a, 400, STR("address_of_record"));
+	/* Well-formed, and no name of anyone: control octets behind escapes (RFC 4475 §3.1.1.4). */
+	if (uri_write_number(&user, &to) != OK)
+		return refuse_ask(a, 404, STR("address_of_record"));
 	a->user = buf_view(&user);
 	a->domain = to.host;
 	write_name(&name, a->user, to.host);

@@ -100,6 +100,18 @@ static void test_reads_its_part(void **state)
 	unload(&l);
 }
 
+/* The rest of the file is the SBC's, who says what is wrong with it. */
+static void test_other_readers_keys(void **state)
+{
+	(void)state;
+	struct loaded l;
+	load(&l, "realms: { a: { later: x, listen: [ { transport: ws, address: 10.0.0.1, path: /s "
+		 "} ] } }\n"
+		 "users: { u: {} }\nsomething: new\n");
+	EXPECT_ERR(l.e, OK);
+	unload(&l);
+}
+
 static void test_default_control(void **state)
 {
 	(void)state;
@@ -117,12 +129,10 @@ static void test_mistakes(void **state)
 	static const struct {
 		const char *name, *text, *want; /* behind the file's name */
 	} rows[] = {
-		{"a section that nobody knows",
-		 "realms: { a: { listen: [ { transport: udp, address: 10.0.0.1 } ] } }\nusers: "
-		 "{}\n",
-		 ":2:1: users: unknown key; allowed: version, include, node, certificates, "
-		 "trust_anchors, realms, media_policies, trunks, "
-		 "header_rules, routes, media_relays, cdr, observe, limits, timers"},
+		{"a key of its own part that nobody knows",
+		 "realms: { a: { media: { adress: 10.0.0.1 } } }\n",
+		 ":1:25: realms.a.media.adress: unknown key; did you mean \"address\"? Allowed: "
+		 "address, ports, latching, anchor"},
 		{"no realms", "version: 1\n", ":1:1: realms: missing; needed here: a map of names"},
 		{"neither a media address nor a listener", "realms: { a: {} }\n",
 		 ":1:14: realms.a.media.address: missing; needed here: an IP address, for there is "
@@ -160,6 +170,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_urls),
 		cmocka_unit_test(test_reads_its_part),
+		cmocka_unit_test(test_other_readers_keys),
 		cmocka_unit_test(test_default_control),
 		cmocka_unit_test(test_mistakes),
 	};
