@@ -18,7 +18,7 @@
 enum { FAILED_SHOWN = 3 }; /* seeds of one scenario */
 
 struct arguments {
-	uint64_t seeds, seed, calls;
+	uint64_t first, seeds, seed, calls;
 	bool one_seed, pending, hour, self_test, whole_story;
 	const char *scenario, *page;
 	struct world_options options;
@@ -42,7 +42,7 @@ static void explain(struct world *w, const struct scenario *s, uint64_t seed,
 static bool run_scenario(struct world *w, const struct scenario *s, unsigned number,
 			 const struct arguments *a)
 {
-	uint64_t first = a->one_seed ? a->seed : 1, count = a->one_seed ? 1 : a->seeds;
+	uint64_t first = a->one_seed ? a->seed : a->first, count = a->one_seed ? 1 : a->seeds;
 	uint64_t failed = 0;
 	for (uint64_t seed = first; seed < first + count; seed++) {
 		if (world_run(w, s, seed, &a->options))
@@ -60,7 +60,8 @@ static bool run_scenario(struct world *w, const struct scenario *s, unsigned num
 
 static void usage(FILE *to)
 {
-	fputs("world [--seeds N] [--seed S] [--scenario NAME] [--loss PERCENT] [--cut LIST] "
+	fputs("world [--seeds N] [--first S] [--seed S] [--scenario NAME] [--loss PERCENT] [--cut "
+	      "LIST] "
 	      "[--verbose]\n"
 	      "      [--whole] [--long] [--list]      scenarios; --cut: what a shrunk run leaves "
 	      "out\n"
@@ -88,23 +89,16 @@ static void list(void)
 		puts(s->name);
 }
 
-static const struct option options[] = {{"seeds", required_argument, NULL, 'n'},
-					{"seed", required_argument, NULL, 's'},
-					{"scenario", required_argument, NULL, 'c'},
-					{"loss", required_argument, NULL, 'l'},
-					{"cut", required_argument, NULL, 'x'},
-					{"verbose", no_argument, NULL, 'v'},
-					{"whole", no_argument, NULL, 'w'},
-					{"long", no_argument, NULL, 'o'},
-					{"pending", no_argument, NULL, 'q'},
-					{"hour", no_argument, NULL, 'H'},
-					{"calls", required_argument, NULL, 'k'},
-					{"self-test", no_argument, NULL, 't'},
-					{"page", required_argument, NULL, 'p'},
-					{"write-page", no_argument, NULL, 'P'},
-					{"list", no_argument, NULL, 'L'},
-					{"help", no_argument, NULL, 'h'},
-					{NULL, 0, NULL, 0}};
+static const struct option options[] = {
+	{"seeds", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
+	{"first", required_argument, NULL, 'f'}, {"scenario", required_argument, NULL, 'c'},
+	{"loss", required_argument, NULL, 'l'},  {"cut", required_argument, NULL, 'x'},
+	{"verbose", no_argument, NULL, 'v'},     {"whole", no_argument, NULL, 'w'},
+	{"long", no_argument, NULL, 'o'},        {"pending", no_argument, NULL, 'q'},
+	{"hour", no_argument, NULL, 'H'},        {"calls", required_argument, NULL, 'k'},
+	{"self-test", no_argument, NULL, 't'},   {"page", required_argument, NULL, 'p'},
+	{"write-page", no_argument, NULL, 'P'},  {"list", no_argument, NULL, 'L'},
+	{"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
 
 static void read_arguments(int argc, char **argv, struct arguments *a)
 {
@@ -116,6 +110,7 @@ static void read_arguments(int argc, char **argv, struct arguments *a)
 			a->seed = number(optarg);
 			a->one_seed = true;
 			break;
+		case 'f': a->first = number(optarg); break;
 		case 'c': a->scenario = optarg; break;
 		case 'l': a->options.loss = (uint32_t)number(optarg); break;
 		case 'x':
@@ -162,8 +157,10 @@ static bool run_scenarios(struct world *w, const struct arguments *a)
 
 int main(int argc, char **argv)
 {
-	struct arguments a = {
-		.seeds = 100, .calls = 36000, .options = {.loss = 10, .broken = INV_COUNT}};
+	struct arguments a = {.first = 1,
+			      .seeds = 100,
+			      .calls = 36000,
+			      .options = {.loss = 10, .broken = INV_COUNT}};
 	read_arguments(argc, argv, &a);
 	struct world *w = malloc(sizeof(*w));
 	CHECK(w != NULL);

@@ -193,6 +193,26 @@ static void set_caller_vanishes(struct world *w)
 	w->want.silent_ok = true;
 }
 
+static void set_hops(struct world *w)
+{
+	set_plain(w);
+	caller(w)->hops = draw(w, 2, 71);
+	callee(w)->hops = draw(w, 2, 71);
+	later(either(w), UA_AFTER_ANSWER, draw(w, 500, 3000), UA_INFO);
+}
+
+static void set_no_hop(struct world *w)
+{
+	set_plain(w);
+	caller(w)->hops = 1;
+}
+
+static void check_no_hop(struct world *w)
+{
+	expect_status(w, 483);
+	expect(w, called(w)->invited == 0, "nobody was called");
+}
+
 const struct scenario scenarios_call[] = {
 	{"phone to phone, without the core", set_direct, expect_200, false},
 	{"phone to phone, CANCEL, without the core", set_direct_cancel, NULL, false},
@@ -200,6 +220,8 @@ const struct scenario scenarios_call[] = {
 	{"a call, the callee hangs up", set_callee_hangs_up, expect_200, false},
 	{"a call, both hang up at once", set_both_hang_up, expect_200, false},
 	{"a call of up to two hours", set_long, expect_200, false},
+	{"each hop is counted", set_hops, expect_200, false},
+	{"a call without a hop left is refused", set_no_hop, check_no_hop, false},
 	{"lost ACKs", set_lost_ack, expect_200, false},
 	{"no ACK ever", set_no_ack, check_no_ack, false},
 	{"lost 200s", set_lost_200, expect_200, false},

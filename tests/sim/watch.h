@@ -14,7 +14,13 @@
 #include "tests/sim/lookup.h"
 #include "tests/sim/sip_text.h"
 
-enum { WATCH_TICK_MS = 4, WATCH_T1 = 500, WATCH_T2 = 4000, WATCH_LONG = 64 * WATCH_T1 };
+enum {
+	WATCH_TICK_MS = 4,
+	WATCH_TRYING = 200,
+	WATCH_T1 = 500,
+	WATCH_T2 = 4000,
+	WATCH_LONG = 64 * WATCH_T1
+};
 enum { WATCH_FORKS = 6, WATCH_WINDOWS = 512, WATCH_BLOOM_BITS = 1 << 14 };
 
 /* The reliable provisionals of one early dialog. */
@@ -29,11 +35,11 @@ struct watch_reliable {
 struct watch_request {
 	struct str method, call_id, from_tag;
 	uint32_t cseq, copies;
-	bool initial; /* the first INVITE of its Call-ID */
-	bool trusted; /* came from the trusted side */
-	bool udp, acked;
-	uint16_t final; /* that the core gave; 0: none */
-	unsigned sent;  /* final responses, repeated ones too */
+	bool initial;           /* the first INVITE of its Call-ID */
+	bool trusted;           /* came from the trusted side */
+	bool udp, acked, heard; /* heard: something was answered */
+	uint16_t final;         /* that the core gave; 0: none */
+	unsigned sent;          /* final responses, repeated ones too */
 	uint64_t arrived_ms, copy_ms, final_ms, last_ms;
 	uint32_t interval_ms;                        /* until the final answer is due again */
 	struct watch_reliable reliable[WATCH_FORKS]; /* of each early dialog */
@@ -72,6 +78,7 @@ struct watch {
 	bool srtp[2];          /* no plaintext to the untrusted, trusted side */
 	bool stalls;           /* the core gets no CPU at times: no schedule can be held */
 	bool stops;            /* the operator ends calls: what is not answered is dropped */
+	bool closes;           /* connections go: what was answered over one may never be heard */
 	bool gives_up;         /* routes that do not wait for 64*T1 */
 	struct lookup index;   /* requests, sent, calls, finals by hash with a prefix */
 	struct lookup names;   /* identifiers → sides that have them, one bit each */

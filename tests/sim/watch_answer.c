@@ -181,6 +181,12 @@ void watch_answer_went(struct watch *w, const struct sip_text *m, bool udp)
 			   STR_ARG(m->cseq_method));
 		return;
 	}
+	/* RFC 3261 §17.2.1: 100 within 200 ms, whatever routes and relays do. */
+	if (!r->heard && str_eq(r->method, STR("INVITE")) && !w->stalls &&
+	    w->now_ms > r->arrived_ms + WATCH_TRYING + 2 * WATCH_TICK_MS)
+		faults_add(w->faults, INV_SCHEDULE, "the core first answers an INVITE after %u ms",
+			   (unsigned)(w->now_ms - r->arrived_ms));
+	r->heard = true;
 	if (m->status >= 200) {
 		final_went(w, r, m, udp);
 		return;

@@ -247,6 +247,9 @@ void world_start_core(struct world *w)
 	watch->srtp[0] = v->site.srtp;
 	watch->stops = v->end_ms > 0;
 	watch->gives_up = v->gives_up || v->site.failure_after_ms > 0;
+	for (unsigned i = 0; i < UA_COUNT; i++)
+		for (size_t t = 0; t < v->plans[i].todo_count; t++)
+			watch->closes |= v->plans[i].todos[t].act == UA_CLOSE;
 	for (unsigned i = 0; i < v->stall_count; i++)
 		watch->stalls |= v->stalls[i].node == NODE_CORE;
 }
