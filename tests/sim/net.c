@@ -10,7 +10,7 @@ int net_listen(struct net *n, const char *name, int node, uint16_t slot, const s
 	       enum transport t)
 {
 	CHECK(n->end_count < NET_ENDS_MAX);
-	n->ends[n->end_count] = (struct net_end){*addr, t, node, slot, name, true};
+	n->ends[n->end_count] = (struct net_end){*addr, t, node, slot, name, true, 0};
 	return n->end_count++;
 }
 
@@ -109,6 +109,9 @@ void net_datagram(struct net *n, int from_end, const struct addr *to, struct str
 				 : "");
 	if (lost || nowhere) {
 		n->lost++;
+		n->ends[from_end].losses++;
+		if (end != NET_NONE)
+			n->ends[end].losses++;
 		return;
 	}
 	plan_datagram(n, end, &from->addr, happening_bytes(bytes));

@@ -33,6 +33,7 @@ struct net_end {
 	uint16_t slot; /* which of the node's own (listener of the core) */
 	const char *name;
 	bool up;
+	uint32_t losses; /* datagrams from or to it that were lost */
 };
 
 enum net_conn_state { NET_CONN_OPENING, NET_CONN_OPEN, NET_CONN_CLOSED, NET_CONN_STATE_COUNT };

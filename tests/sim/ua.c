@@ -37,6 +37,16 @@ void ua_wants(struct ua *u, enum invariant of, const char *what)
 		ua_fault(u, of, "%s", what);
 }
 
+uint32_t ua_losses(const struct ua *u)
+{
+	return u->net->ends[u->p.udp_end].losses;
+}
+
+bool ua_is_excused(const struct ua *u, uint32_t losses, uint32_t copies)
+{
+	return ua_losses(u) - losses >= copies;
+}
+
 /* ---- requests that arrive */
 
 /* A request that is no retransmission. */
@@ -169,6 +179,7 @@ void ua_receive(struct ua *u, struct str bytes, const struct ua_path *from)
 /* A request whose connection has gone is lost (RFC 3261 §17.1.4 treats it as 503). */
 void ua_conn_closed(struct ua *u, int conn)
 {
+	u->torn = true;
 	for (int i = 0; i < UA_TXNS; i++) {
 		struct ua_txn *x = &u->txns[i];
 		if (x->state != UA_TXN_FREE && x->path.conn == conn)
@@ -224,7 +235,7 @@ void ua_check_idle(const struct ua *u)
 	}
 	for (int i = 0; i < UA_DIALOGS; i++) {
 		const struct ua_dialog *d = &u->dialogs[i];
-		if (d->state == UA_DIALOG_CONFIRMED)
+		if (d->state == UA_DIALOG_CONFIRMED && !u->torn)
 			faults_add(u->faults, INV_LEGS_END, "%s still talks to no one", u->p.name);
 		if (d->talk.state != UA_TALK_IDLE && d->state == UA_DIALOG_CONFIRMED)
 			faults_add(u->faults, INV_OFFER, "%s is left with an open offer",

@@ -170,6 +170,7 @@ struct ua_txn {
 	struct str last;    /* what is sent again */
 	struct ua_path path;
 	uint32_t interval_ms;
+	uint32_t copies, losses;        /* sent so often; what the network had lost before */
 	uint64_t again_ms, deadline_ms; /* 0: none */
 	uint16_t status;                /* final, or 0 */
 	int dialog;
@@ -201,7 +202,7 @@ struct ua_dialog {
 	uint32_t ok_cseq;
 	bool ok_offers; /* it carries our offer */
 	struct ua_path ok_path;
-	uint32_t ok_interval_ms;
+	uint32_t ok_interval_ms, ok_copies, ok_losses;
 	uint64_t ok_again_ms, ok_deadline_ms;
 	/* After a glare. */
 	enum ua_act again;
@@ -239,6 +240,7 @@ struct ua {
 	uint64_t due_ms;     /* its next tick; UINT64_MAX: none */
 	uint64_t planned_ms; /* the tick that the clock knows of */
 	bool vanished;
+	bool torn;    /* a connection has gone: what was on it may be lost */
 	bool lenient; /* its peers may leave it without an answer or an ACK */
 	struct ua_txn txns[UA_TXNS];
 	struct ua_dialog dialogs[UA_DIALOGS];

@@ -160,6 +160,8 @@ void ua_accept(struct ua *u, struct ua_txn *x, struct ua_dialog *d, const struct
 	d->ok_offers = d->talk.state == UA_TALK_OURS;
 	d->ok_path = x->path;
 	d->ok_interval_ms = UA_T1;
+	d->ok_copies = 1;
+	d->ok_losses = ua_losses(u) - 1;
 	d->ok_again_ms = ua_now(u) + UA_T1;
 	d->ok_deadline_ms = ua_now(u) + UA_LONG;
 	if (d->state == UA_DIALOG_EARLY)
@@ -191,12 +193,14 @@ void ua_tick_ok(struct ua *u, struct ua_dialog *d)
 		return;
 	if (d->ok_deadline_ms <= now) {
 		d->ok = STR_NONE;
-		ua_wants(u, INV_ACK, "never got the ACK of its 2xx");
+		if (!ua_is_excused(u, d->ok_losses, d->ok_copies))
+			ua_wants(u, INV_ACK, "never got the ACK of its 2xx");
 		if (d->state == UA_DIALOG_CONFIRMED)
 			ua_send_bye(u, d);
 	} else if (d->ok_again_ms <= now) {
 		d->ok_interval_ms = d->ok_interval_ms * 2 > UA_T2 ? UA_T2 : d->ok_interval_ms * 2;
 		d->ok_again_ms = now + d->ok_interval_ms;
+		d->ok_copies++;
 		ua_send(u, &d->ok_path, d->ok);
 	}
 }

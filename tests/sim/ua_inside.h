@@ -14,6 +14,9 @@ struct str ua_keep(struct ua *u, struct str s);
 void ua_fault(struct ua *u, enum invariant of, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* One that a lossy or rogue peer may cause. */
 void ua_wants(struct ua *u, enum invariant of, const char *what);
+/* The network has lost this phone so much since that none of those copies need have come to anything. */
+uint32_t ua_losses(const struct ua *u);
+bool ua_is_excused(const struct ua *u, uint32_t losses, uint32_t copies);
 
 /* ---- ua_txn.c: sending, sending again */
 

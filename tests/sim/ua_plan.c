@@ -190,6 +190,7 @@ static void elsewhere(struct ua *u)
 static void close_connections(struct ua *u)
 {
 	net_hang_up(u->net, u->p.node);
+	u->torn = true;
 }
 
 static void vanish(struct ua *u)

@@ -107,7 +107,8 @@ void ua_got_prack(struct ua *u, const struct sip_text *m, struct ua_txn *x, stru
 /* 64*T1 have passed (RFC 3262 §3). */
 void ua_no_prack(struct ua *u, struct ua_txn *x)
 {
-	ua_wants(u, INV_RELIABLE, "never got a PRACK");
+	if (!ua_is_excused(u, x->losses, x->copies))
+		ua_wants(u, INV_RELIABLE, "never got a PRACK");
 	x->rel_pending = false;
 	x->again_ms = x->deadline_ms = 0;
 	if (!x->tags[0].len)

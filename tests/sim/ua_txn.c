@@ -60,6 +60,8 @@ struct ua_txn *ua_start(struct ua *u, struct ua_dialog *d, struct ua_request *r)
 	x->request = x->last = ua_write_request(u, d, r);
 	x->path = (struct ua_path){NET_NONE, ua_hop(u, d), u->p.transport};
 	x->start_ms = ua_now(u);
+	x->copies = 1;
+	x->losses = ua_losses(u);
 	x->deadline_ms = ua_now(u) + UA_LONG;
 	if (u->p.transport == TRANSPORT_UDP) {
 		x->interval_ms = UA_T1;
@@ -75,6 +77,8 @@ void ua_respond(struct ua *u, struct ua_txn *x, const struct ua_response *r)
 	CHECK(sip_text_read(x->request, &m));
 	x->last = ua_write_response(u, &m, r);
 	ua_send(u, &x->path, x->last);
+	x->copies = 1;
+	x->losses = ua_losses(u) - 1; /* this one may be lost already */
 	if (r->status < 200) {
 		x->state = UA_TXN_PROCEEDING;
 		return;
@@ -101,7 +105,7 @@ void ua_refuse(struct ua *u, struct ua_txn *x, uint16_t status)
 
 static void never_answered(struct ua *u, struct ua_txn *x, struct ua_dialog *d)
 {
-	if (!u->lenient)
+	if (!u->lenient && !ua_is_excused(u, x->losses, x->copies))
 		ua_fault(u, INV_ONE_FINAL, "never got an answer to its %.*s", STR_ARG(x->method));
 	if (x->invite && d->state == UA_DIALOG_EARLY && !x->elsewhere) {
 		if (!d->second)
@@ -117,7 +121,8 @@ static void txn_deadline(struct ua *u, struct ua_txn *x)
 	struct ua_dialog *d = ua_dialog_of(u, x);
 	enum ua_txn_state was = x->state;
 	x->state = UA_TXN_FREE;
-	if (!x->client && x->invite && x->status >= 300 && !x->acked && !u->lenient)
+	if (!x->client && x->invite && x->status >= 300 && !x->acked && !u->lenient &&
+	    !ua_is_excused(u, x->losses, x->copies))
 		ua_fault(u, INV_ACK, "said %u and never got an ACK", x->status);
 	if (x->client && was != UA_TXN_DONE && d && !x->any)
 		never_answered(u, x, d);
@@ -139,6 +144,7 @@ void ua_tick_txn(struct ua *u, struct ua_txn *x)
 		if (capped && x->interval_ms > UA_T2)
 			x->interval_ms = UA_T2;
 		x->again_ms = now + x->interval_ms;
+		x->copies++;
 		ua_send(u, &x->path, x->last);
 	}
 	if (x->answer_ms && x->dialog != UA_NONE && x->answer_ms <= now) {
