@@ -558,6 +558,26 @@ static void check_same_names(const struct checking *g)
 					   "\"%.*s\" is written to twice", STR_ARG(cdrs[i].path));
 }
 
+/* ---- users */
+
+/* An address-of-record is one user's: it cannot be of two groups, whose registrars and passwords differ. */
+static void check_users(const struct checking *g)
+{
+	const struct raw_users *raw = g->raw->users.items;
+	for (size_t i = 0; i < g->s->users_count; i++)
+		for (size_t j = 0; j < i; j++)
+			for (size_t k = 0; k < g->s->users[i].domain_count; k++) {
+				const struct users *a = &g->s->users[i], *b = &g->s->users[j];
+				for (size_t n = 0; n < b->domain_count; n++)
+					if (str_ieq(a->domains[k], b->domains[n]))
+						conf_error(
+							g->report,
+							conf_node_at(raw[i].head.node, "domains"),
+							"\"%.*s\" is a domain of \"%.*s\" too",
+							STR_ARG(a->domains[k]), STR_ARG(b->name));
+			}
+}
+
 void config_check(struct conf_report *r, const struct raw_config *raw, const struct settings *s)
 {
 	struct checking g = {r, raw, s};
@@ -570,5 +590,6 @@ void config_check(struct conf_report *r, const struct raw_config *raw, const str
 			check_media_policy(&g, &policies[i], &s->policy.media[i]);
 	check_trunks(&g);
 	check_routes(&g);
+	check_users(&g);
 	check_same_names(&g);
 }

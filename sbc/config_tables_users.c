@@ -116,6 +116,8 @@ const struct conf_section config_users_section = {
 	.help = "Phones and browsers that register through us. Routes name such a group as they "
 		"name a trunk; a request is of the group when it comes over a connection (UDP: "
 		"from "
-		"an address) that has registered.",
+		"an address) that has registered, in the name of who registered there or in "
+		"nobody's. A reload ends the registrations of users whose group, domain, account "
+		"or password has gone.",
 	ROWS(users_settings),
 	.size = sizeof(struct raw_users)};

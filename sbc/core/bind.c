@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "sbc/core/uri.h"
 
 enum err bind_init(struct binds *b, uint32_t contacts, const uint8_t kinds[2],
 		   const struct siphash_key keys[4], struct block_pool *texts)
@@ -85,6 +86,14 @@ enum err bind_add_aor(struct binds *b, struct str name, uint16_t group, const ch
 	}
 	*out = a;
 	return OK;
+}
+
+void bind_write_name(struct buf *b, struct str name)
+{
+	size_t at = str_index(name, '@');
+
+	uri_write_user(b, (struct str){name.p, at});
+	buf_str(b, str_from_offset(name, at));
 }
 
 void bind_settle(struct binds *b, struct aor *a)

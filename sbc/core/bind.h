@@ -7,6 +7,7 @@
 #define SALLYPORT_BIND_H
 
 #include "common/block.h"
+#include "common/buf.h"
 #include "common/list.h"
 #include "common/pool.h"
 #include "common/table.h"
@@ -67,6 +68,8 @@ struct aor *bind_get_aor(const struct binds *b, id_t64 id);
 /* ERR_FULL, ERR_NOMEM. The name is copied; `call_id` is HIDE_TOKEN_LEN octets. */
 enum err bind_add_aor(struct binds *b, struct str name, uint16_t group, const char *call_id,
 		      struct aor **out) MUST_USE;
+/* The name as it stands in a URI: the user part is kept undone, and may hold anything. */
+void bind_write_name(struct buf *b, struct str name);
 /* Away with it if it has nothing any more. */
 void bind_settle(struct binds *b, struct aor *a);
 

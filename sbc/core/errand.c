@@ -61,8 +61,8 @@ void errand_free(struct sbc *s, struct errand **errand)
 
 	*errand = NULL;
 	worker_stop_alarm(s, &e->alarm);
-	if (e->txn != ID_NONE)
-		txn_set_owner(&s->txns, e->txn, ID_NONE);
+	/* Its client transaction keeps its owner: a challenge that comes now is for nobody to answer, least of all with a trunk's
+	 * password where a user's was meant. */
 	if (e->asker.txn != ID_NONE)
 		txn_set_owner(&s->txns, e->asker.txn, ID_NONE);
 	block_str_free(&s->outside_blocks, &e->request);
@@ -272,8 +272,6 @@ bool errand_send(struct sbc *s, struct errand *e, const struct dest *d, struct b
 bool errand_failed(struct sbc *s, struct errand *e, uint16_t status, unsigned cause)
 {
 	worker_stop_alarm(s, &e->alarm);
-	if (e->txn != ID_NONE)
-		txn_set_owner(&s->txns, e->txn, ID_NONE);
 	e->txn = e->ask = ID_NONE;
 	e->status = status;
 	e->cause = (uint8_t)cause;
@@ -335,7 +333,10 @@ void errand_write_uri(struct buf *b, const struct errand *e, struct str number, 
 	if (e->target.contact != ID_NONE) {
 		if (bare)
 			buf_lit(b, "sip:");
-		buf_str(b, bare ? e->contact_name : e->contact);
+		if (bare)
+			bind_write_name(b, e->contact_name);
+		else
+			buf_str(b, e->contact);
 		return;
 	}
 	const struct peer *p = peer_of(e);
@@ -480,6 +481,19 @@ void errand_write_once(struct buf *lines, struct str name, struct str value)
 			return;
 	if (build_header(lines, name, value) != OK && !lines->overflow)
 		lines->len = at;
+}
+
+void errand_write_seconds(struct buf *lines, struct str name, struct str value)
+{
+	uint32_t seconds;
+	char mem[16];
+	struct buf b;
+
+	if (hdr_delta_parse(value, &seconds, NULL) != OK)
+		return;
+	buf_init(&b, mem, sizeof(mem));
+	buf_u64(&b, seconds);
+	errand_write_once(lines, name, buf_view(&b));
 }
 
 enum err errand_carry(struct sbc *s, const struct errand *e, const struct msg *m,

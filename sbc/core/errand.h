@@ -125,6 +125,8 @@ bool errand_write_called(struct buf *b, const struct settings *s, const struct m
 			 uint16_t from_trunk, uint16_t to_trunk);
 /* A line that the rules have not carried already. */
 void errand_write_once(struct buf *lines, struct str name, struct str value);
+/* The same for seconds: the number alone, for a comment behind it may name hosts. Nothing where there is none. */
+void errand_write_seconds(struct buf *lines, struct str name, struct str value);
 /* Header lines of m that cross this way, behind those in s->lines. ERR_LIMIT. */
 enum err errand_carry(struct sbc *s, const struct errand *e, const struct msg *m,
 		      const struct errand_way *w, bool body) MUST_USE;

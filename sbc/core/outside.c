@@ -201,7 +201,7 @@ static bool write_package(struct sbc *s, const struct msg *m)
 	}
 	if (hdr_is_token(etag) && build_header(&s->lines, STR("SIP-If-Match"), etag) != OK)
 		return false;
-	errand_write_once(&s->lines, STR("Expires"), msg_value(m, HDR_EXPIRES));
+	errand_write_seconds(&s->lines, STR("Expires"), msg_value(m, HDR_EXPIRES));
 	return true;
 }
 
@@ -456,14 +456,13 @@ static void pass_single(struct sbc *s, struct errand *e, const struct msg *m)
 	struct str etag = msg_value_of(m, STR("SIP-ETag"));
 	uint16_t status = accepted ? m->status : errand_map_status(m->status);
 	enum trust back = trust_of(e->settings, worker_realm_of(e->settings, &e->flow));
-	uint32_t seconds;
 
 	write_lines_for(s, status == 489 ? status : 0, back);
 	struct errand_way way = errand_back(e);
 	if (errand_carry(s, e, m, &way, false) != OK)
 		buf_reset(&s->lines);
 	if (e->method == METHOD_PUBLISH && accepted) {
-		errand_write_once(&s->lines, STR("Expires"), msg_value(m, HDR_EXPIRES));
+		errand_write_seconds(&s->lines, STR("Expires"), msg_value(m, HDR_EXPIRES));
 		if (hdr_is_token(etag))
 			errand_write_once(&s->lines, STR("SIP-ETag"), etag);
 	}
@@ -472,8 +471,8 @@ static void pass_single(struct sbc *s, struct errand *e, const struct msg *m)
 		refuse_write_allow(&s->lines, worker_abilities.methods);
 		buf_lit(&s->lines, "\r\n");
 	}
-	if (status == 423 && hdr_delta_parse(msg_value(m, HDR_MIN_EXPIRES), &seconds, NULL) == OK)
-		errand_write_once(&s->lines, STR("Min-Expires"), msg_value(m, HDR_MIN_EXPIRES));
+	if (status == 423)
+		errand_write_seconds(&s->lines, STR("Min-Expires"), msg_value(m, HDR_MIN_EXPIRES));
 	end_with(s, e, status, buf_view(&s->lines));
 }
 

@@ -1,5 +1,7 @@
 #include "sbc/core/reg.h"
 
+#include <stdio.h>
+
 #include "sbc/core/challenge.h"
 #include "sbc/core/uri.h"
 
@@ -87,7 +89,7 @@ struct reg_ask {
 	struct aor *aor; /* NULL: none yet */
 	uint16_t status; /* why it is refused; 0: it is not */
 	struct str rule;
-	const char *line; /* that goes with the status */
+	char line[40]; /* that goes with the status; empty: none */
 };
 
 static bool refuse_ask(struct reg_ask *a, uint16_t status, struct str rule)
@@ -156,7 +158,7 @@ static bool read_contact(struct reg_ask *a, const struct msg *m, const struct na
 		return refuse_ask(a, 439, STR("outbound"));
 	uint32_t least = a->group->from_user_s < REG_MIN_S ? a->group->from_user_s : REG_MIN_S;
 	if (w->expires_s && w->expires_s < least) {
-		a->line = least == REG_MIN_S ? "Min-Expires: 30\r\n" : "Min-Expires: 20\r\n";
+		(void)snprintf(a->line, sizeof(a->line), "Min-Expires: %u\r\n", least);
 		return refuse_ask(a, 423, STR("expires"));
 	}
 	w->texts.call_id = m->call_id;
@@ -257,7 +259,7 @@ static bool check_caps(struct sbc *s, struct reg_ask *a, const struct flow *f)
 	    tally_get(&s->binds.sources, &f->remote) + more > l->registrations_per_source)
 		return refuse_ask(a, 403, STR("registrations_per_source"));
 	if (s->binds.contacts.used + more > s->binds.contacts.limit) {
-		a->line = "Retry-After: 60\r\n";
+		(void)snprintf(a->line, sizeof(a->line), "Retry-After: 60\r\n");
 		return refuse_ask(a, 503, STR("registrations"));
 	}
 	return true;
@@ -566,8 +568,10 @@ static bool is_fresh(const struct sbc *s, const struct reg_ask *a, const struct 
 
 	for (size_t i = 0; i < a->count; i++) {
 		const struct wish *w = &a->wish[i];
+		/* A datagram's source is no proof: what would change anything is not taken on its word. */
 		if (!w->known || w->expires_s == 0 || w->known->registrar_ms < need ||
-		    !bind_same_flow(&w->known->flow, f) || !str_eq(w->known->uri, w->texts.uri))
+		    !bind_same_flow(&w->known->flow, f) || !str_eq(w->known->uri, w->texts.uri) ||
+		    !str_eq(w->known->path, w->texts.path) || w->known->q != w->q)
 			return false;
 	}
 	return a->count > 0;
@@ -662,8 +666,7 @@ void reg_begin(struct sbc *s, const struct msg *m, const struct flow *f, const s
 	buf_init(&path, path_mem, sizeof(path_mem));
 	buf_init(&note, note_mem, sizeof(note_mem));
 	if (!read_ask(s, group, m, &path, &a) || !check_caps(s, &a, f)) {
-		refuse(s, m, f, group->trunk, a.status, a.rule,
-		       a.line ? str_from(a.line) : STR_NONE);
+		refuse(s, m, f, group->trunk, a.status, a.rule, str_from(a.line));
 		return;
 	}
 	if (is_late(&a, m)) {
@@ -846,6 +849,8 @@ void reg_on_response(struct sbc *s, struct errand *e, id_t64 txn, const struct m
 	if ((m->status == 401 || m->status == 407) && !group_of(e)->local) {
 		pass_challenges(s, m, HDR_WWW_AUTHENTICATE);
 		pass_challenges(s, m, HDR_PROXY_AUTHENTICATE);
+		if (s->lines.overflow) /* a line that is cut would take the next one with it */
+			buf_reset(&s->lines);
 		if (s->lines.len)
 			status = m->status;
 	} else if (m->status == 404 || m->status == 410 || m->status == 604) {
@@ -892,25 +897,30 @@ void reg_on_alarm(struct sbc *s, struct errand *e)
 
 /* ---- who is who */
 
+/* The same user, whichever of its group's domains it names. */
+static bool is_user(const struct sbc *s, const struct contact *c, const struct uri *from)
+{
+	const struct users *g = reg_group(s->settings, c->aor);
+	char mem[256];
+	struct buf user;
+
+	buf_init(&user, mem, sizeof(mem));
+	return g && has_domain(g, from->host) && uri_write_number(&user, from) == OK &&
+	       !user.overflow && str_eq(reg_user_of(c->aor), buf_view(&user));
+}
+
 struct contact *reg_find_speaker(const struct sbc *s, const struct flow *f, const struct msg *m)
 {
-	struct contact *cursor = NULL, *any = NULL, *c;
-	char mem[BIND_NAME_MAX + 1], user_mem[256];
-	struct buf name, user;
+	struct contact *cursor = NULL, *c;
 	struct uri from;
 
-	if (s->binds.contacts.used == 0)
+	if (s->binds.contacts.used == 0 || !read_party(m->from, &from))
 		return NULL;
-	buf_init(&name, mem, sizeof(mem));
-	buf_init(&user, user_mem, sizeof(user_mem));
-	if (read_party(m->from, &from) && uri_write_number(&user, &from) == OK)
-		write_name(&name, buf_view(&user), from.host);
-	while ((c = bind_next_of_flow(&s->binds, f, &cursor)) != NULL) {
-		any = c;
-		if (str_eq(c->aor->name, buf_view(&name)))
+	bool nobody = str_ieq(from.host, STR("anonymous.invalid"));
+	while ((c = bind_next_of_flow(&s->binds, f, &cursor)) != NULL)
+		if (nobody || is_user(s, c, &from))
 			return c;
-	}
-	return any;
+	return NULL;
 }
 
 enum reg_token reg_find_token(const struct sbc *s, uint16_t trunk, struct str user,
@@ -1044,6 +1054,19 @@ void reg_on_flow_closed(struct sbc *s, id_t64 flow)
 	}
 }
 
+/* May who is registered under this name stay so? Its domain is still the group's, and its password the one that it has proved. */
+static bool is_kept(const struct users *was, const struct users *g, const struct aor *a)
+{
+	struct str user = reg_user_of(a);
+
+	if (!has_domain(g, str_from_offset(a->name, user.len + 1)))
+		return false;
+	if (!g->local)
+		return true;
+	const struct user_account *old = find_account(was, user), *now = find_account(g, user);
+	return old && now && str_eq(old->password, now->password);
+}
+
 void reg_apply(struct sbc *s, const struct settings *old, const struct settings *settings)
 {
 	uint32_t cursor = 0;
@@ -1051,11 +1074,11 @@ void reg_apply(struct sbc *s, const struct settings *old, const struct settings 
 	struct aor *a;
 
 	while ((a = pool_next(&s->binds.aors, &cursor, &id)) != NULL) {
-		struct str name =
-			a->group < old->users_count ? old->users[a->group].name : STR_NONE;
+		const struct users *was = reg_group(old, a);
 		uint16_t group = SETTINGS_NO_INDEX;
-		for (size_t i = 0; i < settings->users_count; i++)
-			if (str_eq(settings->users[i].name, name))
+		for (size_t i = 0; was && i < settings->users_count; i++)
+			if (str_eq(settings->users[i].name, was->name) &&
+			    is_kept(was, &settings->users[i], a))
 				group = (uint16_t)i;
 		a->group = group;
 		for (uint16_t left = group == SETTINGS_NO_INDEX ? a->count : 0; left > 0; left--)

@@ -30,7 +30,10 @@ const struct users *reg_group_of(const struct settings *s, const struct msg *m,
 				 const struct flow *f);
 void reg_begin(struct sbc *s, const struct msg *m, const struct flow *f, const struct users *group);
 
-/* Who speaks over this flow: the contact of m's From, else any of the flow; NULL: nobody has registered over it. */
+/*
+ * Who speaks over this flow: the contact of m's From, or any of the flow for one who wants to be nobody. NULL: who speaks has not
+ * registered over it; a user cannot speak as another (threats C12).
+ */
 struct contact *reg_find_speaker(const struct sbc *s, const struct flow *f, const struct msg *m);
 /* The group of an address-of-record as these settings have it; NULL: gone. */
 const struct users *reg_group(const struct settings *s, const struct aor *a);
@@ -66,7 +69,7 @@ void reg_on_alarm(struct sbc *s, struct errand *e);
 
 void reg_on_contact_alarm(struct sbc *s, struct contact *c);
 void reg_on_flow_closed(struct sbc *s, id_t64 flow);
-/* New settings: groups keep their names; those of groups that have gone are forgotten. */
+/* New settings: groups keep their names; users whose group, domain, account or password has gone are forgotten. */
 void reg_apply(struct sbc *s, const struct settings *old, const struct settings *settings);
 void reg_free_all(struct sbc *s);
 

@@ -261,7 +261,7 @@ static void write_value(struct buf *b, enum hdr id, struct str value, const stru
 		write_reasons(b, value);
 	else if (id == HDR_REFERRED_BY)
 		write_referrer(b, value, p->settings->node);
-	else if (id != HDR_RETRY_AFTER)
+	else if (id != HDR_RETRY_AFTER && id != HDR_EXPIRES)
 		hdr_write_unfolded(b, value);
 	else if (hdr_delta_parse(value, &seconds, NULL) == OK)
 		buf_u64(b, seconds);

@@ -86,7 +86,7 @@ static enum err start_dialog(struct sbc *s, struct call *c, const struct msg *in
 	if (u->target.contact != ID_NONE) {
 		buf_str(&target, u->user_uri);
 		buf_lit(&to, "<sip:");
-		buf_str(&to, u->user_name);
+		bind_write_name(&to, u->user_name);
 	} else {
 		write_target(&target, number, peer, sips, l->flow.transport, false);
 		buf_char(&to, '<');

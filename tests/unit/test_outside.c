@@ -367,6 +367,30 @@ static void a_publication_keeps_its_tag(void **state)
 	finish();
 }
 
+static void comments_behind_times_do_not_cross(void **state)
+{
+	(void)state;
+	start();
+	request(&t.inside, "PUBLISH", "+49171",
+		"Event: message-summary\r\nExpires: 600 (10.0.0.21)\r\n", "text/plain", "x");
+	struct rec_send m = *site_sent(&t, 0);
+	EXPECT_TRUE(site_is(&m, "PUBLISH"));
+	EXPECT_Z(str_from(site_header(&m, "Expires")), "600");
+	site_answer(&t, &m, 200, "b", "Expires: 500\r\n", NULL);
+	EXPECT_SENT(0, "SIP/2.0 200");
+	request(&t.outside, "PUBLISH", "bob", "Event: presence\r\nExpires: 600\r\n",
+		"application/pidf+xml", "<presence/>");
+	m = *site_sent(&t, 0);
+	site_answer(&t, &m, 423, "b", "Min-Expires: 900 (pbx.10.0.0.21)\r\n", NULL);
+	EXPECT_SENT(0, "SIP/2.0 423");
+	EXPECT_Z(str_from(site_header(site_sent(&t, 0), "Min-Expires")), "900");
+	request(&t.outside, "MESSAGE", "bob", NULL, "text/plain", "x");
+	m = *site_sent(&t, 0);
+	site_answer(&t, &m, 200, "b", "Expires: 60;by=10.0.0.21\r\n", NULL);
+	EXPECT_TRUE(!site_has(site_sent(&t, 0), "10.0.0."));
+	finish();
+}
+
 /* ---- OPTIONS */
 
 static void options_tells_whether_we_take_calls(void **state)
@@ -711,6 +735,7 @@ int main(void)
 		cmocka_unit_test(what_is_wrong_by_itself_is_said),
 		cmocka_unit_test(who_wants_to_be_nobody_is_nobody_to_a_side_without_trust),
 		cmocka_unit_test(a_publication_keeps_its_tag),
+		cmocka_unit_test(comments_behind_times_do_not_cross),
 		cmocka_unit_test(options_tells_whether_we_take_calls),
 		cmocka_unit_test(options_for_someone_crosses_where_it_may),
 		cmocka_unit_test(a_subscription_has_a_dialog_on_each_side),

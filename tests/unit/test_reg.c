@@ -785,6 +785,133 @@ static void the_password_that_we_ask_for_lets_in(void **state)
 	finish();
 }
 
+static void a_late_challenge_of_a_users_register_gets_no_password_of_the_trunk(void **state)
+{
+	(void)state;
+	init();
+	trunks[SITE_PBX].credentials = (struct credentials){
+		.on = true, .user = STR("trunk"), .password = STR("hush"), .realm = STR("pbx")};
+	site_start(&t);
+	reg(&phone, "alice", 1, CONTACT);
+	struct rec_send r = *site_sent(&t, 0);
+	EXPECT_TRUE(site_is(&r, "REGISTER"));
+	site_tick(&t, 5000); /* the next peer is asked */
+	EXPECT_SENT(0, "REGISTER");
+	ports_rec_clear(&t.rec);
+	site_answer(&t, &r, 401, "reg",
+		    "WWW-Authenticate: Digest realm=\"pbx\", nonce=\"n1\", qop=\"auth\"\r\n", NULL);
+	EXPECT_INT(site_sent_count(&t), 0);
+	finish();
+}
+
+struct name_row {
+	const char *name, *from, *want;
+};
+
+static void a_user_speaks_in_its_own_name_alone(void **state)
+{
+	(void)state;
+	static const struct name_row rows[] = {
+		{"its own", "sip:alice@example.net", "SIP/2.0 100"},
+		{"its own, escaped", "sip:%61lice@Example.NET;user=phone", "SIP/2.0 100"},
+		{"nobody's", "sip:anonymous@anonymous.invalid", "SIP/2.0 100"},
+		{"another user's", "sip:bob@example.net", "SIP/2.0 403"},
+		{"a number that is nobody's here", "sip:+4930555@example.net", "SIP/2.0 403"},
+		{"its own at another domain", "sip:alice@example.org", "SIP/2.0 403"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		start();
+		registered(&phone, "alice", "sip:alice@192.168.0.5:5061;transport=tls");
+		registered(&phone2, "bob", "sip:bob@192.168.0.6:5061;transport=tls");
+		invite(&phone, "sip:77@example.net", rows[i].from, "1");
+		check_true(sent(0, rows[i].want), rows[i].name, __FILE__, __LINE__);
+		struct event stop = {.type = EVENT_STOP};
+		site_event(&t, &stop);
+		site_event(&t, &stop);
+		finish();
+	}
+}
+
+struct change_row {
+	const char *name, *extra;
+};
+
+static void what_would_change_a_binding_is_not_answered_by_us(void **state)
+{
+	(void)state;
+	static const struct change_row rows[] = {
+		{"a path", CONTACT "Supported: path\r\nPath: <sip:198.51.100.66;lr>\r\n"},
+		{"a preference", "Contact: <sip:alice@192.168.0.5:5061;transport=tls>;q=0.1\r\n"},
+		{"an address", "Contact: <sip:alice@192.168.0.6:5061;transport=tls>\r\n"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		start();
+		registered(&phone, "alice", "sip:alice@192.168.0.5:5061;transport=tls");
+		reg(&phone, "alice", 2, rows[i].extra);
+		check_true(sent(0, "REGISTER"), rows[i].name, __FILE__, __LINE__);
+		finish();
+	}
+}
+
+static void the_least_time_that_we_name_is_the_one_that_we_take(void **state)
+{
+	(void)state;
+	init();
+	users.from_user_s = 25;
+	site_start(&t);
+	reg(&phone, "alice", 1, CONTACT "Expires: 20\r\n");
+	EXPECT_SENT(0, "SIP/2.0 423");
+	EXPECT_Z(str_from(site_header(site_sent(&t, 0), "Min-Expires")), "25");
+	reg(&phone, "alice", 2, CONTACT "Expires: 25\r\n");
+	EXPECT_SENT(0, "REGISTER");
+	finish();
+}
+
+static void a_name_with_brackets_stays_within_its_own(void **state)
+{
+	(void)state;
+	char uri[128];
+	start();
+	struct rec_send r = registered(&phone, "a%3E%3Bc", "sip:a@192.168.0.5");
+	snprintf(uri, sizeof(uri), "sip:%s@10.0.0.1", token_of(&r));
+	invite(&t.inside, uri, "sip:77@10.0.0.21", "1");
+	site_relay(&t, SITE_SDP_RELAY);
+	EXPECT_SENT(0, "INVITE sip:a@192.168.0.5 ");
+	EXPECT_Z(str_from(site_header(site_sent(&t, 0), "To")), "<sip:a%3E;c@example.net>");
+	struct event stop = {.type = EVENT_STOP};
+	site_event(&t, &stop);
+	site_event(&t, &stop);
+	finish();
+}
+
+static void a_reload_ends_those_whose_password_has_gone(void **state)
+{
+	(void)state;
+	static const struct user_account changed[] = {{{"alice", 5}, {"other", 5}}};
+	static const struct str elsewhere[] = {{"example.org", 11}};
+	static struct settings next;
+	static struct users now;
+	for (size_t i = 0; i < 4; i++) {
+		start();
+		registered(&phone, "alice", "sip:alice@192.168.0.5");
+		users.local = true;
+		next = t.set;
+		now = users;
+		if (i == 1) {
+			now.accounts = changed;
+			now.account_count = 1;
+		} else if (i == 2)
+			now.account_count = 0;
+		else if (i == 3)
+			now.domains = elsewhere;
+		next.users = &now;
+		struct event e = {.type = EVENT_SETTINGS, .settings = &next};
+		site_event(&t, &e);
+		EXPECT_INT(registrations(), i == 0);
+		finish();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -808,6 +935,13 @@ int main(void)
 		cmocka_unit_test(the_same_phone_on_a_new_flow_takes_the_place_of_the_old),
 		cmocka_unit_test(a_reload_keeps_those_whose_group_is_still_there),
 		cmocka_unit_test(the_password_that_we_ask_for_lets_in),
+		cmocka_unit_test(
+			a_late_challenge_of_a_users_register_gets_no_password_of_the_trunk),
+		cmocka_unit_test(a_user_speaks_in_its_own_name_alone),
+		cmocka_unit_test(what_would_change_a_binding_is_not_answered_by_us),
+		cmocka_unit_test(the_least_time_that_we_name_is_the_one_that_we_take),
+		cmocka_unit_test(a_name_with_brackets_stays_within_its_own),
+		cmocka_unit_test(a_reload_ends_those_whose_password_has_gone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
