@@ -471,8 +471,12 @@ uint16_t call_map_status(uint16_t status)
 
 /* ---- events */
 
-void call_on_relay(struct sbc *s, struct call *c, id_t64 ask, const struct event *e, uint8_t what)
+void call_on_relay(struct sbc *s, struct call *c, const struct ask *asked, const struct event *e)
 {
+	id_t64 ask = e->relay.id;
+	uint8_t what = asked->what;
+	bool ok = e->relay.result == RELAY_RESULT_OK && asked->session == c->media.session;
+
 	if (what == ASK_DELETE) {
 		c->media.open = false;
 		s->counts.relay_sessions--;
@@ -481,9 +485,9 @@ void call_on_relay(struct sbc *s, struct call *c, id_t64 ask, const struct event
 	}
 	if (!NEVER(c->relay_asks == 0))
 		c->relay_asks--;
-	if (e->relay.result == RELAY_RESULT_OK)
+	if (ok) /* not of a target that was given up meanwhile */
 		c->media.relay = e->relay.relay;
-	if (what == ASK_ANSWER && e->relay.result == RELAY_RESULT_OK)
+	if (ok && what == ASK_ANSWER)
 		c->media.known = true;
 	if (c->state == CALL_ENDING) {
 		call_end_step(s, c, NULL);

@@ -34,6 +34,7 @@
 #include "sbc/core/sbc.h"
 #include "sbc/core/txn.h"
 
+struct ask;
 struct exchange;
 struct redirects;
 struct setup;
@@ -184,8 +185,8 @@ uint16_t call_map_status(uint16_t status);
 
 /* ---- events */
 
-/* Any answer of the relay to a question with this call as owner. */
-void call_on_relay(struct sbc *s, struct call *c, id_t64 ask, const struct event *e, uint8_t what);
+/* Any answer of the relay to a question with this call as owner: `asked`, which is closed. */
+void call_on_relay(struct sbc *s, struct call *c, const struct ask *asked, const struct event *e);
 void call_on_response(struct sbc *s, struct call *c, id_t64 txn, const struct msg *m,
 		      const struct flow *f, const struct tls_facts *tls);
 /* A 2xx of an INVITE of this call whose transaction has gone. */

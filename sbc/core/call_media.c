@@ -147,6 +147,7 @@ static id_t64 ask(struct sbc *s, struct call *c, enum ask_what what, const struc
 				     offer ? STR("offer") : STR("answer"), buf_view(&s->text));
 	if (id == ID_NONE)
 		return ID_NONE;
+	((struct ask *)pool_find(&s->asks, id))->session = c->media.session;
 	c->relay_asks++;
 	if (!c->media.open) {
 		c->media.open = true;

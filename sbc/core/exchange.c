@@ -76,6 +76,7 @@ void exchange_refuse(struct sbc *s, struct call *c, struct exchange *x, uint16_t
 		c->leg[x->from].invite.open = false;
 		c->leg[1 - x->from].invite.open = false;
 	}
+	transfer_passed(c, x->from, x->method, status);
 	asker_respond(s, &x->asker, &r);
 	exchange_free(s, x);
 }
@@ -304,6 +305,7 @@ void exchange_begin(struct sbc *s, struct call *c, const struct pair *p, const s
 		return;
 	struct exchange *x = exchange_new(s, c, p, m, f);
 	if (!x) {
+		transfer_passed(c, p->side, (uint8_t)m->method, 503);
 		worker_reply(s, m, f, 503, STR_NONE, STR("Retry-After: 5\r\n"));
 		return;
 	}

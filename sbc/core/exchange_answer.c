@@ -44,7 +44,7 @@ static void pass_answer(struct sbc *s, struct call *c, struct exchange *x, const
 		.content_type = type,
 		.body = body,
 	};
-	asker_respond(s, &x->asker, &r);
+	bool invite = x->method == METHOD_INVITE, said = asker_respond(s, &x->asker, &r);
 	transfer_passed(c, x->from, x->method, m->status);
 	bool there = pair_of_serial(c, x->from, x->fork, &p);
 	if (accepted && sdp.len) {
@@ -56,13 +56,15 @@ static void pass_answer(struct sbc *s, struct call *c, struct exchange *x, const
 		offer_step(pair_offer(c, &p, x->from), OFFER_SENT_RELIABLE);
 	if (there && !accepted)
 		exchange_restore_target(s, x, pair_dialog(c, &p, x->from));
-	if (x->method == METHOD_INVITE) {
+	if (invite) {
 		struct leg_invite *i = &c->leg[x->from].invite;
 		i->open = false;
-		i->wants_ack = accepted;
+		i->wants_ack = accepted && said;
 		txn_set_owner(&s->txns, x->asker.txn, c->id);
 	}
 	exchange_free(s, x);
+	if (invite && accepted && !said) /* one side has agreed, the other cannot know */
+		call_end(s, c, &(struct call_ending){.by = CDR_US, .cause = STR("internal")});
 }
 
 /* The relay cannot follow an SDP, or cannot be had: who asked is told which. */
@@ -84,8 +86,13 @@ static void refuse_media(struct sbc *s, struct call *c, struct exchange *x, cons
 static void break_off(struct sbc *s, struct call *c, struct exchange *x, uint16_t status,
 		      struct str rule)
 {
+	struct call_ending why = {.by = CDR_US, .rule = rule};
+
 	exchange_refuse(s, c, x, status, STR_NONE);
-	call_end(s, c, &(struct call_ending){.by = CDR_US, .rule = rule});
+	if (c->setup) /* the INVITE wants its answer, too */
+		call_refuse(s, c, status, STR_NONE, STR_NONE, &why);
+	else
+		call_end(s, c, &why);
 }
 
 /* The SDP of a 2xx: the answer to the asker's offer, or an offer that its ACK will answer. */
@@ -107,6 +114,8 @@ static void pass_answer_sdp(struct sbc *s, struct call *c, struct exchange *x, c
 	if (pair_of_serial(c, x->from, x->fork, &p))
 		offer_step(pair_offer(c, &p, side), OFFER_GOT_RELIABLE);
 	media_note(&c->media, side, sdp.text);
+	if (c->setup)
+		c->setup->renewed = x->fork;
 	if (mean == OFFER_ANSWER)
 		call_agree(s, c, x->from, x->offer, sdp.text);
 	else
@@ -225,12 +234,12 @@ void exchange_on_response(struct sbc *s, struct exchange *x, id_t64 txn, const s
 	if (authenticate(s, c, x, &p, m))
 		return;
 	bool lost = dialog_is_lost(m->status, (enum method)x->method);
-	exchange_take_back(s, c, x, &p);
 	if (m->status == 422) { /* it learns from it; who asked comes again, and then it fits */
 		refresh_on_refusal(s, c, 1 - x->from, m);
 		exchange_refuse(s, c, x, 500, STR("Retry-After: 0\r\n"));
 		return;
 	}
+	exchange_take_back(s, c, x, &p);
 	if (x->method == METHOD_INVITE)
 		c->leg[1 - x->from].invite.open = false;
 	pass_answer(s, c, x, m, STR_NONE);

@@ -110,6 +110,11 @@ void in_dialog_on_request(struct sbc *s, struct call *c, const struct msg *m, co
 		on_straggler(s, c, &p, m, f);
 		return;
 	}
+	/* It has hung up while a transfer goes on; its subscription lives as long as that does (RFC 5057 §5.2). */
+	if (c->leg[p.side].ended && m->method != METHOD_BYE && m->method != METHOD_SUBSCRIBE) {
+		reply_now(s, c, m, f, 481, STR_NONE);
+		return;
+	}
 	struct refuse_params abilities = worker_abilities_in(c->settings, call_realm(c, p.side));
 	abilities.methods |= transfer_methods;
 	struct verdict v = refuse_request(m, &abilities);

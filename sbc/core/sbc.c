@@ -815,7 +815,7 @@ static void on_relay_reply(struct sbc *s, const struct event *e)
 	struct call *c = a.owner != ID_NONE ? call_find(s, a.owner) : NULL;
 
 	if (c && a.what != ASK_RESOLVE)
-		call_on_relay(s, c, e->relay.id, e, a.what);
+		call_on_relay(s, c, &a, e);
 }
 
 static void on_alarm(struct sbc *s, struct alarm *a)

@@ -41,6 +41,9 @@ struct setup {
 	struct str invite; /* A's, as it came */
 	uint32_t body_at, body_len;
 	struct flow flow; /* that it came on */
+	/* Whose rights the call has: the caller's, or those of who referred it. */
+	struct flow asking_flow;
+	uint16_t asking_trunk;
 	struct hunt hunt;
 	struct hunt_target target;
 	/* The present target is a user: where its phone is, as what, and by which proxies. */
@@ -66,6 +69,7 @@ struct setup {
 	uint8_t fork_count;
 	struct fork *answered; /* NULL: none yet */
 	uint8_t media_fork;    /* serial of the one whose SDP the relay has heard last */
+	uint8_t renewed; /* of the one whose session was changed last, by UPDATE; 0: none was */
 	struct alarm alarm, prack;
 	bool alarm_is_c;
 };
@@ -78,10 +82,11 @@ void setup_refuse_at_once(struct sbc *s, const struct msg *m, const struct flow 
 			  const struct tls_facts *tls, uint16_t trunk, const struct verdict *v);
 /*
  * A call whose caller is a party of another call (transfer.c): made of what it would have sent, without SDP. NULL: a
- * limit. Its leg is filled in between; `facts` are those of who wants the call, but for what `invite` says.
+ * limit. Its leg is filled in between; `facts` and `asking` are of who wants the call, but for what `invite` says.
  */
 struct call *setup_new_lent(struct sbc *s, struct str invite);
-void setup_start_lent(struct sbc *s, struct call *c, struct facts *facts);
+void setup_start_lent(struct sbc *s, struct call *c, struct facts *facts,
+		      const struct flow *asking);
 /* One that has not been started. */
 void setup_drop_lent(struct sbc *s, struct call **call);
 /* Gives back all memory; who still follows the INVITE to B has seen to that (call_orphan). */

@@ -103,6 +103,8 @@ static void note_agreed(struct sbc *s, struct call *c, const struct fork *f, con
 	const struct setup *u = c->setup;
 	struct str sdp = f->raw.len ? f->raw : call_sdp_of(m), offer = setup_offer(u);
 
+	if (u->renewed && u->renewed == f->serial)
+		return; /* an UPDATE has said it since */
 	switch ((enum setup_late)u->late) {
 	case SETUP_LATE_NOT:
 		if (u->has_offer)
@@ -133,7 +135,8 @@ static void finish(struct sbc *s, struct call *c, struct fork *f, const struct m
 	bool sent = setup_answer_caller(s, c, f, m, sdp, 0) || lent;
 
 	note_agreed(s, c, f, m);
-	call_show(s, c, 0, sdp.len ? sdp : f->sdp);
+	if (!u->renewed || u->renewed != f->serial)
+		call_show(s, c, 0, sdp.len ? sdp : f->sdp);
 	take_winner(s, c, f);
 	c->wrote_offer = u->late == SETUP_LATE_WROTE;
 	c->leg[0].dialog.confirmed = true;

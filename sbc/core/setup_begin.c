@@ -301,8 +301,9 @@ static void decide(struct sbc *s, struct call *c, const struct msg *m, const str
 	struct verdict v = transfer_on_replaces(s, c, m, &lent);
 	struct contact *contact = NULL;
 	if (v.outcome == VERDICT_ALLOW && !lent && c->settings->users_count) {
-		v = judge_caller(s, c, m);
-		(void)reg_find_token(s, c->leg[0].trunk, uri->user, &contact);
+		if (!transfer_has_caller(s, c)) /* whose session is counted where it came from */
+			v = judge_caller(s, c, m);
+		(void)reg_find_token(s, facts->trunk, uri->user, &contact);
 	}
 	if (v.outcome == VERDICT_ALLOW && !lent)
 		v = contact ? find_user(s, c, contact) : find_targets(s, c, facts);
@@ -436,7 +437,8 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 	struct str called =
 		number_of(numbers_in(c->settings, trunk), NUMBER_TO, buf_view(&number), &canonical);
 	set_texts(s, c, m, tls, called, buf_view(&number));
-	u->flow = *f;
+	u->flow = u->asking_flow = *f;
+	u->asking_trunk = trunk;
 	u->sips = uri.scheme == URI_SIPS;
 	note_abilities(u, m, c->settings, trunk);
 	u->has_offer = u->body_len > 0;
@@ -473,7 +475,7 @@ struct call *setup_new_lent(struct sbc *s, struct str invite)
 	return NULL;
 }
 
-void setup_start_lent(struct sbc *s, struct call *c, struct facts *facts)
+void setup_start_lent(struct sbc *s, struct call *c, struct facts *facts, const struct flow *asking)
 {
 	char number_mem[256], canonical_mem[256];
 	struct buf number, canonical;
@@ -483,6 +485,8 @@ void setup_start_lent(struct sbc *s, struct call *c, struct facts *facts)
 
 	buf_init(&number, number_mem, sizeof(number_mem));
 	u->flow = c->leg[0].flow;
+	u->asking_flow = *asking;
+	u->asking_trunk = facts->trunk;
 	if (msg_index(&s->held, u->invite, 0) != OK || uri_parse(s->held.uri, &uri) != OK ||
 	    uri_write_number(&number, &uri) != OK || number.overflow) {
 		call_refuse_by(s, c, &s->held, &bad);

@@ -68,10 +68,10 @@ void call_free_redirects(struct sbc *s, struct call *c)
 static bool grant(struct sbc *s, struct call *c, const struct redirect_wish *w, size_t at)
 {
 	struct setup *u = c->setup;
-	struct facts facts = leg_facts(c->settings, &u->flow, NULL);
+	struct facts facts = leg_facts(c->settings, &u->asking_flow, NULL);
 	struct hunt_target t;
 
-	facts.trunk = c->leg[0].trunk;
+	facts.trunk = u->asking_trunk;
 	facts.method = STR("INVITE");
 	facts.random = rng_u32(&s->rng);
 	if (redirect_find(c->settings, &facts, w, u->sips, &t) != OK ||

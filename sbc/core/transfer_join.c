@@ -187,9 +187,26 @@ static void bring_back(struct sbc *s, struct call *c, unsigned side)
 		reinvite(s, c, side, c->id, STR_NONE);
 }
 
+/* Without a relay: what the other side has said of itself. */
+static bool answer_plainly(struct sbc *s, struct call *c, unsigned side, struct str offer)
+{
+	struct str face = call_face(s, c, side, c->agreed[1 - side]);
+
+	if (c->agreed[1 - side].len == 0 || face.len == 0)
+		return false;
+	struct str kept = block_str(&s->blocks, offer);
+	block_str_free(&s->blocks, &c->agreed[side]);
+	c->agreed[side] = kept;
+	c->agreed_by = (uint8_t)side;
+	own_ack(s, c, side, face);
+	return true;
+}
+
 static void answer_back(struct sbc *s, struct call *c, unsigned side, struct str offer)
 {
 	if (c->state >= CALL_ENDING)
+		return;
+	if (!c->media.anchored && answer_plainly(s, c, side, offer))
 		return;
 	c->ack_ask = call_ask_again(s, c, side, offer);
 	c->ack_side = (uint8_t)side;
@@ -410,7 +427,7 @@ void transfer_begin(struct sbc *s, struct transfer *x, struct call *from, struct
 	}
 	facts.realm = worker_realm_of(c->settings, &referrer.flow);
 	facts.trunk = referrer.trunk;
-	setup_start_lent(s, c, &facts);
+	setup_start_lent(s, c, &facts, &referrer.flow);
 }
 
 bool transfer_has_caller(const struct sbc *s, const struct call *c)

@@ -272,10 +272,17 @@ bool asker_respond(struct sbc *s, const struct asker *a, struct build_response *
 				  .to_has_tag = a->to_has_tag};
 	r->base = &base;
 	buf_reset(&s->out);
-	enum err e = build_response(&s->out, r);
+	bool fits = build_response(&s->out, r) == OK;
 	r->base = NULL;
-	if (NEVER(e != OK))
+	if (!fits && r->status < 200)
 		return false;
+	if (!fits) { /* large headers of one side and a large body of the other: an answer there must be */
+		struct build_response plain = {.status = 500, .base = &base, .to_tag = r->to_tag};
+		buf_reset(&s->out);
+		if (NEVER(build_response(&s->out, &plain) != OK))
+			return false;
+		r->status = plain.status;
+	}
 	struct txn_effects fx = {.count = 0};
 	if (txn_respond(&s->txns, a->txn, r->status, buf_view(&s->out), s->now_ms, &fx) != OK)
 		return false;
@@ -288,7 +295,7 @@ bool asker_respond(struct sbc *s, const struct asker *a, struct build_response *
 		n.status = r->status;
 		worker_publish(s, &n);
 	}
-	return true;
+	return fits;
 }
 
 void asker_repeat(struct sbc *s, const struct asker *a, uint16_t status, struct str bytes)

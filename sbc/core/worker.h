@@ -64,6 +64,7 @@ enum ask_what {
 struct ask {
 	id_t64 owner;
 	uint8_t what;
+	uint8_t session; /* of the call's media, that was asked for */
 };
 
 enum {
@@ -162,7 +163,10 @@ struct asker {
 /* Opens the server transaction. ERR_FULL, ERR_LIMIT: nothing is left. */
 enum err asker_serve(struct sbc *s, struct asker *a, const struct settings *settings,
 		     const struct msg *m, const struct flow *f, id_t64 owner) MUST_USE;
-/* Sends r (base is filled in here) and publishes a final one. False: the transaction has gone. */
+/*
+ * Sends r (base is filled in here) and publishes a final one. False: the transaction has gone, or r was too large: in place of a
+ * final one 500 has gone out then.
+ */
 bool asker_respond(struct sbc *s, const struct asker *a, struct build_response *r);
 /* A provisional response once more, byte for byte. */
 void asker_repeat(struct sbc *s, const struct asker *a, uint16_t status, struct str bytes);

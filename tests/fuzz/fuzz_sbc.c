@@ -4,6 +4,7 @@
  * are answered and time has passed, nothing is left, and each call has had one CDR.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "sbc/core/worker.h"
 #include "tests/support/site.h"
@@ -141,11 +142,195 @@ static void resolver_answers(unsigned n)
 		site_resolve(&t, n & 1 ? two : NULL);
 }
 
+/* ---- calls that stand, and what is done to them: session timers, transfers, Replaces */
+
+static unsigned cseq_of(const struct rec_send *m)
+{
+	return (unsigned)strtoul(site_header(m, "CSeq"), NULL, 10);
+}
+
+static void relay_agrees(void)
+{
+	for (int i = 0; i < 16 && t.rec.open_count[0] > 0; i++)
+		site_relay_to(&t, t.rec.open[0][0], SITE_SDP_RELAY);
+}
+
+/* The n-th last request of the core of that method, or NULL. */
+static const struct rec_send *find_method(const char *method, unsigned n)
+{
+	for (size_t i = 0; i < site_sent_count(&t) && i < REC_SENDS; i++)
+		if (site_is(site_sent(&t, i), method) && n-- == 0)
+			return site_sent(&t, i);
+	return NULL;
+}
+
+static const char *more_of(unsigned n)
+{
+	static const char *const list[] = {
+		NULL,
+		"Supported: timer\r\nSession-Expires: 90\r\n",
+		"Supported: timer\r\nSession-Expires: 120;refresher=uac\r\n",
+		"Supported: timer\r\nSession-Expires: 120;refresher=uas\r\n",
+		"Supported: timer\r\nSession-Expires: 30\r\n",
+		"Require: timer\r\nSession-Expires: 180\r\nMin-SE: 150\r\n",
+		"Min-SE: 130\r\n",
+		"Retry-After: 3\r\n",
+		"WWW-Authenticate: Digest realm=\"x\", nonce=\"y\"\r\n",
+		"Allow: INVITE, ACK, BYE, CANCEL, UPDATE\r\n",
+		"Supported: 100rel, timer, replaces, 199\r\n",
+		"Require: 100rel\r\n",
+		"Privacy: id;user;critical\r\n",
+	};
+	return list[n % ARRAY_LEN(list)];
+}
+
+/* What an accepted INVITE leads to, up to the ACK. */
+static void accept_invite(unsigned n)
+{
+	const struct rec_send *m = find_method("INVITE", 0);
+
+	if (!m)
+		return;
+	site_answer(&t, m, 200, n & 1 ? "w1" : "w2", more_of(n >> 1 & 3), SITE_SDP_IN);
+	relay_agrees();
+	m = find(0, false);
+	if (m && site_is(m, "SIP/2.0 200") && strstr(site_header(m, "CSeq"), "INVITE")) {
+		struct flow f = m->dest.flow;
+		site_in_dialog(&t, &f, m, "ACK", cseq_of(m), NULL, n & 8 ? SITE_SDP_OUT : NULL);
+	}
+	relay_agrees();
+}
+
+static void establish(struct script *s)
+{
+	static const char *const two[] = {"10.0.0.31:5060", NULL};
+	unsigned n = next(s);
+	char id[8];
+
+	snprintf(id, sizeof(id), "e%u", n & 15);
+	site_invite(&t, n >> 4 & 1, id, more_of(n >> 5), n & 0x40 ? NULL : SITE_SDP_OUT);
+	relay_agrees();
+	if (t.rec.open_count[1] > 0)
+		site_resolve(&t, two);
+	accept_invite(next(s));
+}
+
+/* The dialog that message m of the core is in, as its peer would name it. */
+static int write_replaces(char *mem, size_t cap, const struct rec_send *m, bool escaped)
+{
+	bool response = site_is(m, "SIP/2.0");
+	const char *ours = strstr(site_header(m, response ? "To" : "From"), "tag=");
+	const char *theirs = strstr(site_header(m, response ? "From" : "To"), "tag=");
+
+	return snprintf(mem, cap,
+			escaped ? "%.200s%%3Bto-tag%%3D%.60s%%3Bfrom-tag%%3D%.60s"
+				: "%.200s;to-tag=%.60s;from-tag=%.60s",
+			site_header(m, "Call-ID"), ours ? ours + 4 : "0",
+			theirs ? theirs + 4 : "0");
+}
+
+static void refer(struct script *s)
+{
+	char extra[1024], replaces[512] = "";
+	unsigned which = next(s), how = next(s), cseq = next(s);
+	const struct rec_send *m = find(which & 31, which & 0x80);
+	const struct rec_send *of = find(how & 31, how & 0x20);
+
+	if (!m)
+		return;
+	struct flow f = m->dest.flow;
+	if (of && how & 0x40)
+		write_replaces(replaces, sizeof(replaces), of, true);
+	snprintf(extra, sizeof(extra), "Refer-To: <sip:+49%u@203.0.113.1%s%s>\r\n%s", how & 7,
+		 replaces[0] ? "?Replaces=" : "", replaces,
+		 how & 0x80 ? "Refer-Sub: false\r\n" : "");
+	site_in_dialog(&t, &f, m, "REFER", cseq, extra, NULL);
+	if (which & 0x40)
+		relay_agrees();
+}
+
+static void with_replaces(struct script *s)
+{
+	char id[8], extra[700];
+	unsigned n = next(s), how = next(s);
+	const struct rec_send *of = find(n & 31, n & 0x20);
+
+	if (!of)
+		return;
+	snprintf(id, sizeof(id), "r%u", how & 7);
+	int at = snprintf(extra, sizeof(extra), "Replaces: ");
+	at += write_replaces(extra + at, sizeof(extra) - (size_t)at, of, false);
+	snprintf(extra + at, sizeof(extra) - (size_t)at, "%s\r\n", how & 0x80 ? ";early-only" : "");
+	site_invite(&t, n >> 6 & 1, id, extra, sdp_of(how >> 4));
+	if (how & 8)
+		relay_agrees();
+}
+
+static void event_request(struct script *s)
+{
+	static const char *const extra[] = {
+		"Event: refer\r\nSubscription-State: active;expires=60\r\n",
+		"Event: refer\r\nSubscription-State: terminated;reason=noresource\r\n",
+		"Event: refer\r\nExpires: 0\r\n", "Event: dialog\r\n"};
+	unsigned which = next(s), how = next(s);
+	const struct rec_send *m = find(which & 31, which & 0x80);
+
+	if (!m)
+		return;
+	struct flow f = m->dest.flow;
+	site_in_dialog(&t, &f, m, how & 0x80 ? "NOTIFY" : "SUBSCRIBE", next(s), extra[how & 3],
+		       NULL);
+}
+
+static void in_older_dialog(struct script *s)
+{
+	static const char *const methods[] = {"INVITE", "BYE", "UPDATE", "ACK", "PRACK", "INFO"};
+	unsigned which = next(s), how = next(s), cseq = next(s);
+	const struct rec_send *m = find(which & 63, which & 0x80);
+
+	if (!m)
+		return;
+	struct flow f = m->dest.flow;
+	site_in_dialog(&t, &f, m, methods[how % ARRAY_LEN(methods)], cseq, more_of(how >> 3),
+		       sdp_of(which >> 5));
+	if (which & 0x40)
+		relay_agrees();
+}
+
+static void answer_more(struct script *s)
+{
+	static const int status[] = {200, 422, 491, 500, 401, 183, 408, 481, 200, 405, 603, 180};
+	unsigned which = next(s), st = next(s), how = next(s);
+	const struct rec_send *m = find(which & 63, true);
+
+	if (m)
+		site_answer(&t, m, status[st % ARRAY_LEN(status)], "w1", more_of(how >> 3),
+			    sdp_of(how));
+}
+
+static void deeper(struct script *s, unsigned op)
+{
+	switch (op % 8) {
+	case 0: establish(s); break;
+	case 1: accept_invite(next(s)); break;
+	case 2: refer(s); break;
+	case 3: with_replaces(s); break;
+	case 4: event_request(s); break;
+	case 5: in_older_dialog(s); break;
+	case 6: answer_more(s); break;
+	default: relay_agrees(); break;
+	}
+}
+
 static void one(struct script *s)
 {
 	char id[8];
 	unsigned op = next(s), n;
 
+	if (op >= 192) { /* a multiple of 12 */
+		deeper(s, op);
+		return;
+	}
 	switch (op % 12) {
 	case 0:
 		n = next(s);
@@ -183,7 +368,7 @@ static void settle(void)
 {
 	struct sbc_counts c;
 
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 10; i++) {
 		while (t.rec.open_count[0] > 0)
 			site_relay_to(&t, t.rec.open[0][0], NULL);
 		while (t.rec.open_count[1] > 0)
@@ -196,6 +381,8 @@ static void settle(void)
 	CHECK(c.client_transactions == 0 && c.server_transactions == 0);
 	CHECK(c.timers == 0 && c.resolving == 0);
 	CHECK(c.relay_sessions <= c.calls);
+	CHECK(c.pooled_setups == 0 && c.pooled_exchanges == 0 && c.pooled_asks == 0);
+	CHECK(t.sbc->owns.used == 0 && t.sbc->transfers.used == 0);
 	CHECK(t.rec.notices[NOTICE_CALL_ENDED] == c.calls_total - c.calls);
 }
 
@@ -214,7 +401,7 @@ static void starve(unsigned options)
 }
 
 /* By the last octet, which is a step of the script too. */
-static void take_habits(unsigned n)
+static void take_habits(unsigned n, unsigned more)
 {
 	for (unsigned i = 0; i < SITE_TRUNKS; i++) {
 		struct trunk_habits *h = &t.trunks[i].habits;
@@ -222,6 +409,11 @@ static void take_habits(unsigned n)
 		h->redirects = 5;
 		h->initial_offer = (enum offer_policy)((n >> 2 & 3) % OFFER_POLICY_COUNT);
 		h->reliable = (enum reliable_policy)((n >> 4 & 3) % RELIABLE_POLICY_COUNT);
+		h->refer = (enum refer_policy)((more >> 2 * i & 3) % REFER_POLICY_COUNT);
+		h->session_timer =
+			(struct session_timer_settings){.on = more >> (4 + i) & 1,
+							.expires_s = more & 0x40 ? 90 : 300,
+							.min_s = 90};
 	}
 }
 
@@ -240,10 +432,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		t.realms[0].anchor_media = t.realms[1].anchor_media = false;
 	if (options & 4)
 		t.routes[0].failure_after_ms = 4000;
-	take_habits(size ? data[size - 1] : 0);
+	take_habits(size ? data[size - 1] : 0, size > 1 ? data[size - 2] : 0);
 	site_start(&t);
 	starve(options);
-	for (int i = 0; i < 64 && s.left; i++)
+	for (int i = 0; i < 96 && s.left; i++)
 		one(&s);
 	settle();
 	site_stop(&t);
