@@ -524,3 +524,14 @@ enum err sdp_find_codec(const struct sdp_media *m, struct str format, struct sdp
 	*out = c;
 	return OK;
 }
+
+bool sdp_is_companion(struct str codec)
+{
+	static const struct str names[] = {STR("telephone-event"), STR("CN"), STR("red"),
+					   STR("rtx"), STR("ulpfec")};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_ieq(names[i], codec))
+			return true;
+	return false;
+}

@@ -135,6 +135,8 @@ enum sdp_proto sdp_proto_find(struct str text);
  */
 enum err sdp_find_codec(const struct sdp_media *m, struct str format,
 			struct sdp_codec *out) MUST_USE;
+/* Is this said beside a codec, never instead of one: DTMF, comfort noise, repair? */
+bool sdp_is_companion(struct str codec);
 /* NULL: not a static type. fmtp is empty. */
 const struct sdp_codec *sdp_static_codec(uint8_t type);
 

@@ -44,21 +44,13 @@ static bool name_is_listed(const struct str *list, size_t count, struct str name
 	return false;
 }
 
-/* Said beside a codec, never instead of one: DTMF, comfort noise, repair. */
-static bool is_helper(struct str name)
-{
-	static const struct str helpers[] = {STR("telephone-event"), STR("CN"), STR("red"),
-					     STR("rtx"), STR("ulpfec")};
-	return name_is_listed(helpers, ARRAY_LEN(helpers), name);
-}
-
 static bool has_codec(const struct media_rule *r, const struct sdp_media *m)
 {
 	if (r->codecs_allow_count == 0)
 		return true;
 	for (size_t i = 0; i < m->format_count; i++) {
 		struct sdp_codec codec;
-		if (sdp_find_codec(m, m->formats[i], &codec) != OK || is_helper(codec.name))
+		if (sdp_find_codec(m, m->formats[i], &codec) != OK || sdp_is_companion(codec.name))
 			continue;
 		if (name_is_listed(r->codecs_allow, r->codecs_allow_count, codec.name))
 			return true;

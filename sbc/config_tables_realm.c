@@ -3,13 +3,13 @@
 #include "common/sdes.h"
 #include "sbc/config_tables.h"
 #include "sbc/config_value.h"
+#include "sbc/core/hdr.h"
 
 static void check_media_type(struct conf_report *r, const struct conf_node *n, const void *value)
 {
 	struct str s = *(const struct str *)value;
 	size_t slash = str_index(s, '/');
-	if (!config_value_is_token((struct str){s.p, slash}) ||
-	    !config_value_is_token(str_from_offset(s, slash + 1)))
+	if (!hdr_is_token((struct str){s.p, slash}) || !hdr_is_token(str_from_offset(s, slash + 1)))
 		conf_error(
 			r, n,
 			"\"%.*s\" is not a media type; allowed: TYPE/SUBTYPE, without parameters",

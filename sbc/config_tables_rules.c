@@ -9,7 +9,7 @@
 static void check_header(struct conf_report *r, const struct conf_node *n, const void *value)
 {
 	struct str s = *(const struct str *)value;
-	if (!config_value_is_token(s)) {
+	if (!hdr_is_token(s)) {
 		conf_error(r, n, "\"%.*s\" is not the name of a header", STR_ARG(s));
 		return;
 	}
@@ -26,7 +26,7 @@ static void check_carried(struct conf_report *r, const struct conf_node *n, cons
 {
 	struct str s = *(const struct str *)value;
 	check_header(r, n, value);
-	if (config_value_is_token(s) && rules_may_name(s, true) && !rules_may_name(s, false))
+	if (hdr_is_token(s) && rules_may_name(s, true) && !rules_may_name(s, false))
 		conf_error(r, n, "\"%.*s\" names a product and never crosses; it may be set",
 			   STR_ARG(s));
 }
@@ -34,7 +34,7 @@ static void check_carried(struct conf_report *r, const struct conf_node *n, cons
 static void check_method(struct conf_report *r, const struct conf_node *n, const void *value)
 {
 	struct str s = *(const struct str *)value;
-	if (!config_value_is_token(s) || method_find(s) == METHOD_OTHER)
+	if (!hdr_is_token(s) || method_find(s) == METHOD_OTHER)
 		conf_error(r, n, "\"%.*s\" is not a method of SIP, in capital letters", STR_ARG(s));
 }
 

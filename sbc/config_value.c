@@ -5,18 +5,6 @@
 #include "policy/pattern.h"
 #include "sbc/core/rules.h"
 
-bool config_value_is_token(struct str s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		char c = s.p[i];
-		bool letter =
-			(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-		if (!letter && !str_has_char(STR("-.!%*_+`'~"), c))
-			return false;
-	}
-	return s.len > 0;
-}
-
 void config_value_host(struct conf_report *r, const struct conf_node *n, const void *value)
 {
 	struct str s = *(const struct str *)value;

@@ -4,9 +4,6 @@
 
 #include "common/conf.h"
 
-/* A token of RFC 3261. */
-bool config_value_is_token(struct str s);
-
 /* A host name. */
 void config_value_host(struct conf_report *r, const struct conf_node *n, const void *value);
 /* What header rules write: one line, with the variables that there are. */

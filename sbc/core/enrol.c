@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "sbc/core/target.h"
 #include "sbc/core/uri.h"
 #include "sbc/core/worker.h"
 
@@ -233,40 +234,19 @@ static bool try_candidates(struct sbc *s, struct enrol *e)
 	return false;
 }
 
-static bool realm_has(const struct settings *s, uint16_t realm, uint8_t family)
-{
-	for (size_t i = 0; i < s->listener_count; i++)
-		if (s->listeners[i].realm == realm && s->listeners[i].local.family == family)
-			return true;
-	return false;
-}
-
 /* True: a question is open, or the REGISTER is out. */
 static bool try_peer(struct sbc *s, struct enrol *e)
 {
 	const struct peer *p = peer_of(s, e);
-	uint16_t realm = trunk_of(s, e)->realm;
-	struct addr ip;
 
 	e->raised = false;
 	e->candidate_count = e->candidate_next = 0;
 	e->status = 0;
-	if (addr_parse_ip(p->host, &ip) == OK) {
-		enum transport how = p->transport_given ? p->transport
-				     : p->secure        ? TRANSPORT_TLS
-							: TRANSPORT_UDP;
-		ip.port = p->port ? p->port : transport_is_secure(how) ? 5061 : 5060;
-		e->candidates[e->candidate_count++] =
-			(struct candidate){.transport = how, .addr = ip};
+	if (target_address(p, false, &e->candidates[0])) {
+		e->candidate_count = 1;
 		return try_candidates(s, e);
 	}
-	struct resolve_query q = {.host = p->host,
-				  .port = p->port,
-				  .transport_given = p->transport_given,
-				  .transport = p->transport,
-				  .secure = p->secure,
-				  .ip4 = realm_has(s->enrols.settings, realm, ADDR_IP4),
-				  .ip6 = realm_has(s->enrols.settings, realm, ADDR_IP6)};
+	struct resolve_query q = target_query(s->enrols.settings, trunk_of(s, e)->realm, p, false);
 	e->ask = worker_ask_resolve(s, owner_of(s, e), &q);
 	e->state = ENROL_RESOLVING;
 	return e->ask != ID_NONE;

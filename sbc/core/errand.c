@@ -7,6 +7,7 @@
 #include "sbc/core/crossing.h"
 #include "sbc/core/enrol.h"
 #include "sbc/core/identity.h"
+#include "sbc/core/target.h"
 #include "sbc/core/uri.h"
 
 /* ---- life */
@@ -101,21 +102,6 @@ static const struct route_rule *route_of(const struct errand *e)
 	return &e->settings->policy.routes[e->route];
 }
 
-static enum transport transport_of(const struct peer *p)
-{
-	if (p->transport_given)
-		return p->transport;
-	return p->secure ? TRANSPORT_TLS : TRANSPORT_UDP;
-}
-
-static bool realm_has_family(const struct settings *s, uint16_t realm, uint8_t family)
-{
-	for (size_t i = 0; i < s->listener_count; i++)
-		if (s->listeners[i].realm == realm && s->listeners[i].local.family == family)
-			return true;
-	return false;
-}
-
 /* A user's phone is where it registered from, and nowhere else. */
 static void take_contact(struct sbc *s, struct errand *e)
 {
@@ -139,30 +125,17 @@ static void take_contact(struct sbc *s, struct errand *e)
 /* False: a question is open. No candidates where none could be asked. */
 static bool resolve(struct sbc *s, struct errand *e)
 {
-	struct addr ip;
-
 	if (e->target.contact != ID_NONE) {
 		take_contact(s, e);
 		return true;
 	}
 	const struct peer *p = peer_of(e);
 	e->candidate_count = e->candidate_next = 0;
-	if (addr_parse_ip(p->host, &ip) == OK) {
-		enum transport t = e->secure ? TRANSPORT_TLS : transport_of(p);
-		ip.port = p->port ? p->port : t == TRANSPORT_TLS ? 5061 : 5060;
-		e->candidates[e->candidate_count++] =
-			(struct candidate){.transport = t, .addr = ip};
+	if (target_address(p, e->secure, &e->candidates[0])) {
+		e->candidate_count = 1;
 		return true;
 	}
-	struct resolve_query q = {
-		.host = p->host,
-		.port = p->port,
-		.transport_given = p->transport_given,
-		.transport = p->transport,
-		.secure = p->secure || e->secure,
-		.ip4 = realm_has_family(e->settings, trunk_of(e)->realm, ADDR_IP4),
-		.ip6 = realm_has_family(e->settings, trunk_of(e)->realm, ADDR_IP6),
-	};
+	struct resolve_query q = target_query(e->settings, trunk_of(e)->realm, p, e->secure);
 	e->ask = worker_ask_resolve(s, e->id, &q);
 	return e->ask == ID_NONE;
 }

@@ -185,18 +185,6 @@ bool hdr_list_has(struct str list, struct str token)
 	return false;
 }
 
-/* Length of a quoted-string at the front of s with both quotes, 0: it does not end. */
-static size_t quoted_len(struct str s)
-{
-	for (size_t i = 1; i < s.len; i++) {
-		if (s.p[i] == '\\')
-			i++;
-		else if (s.p[i] == '"')
-			return i + 1;
-	}
-	return 0;
-}
-
 bool hdr_param_cut(struct str *params, struct str *out_name, struct str *out_value, bool *out_bad)
 {
 	*out_bad = false;
@@ -218,7 +206,7 @@ bool hdr_param_cut(struct str *params, struct str *out_name, struct str *out_val
 	s = octet_skip_lws(str_from_offset(s, name_len));
 	if (s.len > 0 && s.p[0] == '=') {
 		s = octet_skip_lws(str_from_offset(s, 1));
-		size_t n = s.len > 0 && s.p[0] == '"' ? quoted_len(s)
+		size_t n = s.len > 0 && s.p[0] == '"' ? octet_quoted(s)
 						      : octet_span(s, OCTET_TOKEN | OCTET_PARAM);
 		if (n == 0) {
 			*out_bad = true;

@@ -148,3 +148,14 @@ size_t octet_span_escaped(struct str s, unsigned classes)
 	}
 	return n;
 }
+
+size_t octet_quoted(struct str s)
+{
+	for (size_t i = 1; i < s.len; i++) {
+		if (s.p[i] == '\\')
+			i++;
+		else if (s.p[i] == '"')
+			return i + 1;
+	}
+	return 0;
+}

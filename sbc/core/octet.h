@@ -45,6 +45,8 @@ static inline size_t octet_span(struct str s, unsigned classes)
 	return n;
 }
 size_t octet_span_escaped(struct str s, unsigned classes);
+/* Length of the quoted-string at the front of s, with both quotes; 0: it does not end. */
+size_t octet_quoted(struct str s);
 /* As str_trim, but only what is at the front. */
 static inline struct str octet_skip_lws(struct str s)
 {

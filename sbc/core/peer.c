@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "sbc/core/target.h"
 #include "sbc/core/worker.h"
 
 /*
@@ -252,37 +253,19 @@ static bool send_ping(struct sbc *s, struct peer_health *h, enum transport t, co
 	return true;
 }
 
-static bool realm_has(const struct settings *s, uint16_t realm, uint8_t family)
-{
-	for (size_t i = 0; i < s->listener_count; i++)
-		if (s->listeners[i].realm == realm && s->listeners[i].local.family == family)
-			return true;
-	return false;
-}
-
 void peers_on_alarm(struct sbc *s, struct alarm *a)
 {
 	struct peer_health *h = CONTAINER_OF(a, struct peer_health, alarm);
 	const struct peer *peer = peer_of(&s->peers, h);
-	uint16_t realm = trunk_of(&s->peers, h)->realm;
-	struct addr ip;
+	struct candidate at;
 
-	if (addr_parse_ip(peer->host, &ip) == OK) {
-		enum transport how = peer->transport_given ? peer->transport
-				     : peer->secure        ? TRANSPORT_TLS
-							   : TRANSPORT_UDP;
-		ip.port = peer->port ? peer->port : how == TRANSPORT_TLS ? 5061 : 5060;
-		if (!send_ping(s, h, how, &ip))
+	if (target_address(peer, false, &at)) {
+		if (!send_ping(s, h, at.transport, &at.addr))
 			judge(s, h, !h->down, 0); /* our fault: nothing is known */
 		return;
 	}
-	struct resolve_query q = {.host = peer->host,
-				  .port = peer->port,
-				  .transport_given = peer->transport_given,
-				  .transport = peer->transport,
-				  .secure = peer->secure,
-				  .ip4 = realm_has(s->peers.settings, realm, ADDR_IP4),
-				  .ip6 = realm_has(s->peers.settings, realm, ADDR_IP6)};
+	struct resolve_query q =
+		target_query(s->peers.settings, trunk_of(&s->peers, h)->realm, peer, false);
 	h->ask = worker_ask_resolve(s, owner_of(s, h), &q);
 	if (h->ask == ID_NONE)
 		judge(s, h, !h->down, 0);

@@ -3,6 +3,7 @@
 #include "common/check.h"
 #include "common/sdp.h"
 #include "common/siphash.h"
+#include "sbc/core/hdr.h"
 #include "sbc/core/octet.h"
 
 static const struct siphash_key face_key = {{0}}; /* only to see a change, not against anyone */
@@ -124,12 +125,6 @@ static bool is_words(struct str s)
 			return false;
 	}
 	return true;
-}
-
-/* RFC 8866 token, as far as SIP's goes: letters, digits and -.!%*_+`'~ */
-static bool is_token(struct str s)
-{
-	return s.len > 0 && octet_span(s, OCTET_TOKEN) == s.len;
 }
 
 static bool is_name(struct str s)
@@ -265,13 +260,13 @@ static bool is_protocol(struct str s)
 	bool good = s.len > 0;
 
 	while (good && str_cut(&s, '/', &part))
-		good = is_token(part);
+		good = hdr_is_token(part);
 	return good;
 }
 
 static enum err write_m(struct buf *b, const struct sdp_media *m)
 {
-	if (!is_token(m->kind) || !is_protocol(m->proto_text))
+	if (!hdr_is_token(m->kind) || !is_protocol(m->proto_text))
 		return ERR_BAD;
 	buf_lit(b, "m=");
 	buf_str(b, m->kind);
@@ -284,7 +279,7 @@ static enum err write_m(struct buf *b, const struct sdp_media *m)
 	buf_char(b, ' ');
 	buf_str(b, m->proto_text);
 	for (size_t i = 0; i < m->format_count; i++) {
-		if (!is_token(m->formats[i]))
+		if (!hdr_is_token(m->formats[i]))
 			return ERR_BAD;
 		buf_char(b, ' ');
 		buf_str(b, m->formats[i]);

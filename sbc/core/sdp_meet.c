@@ -8,18 +8,6 @@ static bool is_rtp(const struct sdp_media *m)
 	return m->proto != SDP_PROTO_OTHER && m->proto != SDP_PROTO_UDPTL;
 }
 
-/* Said beside a codec, never instead of one. */
-static bool is_helper(struct str name)
-{
-	static const struct str helpers[] = {STR("telephone-event"), STR("CN"), STR("red"),
-					     STR("rtx"), STR("ulpfec")};
-
-	for (size_t i = 0; i < ARRAY_LEN(helpers); i++)
-		if (str_ieq(helpers[i], name))
-			return true;
-	return false;
-}
-
 static bool has_codec(const struct sdp_media *m, const struct sdp_codec *c)
 {
 	for (size_t i = 0; i < m->format_count; i++) {
@@ -40,7 +28,7 @@ static bool has_format(const struct sdp_media *m, struct str format)
 	return false;
 }
 
-/* Does m know what `own` calls `format`? *out_real: it is no mere helper. */
+/* Does m know what `own` calls `format`? *out_real: it is a codec by itself. */
 static bool knows(const struct sdp_media *m, const struct sdp_media *own, struct str format,
 		  bool *out_real)
 {
@@ -51,7 +39,7 @@ static bool knows(const struct sdp_media *m, const struct sdp_media *own, struct
 		return has_format(m, format);
 	if (sdp_find_codec(own, format, &c) != OK)
 		return false;
-	*out_real = !is_helper(c.name);
+	*out_real = !sdp_is_companion(c.name);
 	return has_codec(m, &c);
 }
 

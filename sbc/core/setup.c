@@ -4,6 +4,7 @@
 #include "sbc/core/call_media.h"
 #include "sbc/core/late_offer.h"
 #include "sbc/core/refresh.h"
+#include "sbc/core/target.h"
 #include "sbc/core/transfer.h"
 
 /* ---- memory */
@@ -33,21 +34,6 @@ void setup_free(struct sbc *s, struct setup **setup)
 
 /* ---- the hunt */
 
-static enum transport default_transport(const struct peer *p)
-{
-	if (p->transport_given)
-		return p->transport;
-	return p->secure ? TRANSPORT_TLS : TRANSPORT_UDP;
-}
-
-static bool realm_has_family(const struct settings *s, uint16_t realm, uint8_t family)
-{
-	for (size_t i = 0; i < s->listener_count; i++)
-		if (s->listeners[i].realm == realm && s->listeners[i].local.family == family)
-			return true;
-	return false;
-}
-
 /* A user's phone is where it registered from, and nowhere else. */
 static void take_contact(struct sbc *s, struct setup *u)
 {
@@ -75,25 +61,13 @@ static bool resolve(struct sbc *s, struct call *c)
 		return true;
 	}
 	const struct peer *p = setup_peer(c);
-	struct addr ip;
 
 	u->candidate_count = u->candidate_next = 0;
-	if (addr_parse_ip(p->host, &ip) == OK) {
-		enum transport t = u->sips ? TRANSPORT_TLS : default_transport(p);
-		ip.port = p->port ? p->port : t == TRANSPORT_TLS ? 5061 : 5060;
-		u->candidates[0] = (struct candidate){.transport = t, .addr = ip};
+	if (target_address(p, u->sips, &u->candidates[0])) {
 		u->candidate_count = 1;
 		return true;
 	}
-	struct resolve_query q = {
-		.host = p->host,
-		.port = p->port,
-		.transport_given = p->transport_given,
-		.transport = p->transport,
-		.secure = p->secure || u->sips,
-		.ip4 = realm_has_family(c->settings, setup_trunk(c)->realm, ADDR_IP4),
-		.ip6 = realm_has_family(c->settings, setup_trunk(c)->realm, ADDR_IP6),
-	};
+	struct resolve_query q = target_query(c->settings, setup_trunk(c)->realm, p, u->sips);
 	u->stage = SETUP_RESOLVING;
 	u->ask = worker_ask_resolve(s, c->id, &q);
 	if (u->ask != ID_NONE)

@@ -372,18 +372,6 @@ enum err uri_write_number(struct buf *b, const struct uri *u)
 
 /* --- addresses */
 
-/* Length of the quoted-string at the front of s with its quotes; 0: it has no end. */
-static size_t quoted_len(struct str s)
-{
-	for (size_t i = 1; i < s.len; i++) {
-		if (s.p[i] == '\\')
-			i++;
-		else if (s.p[i] == '"')
-			return i + 1;
-	}
-	return 0;
-}
-
 /* Tokens and white space; UTF-8 too, which is against the grammar but is what phones send. */
 static size_t display_len(struct str s)
 {
@@ -440,7 +428,7 @@ enum err name_addr_parse(struct str s, struct name_addr *out)
 		return OK;
 	}
 	enum err e;
-	size_t n = s.p[0] == '"' ? quoted_len(s) : display_len(s);
+	size_t n = s.p[0] == '"' ? octet_quoted(s) : display_len(s);
 	struct str rest = octet_skip_lws((struct str){s.p + n, s.len - n});
 	if (rest.len > 0 && rest.p[0] == '<') {
 		a.display = str_trim((struct str){s.p, n});
