@@ -45,6 +45,14 @@ struct errand *errand_new(struct sbc *s, const struct errand_params *p)
 	e->of = p->of;
 	timer_init(&e->alarm.timer);
 	e->deadline_ms = s->now_ms + (uint64_t)ERRAND_DEADLINE_T1 * p->settings->timers.t1_ms;
+	if (p->use == ERRAND_REGISTER) {
+		e->counted = tally_add(&s->registering, &p->flow->remote,
+				       s->errands.limit / ERRAND_SOURCE_SHARE) == OK;
+		if (!e->counted) {
+			errand_free(s, &e);
+			return NULL;
+		}
+	}
 	e->request = block_str(&s->outside_blocks, p->m->bytes);
 	if (e->request.len == 0 ||
 	    asker_serve(s, &e->asker, p->settings, p->m, p->flow, id) != OK) {
@@ -66,6 +74,8 @@ void errand_free(struct sbc *s, struct errand **errand)
 	 * password where a user's was meant. */
 	if (e->asker.txn != ID_NONE)
 		txn_set_owner(&s->txns, e->asker.txn, ID_NONE);
+	if (e->counted)
+		tally_del(&s->registering, &e->flow.remote);
 	block_str_free(&s->outside_blocks, &e->request);
 	block_str_free(&s->outside_blocks, &e->note);
 	block_str_free(&s->outside_blocks, &e->contact);

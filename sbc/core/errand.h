@@ -18,7 +18,8 @@
 
 enum {
 	ERRAND_BODY_MAX = 32 * 1024, /* more gets 413 */
-	ERRAND_DEADLINE_T1 = 48      /* times T1; who asked waits 64 */
+	ERRAND_DEADLINE_T1 = 48,     /* times T1; who asked waits 64 */
+	ERRAND_SOURCE_SHARE = 4      /* so many sources of REGISTERs take the table to fill it */
 };
 
 /* What it is for: who is told of its answer. */
@@ -42,6 +43,7 @@ struct errand {
 	uint8_t side;        /* TALK: who speaks */
 	bool secure;         /* TLS or nothing (sips:) */
 	bool heard;          /* the target has said something */
+	bool counted;        /* for its source, as a REGISTER under way */
 	bool closing; /* TALK: with its end the subscription ends; REGISTER: its flow has gone */
 	struct str contact;      /* the present target is a user: its contact's URI */
 	struct str contact_name; /* and its address-of-record: user@domain */

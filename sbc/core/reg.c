@@ -665,6 +665,11 @@ void reg_begin(struct sbc *s, const struct msg *m, const struct flow *f, const s
 
 	buf_init(&path, path_mem, sizeof(path_mem));
 	buf_init(&note, note_mem, sizeof(note_mem));
+	/* Its body goes nowhere, and a long one would only be kept. */
+	if (m->body.len > REG_BODY_MAX) {
+		refuse(s, m, f, group->trunk, 413, STR("body_size"), STR_NONE);
+		return;
+	}
 	if (!read_ask(s, group, m, &path, &a) || !check_caps(s, &a, f)) {
 		refuse(s, m, f, group->trunk, a.status, a.rule, str_from(a.line));
 		return;

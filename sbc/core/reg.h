@@ -22,7 +22,8 @@
 enum {
 	REG_CONTACTS_MAX = 10, /* of one REGISTER; more is 403 (threats B14) */
 	REG_MIN_S = 30,        /* less is refused with 423 */
-	REG_GRACE_MS = 10000
+	REG_GRACE_MS = 10000,
+	REG_BODY_MAX = 4096
 };
 
 /* The group that a REGISTER is for: by the realm of its flow and the domain of its To. NULL: none. */

@@ -65,6 +65,8 @@ static enum err init_outside(struct sbc *s, const struct limits *l)
 	rng_bytes(&s->rng, &key, sizeof(key));
 	if (e == OK)
 		e = tally_init(&s->subscribers, subscriptions, &key);
+	if (e == OK)
+		e = tally_init(&s->registering, s->errands.limit, &key);
 	struct siphash_key keys[4];
 	const uint8_t kinds[2] = {kind_byte(s, OWNER_BINDING), kind_byte(s, OWNER_NONE)};
 	uint32_t contacts = l->registrations ? l->registrations : calls;
@@ -179,6 +181,7 @@ void sbc_free(struct sbc **sbc)
 		reg_free_all(s);
 	bind_release(&s->binds);
 	tally_release(&s->subscribers);
+	tally_release(&s->registering);
 	block_release(&s->outside_blocks);
 	if (s->setups.chunks)
 		pool_release(&s->setups);
@@ -428,6 +431,19 @@ static void on_unknown(struct sbc *s, const struct msg *m, const struct flow *f,
 		refuse(s, m, f, tls, SETTINGS_NO_INDEX, &v);
 }
 
+/* A CANCEL carries no proof (RFC 3261 §22.1), so it counts only from where its INVITE came (threats C7). */
+static bool may_cancel(const struct call *c, unsigned side, const struct flow *asked,
+		       const struct flow *f, const struct tls_facts *tls)
+{
+	const struct leg *l = &c->leg[side];
+
+	if (f->id != ID_NONE && f->id == asked->id)
+		return true;
+	if (!transport_is_secure(asked->transport) && addr_eq_ip(&f->remote, &asked->remote))
+		return true;
+	return leg_is_believed(l, &l->dialog, c->settings, f, tls);
+}
+
 static void on_cancel(struct sbc *s, const struct msg *m, const struct flow *f,
 		      const struct tls_facts *tls)
 {
@@ -440,7 +456,10 @@ static void on_cancel(struct sbc *s, const struct msg *m, const struct flow *f,
 		c = call_find(s, t.owner);
 	else if (t.found == TXN_MATCHED && owner_kind(t.owner) == OWNER_EXCHANGE)
 		x = pool_find(&s->exchanges, t.owner);
-	if (t.found != TXN_MATCHED) {
+	const struct call *of = x ? call_find(s, x->call) : c;
+	bool stranger = (x && of && !may_cancel(of, x->from, &x->flow, f, tls)) ||
+			(!x && of && of->setup && !may_cancel(of, 0, &of->setup->flow, f, tls));
+	if (t.found != TXN_MATCHED || stranger) {
 		on_unknown(s, m, f, tls);
 		return;
 	}

@@ -101,6 +101,7 @@ struct sbc {
 	struct pool errands, subscriptions;
 	struct binds binds;       /* who has registered through us */
 	struct tally subscribers; /* subscriptions by the source that asked */
+	struct tally registering; /* REGISTERs under way, likewise: anyone may send them */
 	/* Texts of what is no call: a flood of it leaves calls theirs. */
 	struct block_pool outside_blocks;
 	uint32_t live;         /* calls that are not over yet; the rest of the pool lingers */

@@ -912,6 +912,39 @@ static void a_reload_ends_those_whose_password_has_gone(void **state)
 	}
 }
 
+static void one_source_cannot_fill_the_table_of_requests(void **state)
+{
+	(void)state;
+	struct sbc_counts c;
+	char user[32], body[REG_BODY_MAX + 512];
+	unsigned n = 0;
+
+	start();
+	t.rec.quiet = true;
+	for (unsigned i = 0; i < 400; i++) {
+		snprintf(user, sizeof(user), "u%u", i);
+		reg(&phone, user, 1, CONTACT);
+		sbc_count(t.sbc, &c);
+		n = c.requests > n ? c.requests : n;
+	}
+	EXPECT_INT(c.requests, n);
+	EXPECT_TRUE(n > 50 && n < 300);
+	reg(&phone2, "bob", 1, CONTACT);
+	sbc_count(t.sbc, &c);
+	EXPECT_INT(c.requests, n + 1);
+	t.rec.quiet = false;
+	snprintf(body, sizeof(body),
+		 "REGISTER sip:example.net SIP/2.0\r\nVia: SIP/2.0/TLS h;branch=z9hG4bKx\r\n"
+		 "From: <sip:al@example.net>;tag=x\r\nTo: <sip:al@example.net>\r\nMax-Forwards: "
+		 "9\r\n"
+		 "Call-ID: r\r\nCSeq: 1 REGISTER\r\nContent-Type: text/plain\r\n"
+		 "Content-Length: %d\r\n\r\n%0*d",
+		 REG_BODY_MAX + 1, REG_BODY_MAX + 1, 7);
+	site_message(&t, &phone2, body);
+	EXPECT_SENT(0, "SIP/2.0 413");
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -942,6 +975,7 @@ int main(void)
 		cmocka_unit_test(the_least_time_that_we_name_is_the_one_that_we_take),
 		cmocka_unit_test(a_name_with_brackets_stays_within_its_own),
 		cmocka_unit_test(a_reload_ends_those_whose_password_has_gone),
+		cmocka_unit_test(one_source_cannot_fill_the_table_of_requests),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

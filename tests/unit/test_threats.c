@@ -321,6 +321,34 @@ static void c17_the_same_identifiers_from_two_peers_are_two_calls(void **state)
 	site_stop(&t);
 }
 
+static void c7_a_cancel_counts_from_where_its_invite_came_alone(void **state)
+{
+	(void)state;
+	struct sbc_counts c;
+	struct flow stranger;
+
+	start();
+	site_invite(&t, SITE_CARRIER, "1", NULL, NULL);
+	EXPECT_TRUE(site_is(site_sent(&t, 0), "INVITE "));
+	/* With the true branch, tags and Call-ID, from another address and from the other side. */
+	struct flow was = t.outside;
+	stranger = was;
+	CHECK(addr_parse(STR("192.0.2.66:5060"), &stranger.remote) == OK);
+	t.outside = stranger;
+	site_cancel(&t, SITE_CARRIER, "1");
+	EXPECT_TRUE(!site_is(site_sent(&t, 0), "SIP/2.0 200"));
+	t.outside = t.inside;
+	site_cancel(&t, SITE_CARRIER, "1");
+	EXPECT_TRUE(site_is(site_sent(&t, 0), "SIP/2.0 481"));
+	sbc_count(t.sbc, &c);
+	EXPECT_INT(c.calls, 1);
+	t.outside = was;
+	site_cancel(&t, SITE_CARRIER, "1");
+	sbc_count(t.sbc, &c);
+	EXPECT_INT(c.calls, 0);
+	site_stop(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +357,7 @@ int main(void)
 		cmocka_unit_test(a8_numbers_do_not_wrap),
 		cmocka_unit_test(a11_header_bombs_meet_their_limits),
 		cmocka_unit_test(b11_a_ring_of_two_ends),
+		cmocka_unit_test(c7_a_cancel_counts_from_where_its_invite_came_alone),
 		cmocka_unit_test(c17_the_same_identifiers_from_two_peers_are_two_calls),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
