@@ -129,6 +129,11 @@ static struct str build_resolver(struct config_build *g)
 	return buf_view(&b);
 }
 
+static struct rate_limit rate_of(const struct conf_rate *r)
+{
+	return (struct rate_limit){r->count, r->per_ms};
+}
+
 static void build(struct config_build *g)
 {
 	const struct raw_config *raw = g->raw;
@@ -139,6 +144,8 @@ static void build(struct config_build *g)
 	g->s->control_path = raw->observe.control;
 	g->s->limits = raw->limits.v;
 	g->s->limits.overload = raw->limits.overload.v;
+	g->s->limits.handshakes = (struct handshake_limits){
+		rate_of(&raw->limits.handshakes.per_source), rate_of(&raw->limits.handshakes.all)};
 	g->s->timers = raw->timers.v;
 	build_certificates(g);
 	config_build_header_rules(g);

@@ -269,9 +269,15 @@ struct raw_overload {
 	struct overload_limits v;
 };
 
+struct raw_handshakes {
+	struct conf_head head;
+	struct conf_rate per_source, all;
+};
+
 struct raw_limits {
 	struct conf_head head;
 	struct limits v;
+	struct raw_handshakes handshakes;
 	struct raw_overload overload;
 };
 

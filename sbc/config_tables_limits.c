@@ -26,6 +26,24 @@ static const struct conf_section overload_section = {
 	ROWS(overload_settings),
 	.size = sizeof(struct raw_overload)};
 
+static const struct conf_setting handshakes_settings[] = {
+	{.name = "per_source",
+	 .type = CONF_RATE,
+	 CONF_AT(struct raw_handshakes, per_source),
+	 .def = "100/10s",
+	 .help = "Of one address (IPv6: a /64); a further one is closed before our key has work. "
+		 "0/s: no limit."},
+	{.name = "all",
+	 .type = CONF_RATE,
+	 CONF_AT(struct raw_handshakes, all),
+	 .def = "500/s",
+	 .help = "Of all addresses together. 0/s: no limit."},
+};
+static const struct conf_section handshakes_section = {
+	.help = "TLS handshakes that peers begin with us.",
+	ROWS(handshakes_settings),
+	.size = sizeof(struct raw_handshakes)};
+
 static const struct conf_setting limits_settings[] = {
 	{.name = "calls",
 	 .type = CONF_INT,
@@ -120,7 +138,7 @@ static const struct conf_setting limits_settings[] = {
 	 CONF_AT(struct raw_limits, v.half_open_ms),
 	 .min = 500,
 	 .max = 120000,
-	 .def = "10s",
+	 .def = "5s",
 	 .help = "From connection to the end of the TLS handshake, and to the first message."},
 	{.name = "message",
 	 .type = CONF_DURATION,
@@ -129,6 +147,10 @@ static const struct conf_setting limits_settings[] = {
 	 .max = 120000,
 	 .def = "10s",
 	 .help = "From the first byte of a message to its last."},
+	{.name = "handshakes",
+	 .type = CONF_SECTION,
+	 .sub = &handshakes_section,
+	 CONF_AT(struct raw_limits, handshakes)},
 	{.name = "overload",
 	 .type = CONF_SECTION,
 	 .sub = &overload_section,

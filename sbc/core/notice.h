@@ -49,6 +49,8 @@ enum notice_type {
 	X(STRAY_RESPONSE, "stray_response", "a response to no transaction of ours")                \
 	X(STRAY_ACK, "stray_ack", "an ACK for no call")                                            \
 	X(POLICY, "policy", "a rule says silence")                                                 \
+	X(UNPROVEN, "unproven",                                                                    \
+	  "an answer to a stranger over UDP that has been told as much as it sent")                \
 	X(FULL, "full", "a table is full")                                                         \
 	X(STALE, "stale", "a late answer for something that has ended")
 

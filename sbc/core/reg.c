@@ -590,6 +590,7 @@ static void refresh(struct sbc *s, const struct reg_ask *a, const struct msg *m,
 	}
 	buf_reset(&s->lines);
 	write_accepted(s, a, m);
+	s->unproven = false;
 	worker_reply(s, m, f, 200, STR_NONE, buf_view(&s->lines));
 }
 
@@ -650,6 +651,7 @@ static void accept_alone(struct sbc *s, const struct reg_ask *a, const struct ms
 	buf_reset(&s->lines);
 	if (status == 200) {
 		write_accepted(s, a, m);
+		s->unproven = false;
 		worker_reply(s, m, f, 200, STR_NONE, buf_view(&s->lines));
 	} else {
 		refuse(s, m, f, a->group->trunk, status, STR("contacts"), STR_NONE);

@@ -67,6 +67,8 @@ static enum err init_outside(struct sbc *s, const struct limits *l)
 		e = tally_init(&s->subscribers, subscriptions, &key);
 	if (e == OK)
 		e = tally_init(&s->registering, s->errands.limit, &key);
+	if (e == OK)
+		e = budget_init(&s->answers, &key);
 	struct siphash_key keys[4];
 	const uint8_t kinds[2] = {kind_byte(s, OWNER_BINDING), kind_byte(s, OWNER_NONE)};
 	uint32_t contacts = l->registrations ? l->registrations : calls;
@@ -182,6 +184,7 @@ void sbc_free(struct sbc **sbc)
 	bind_release(&s->binds);
 	tally_release(&s->subscribers);
 	tally_release(&s->registering);
+	budget_release(&s->answers);
 	block_release(&s->outside_blocks);
 	if (s->setups.chunks)
 		pool_release(&s->setups);
@@ -425,10 +428,12 @@ static void on_unknown(struct sbc *s, const struct msg *m, const struct flow *f,
 	uint16_t trunk = SETTINGS_NO_INDEX;
 	struct verdict v = identify(s, m, f, &facts, &trunk);
 
-	if (v.outcome == VERDICT_ALLOW)
+	if (v.outcome == VERDICT_ALLOW) {
+		s->unproven = false;
 		worker_reply(s, m, f, 481, STR_NONE, STR_NONE);
-	else
+	} else {
 		refuse(s, m, f, tls, SETTINGS_NO_INDEX, &v);
+	}
 }
 
 /* A CANCEL carries no proof (RFC 3261 §22.1), so it counts only from where its INVITE came (threats C7). */
@@ -575,6 +580,9 @@ static void on_new_request(struct sbc *s, struct msg *m, const struct flow *f,
 		return;
 	}
 	struct verdict v = identify(s, m, f, &facts, &trunk);
+	/* Who is known by where it sends from; one that must prove it has its chance below. */
+	if (v.outcome == VERDICT_ALLOW && !s->settings->trunks[trunk].proof.on)
+		s->unproven = false;
 	if (v.outcome == VERDICT_ALLOW && s->gate.shed && is_shed(s, m)) {
 		shed(s, m, f, trunk);
 		return;
@@ -599,6 +607,7 @@ static void on_new_request(struct sbc *s, struct msg *m, const struct flow *f,
 	}
 	if (!proof_take(s, trunk, m, f))
 		return;
+	s->unproven = false;
 	if (outside_is_ours(s->settings, m, trunk)) {
 		outside_begin(s, m, f, tls, trunk);
 	} else if (m->method == METHOD_OPTIONS) {
@@ -652,6 +661,9 @@ static void on_request(struct sbc *s, struct msg *m, const struct flow *f,
 	if (c && c->heir != ID_NONE)
 		c = transfer_heir(s, c, m);
 	struct subscription *sub = c ? NULL : subscription_of_tag(s, m->to_tag);
+	/* Only who heard from us can name these. */
+	if (c || sub)
+		s->unproven = false;
 	if (m->method == METHOD_ACK) {
 		if (c)
 			in_dialog_on_ack(s, c, m, f, tls);
@@ -706,6 +718,7 @@ static void on_fault(struct sbc *s, const struct msg *m, const struct flow *f, e
 		identify_trunk(&s->settings->policy, &facts, &trunk).outcome == VERDICT_ALLOW ||
 		transport_is_secure(f->transport);
 	if (m->answerable && v.outcome == VERDICT_REJECT && known) {
+		s->unproven = false; /* identified, or over TLS */
 		worker_reply(s, m, f, v.status, v.reason, STR_NONE);
 		worker_refused(s, s->settings, f, m, trunk, &v);
 		return;
@@ -740,6 +753,7 @@ static void on_message(struct sbc *s, const struct event *e)
 	uint16_t realm = worker_realm_of(s->settings, f);
 	struct msg *m = &s->in;
 
+	s->unproven = f->transport == TRANSPORT_UDP;
 	gate_measure(&s->gate, &s->settings->limits.overload, f->listener, e->message.late_ms,
 		     s->now_ms);
 	if (realm >= s->settings->policy.realm_count || is_keep_alive(e->message.bytes))
@@ -897,6 +911,7 @@ void sbc_step(struct sbc *s, const struct event *e)
 	CHECK(s && e);
 	s->now_ms = e->now_ms;
 	s->wall_ms = e->wall_ms;
+	s->unproven = false;
 	arena_reset(&s->arena);
 	switch (e->type) {
 	case EVENT_MESSAGE: on_message(s, e); break;

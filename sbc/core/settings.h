@@ -289,6 +289,16 @@ struct overload_limits {
 	uint32_t retry_after_ms; /* what they are told, spread by half */
 };
 
+/* So many at once, and so many again each per_ms; count 0: no limit. */
+struct rate_limit {
+	uint32_t count, per_ms;
+};
+
+/* TLS handshakes that peers begin with us, each before the work of our private key. */
+struct handshake_limits {
+	struct rate_limit per_source, all;
+};
+
 /* Every limit of the signalling side in one place; docs/limits.md says what happens at each. */
 struct limits {
 	uint32_t calls, transactions, connections, connections_per_source;
@@ -296,6 +306,7 @@ struct limits {
 	uint32_t registrations, registrations_per_source; /* the same */
 	uint32_t message_bytes;                           /* one SIP message */
 	struct overload_limits overload;
+	struct handshake_limits handshakes;
 	uint32_t udp_bytes; /* a longer request goes by TCP (RFC 3261 §18.1.1); 0: never */
 	uint32_t idle_ms, half_open_ms, message_ms; /* stream connections */
 };

@@ -334,6 +334,19 @@ static struct str reply_tag(struct sbc *s, const struct msg *m, char out[HIDE_BR
 	return (struct str){out, hide_make(&s->hide, HIDE_TAG, random, ID_NONE, out)};
 }
 
+/*
+ * Whoever is named as the source of a datagram need not have sent it: in the long run such a source gets fewer octets from us
+ * than came in its name (threats C1).
+ */
+static bool may_tell(struct sbc *s, const struct flow *f, size_t in, size_t out)
+{
+	static const struct budget_rule rule = {WORKER_TOLD_OCTETS, WORKER_TOLD_PER_MS};
+
+	return budget_take(&s->answers, &rule, &f->remote,
+			   (uint32_t)(in * WORKER_TOLD_PART / WORKER_TOLD_WHOLE), (uint32_t)out,
+			   s->now_ms);
+}
+
 void worker_reply(struct sbc *s, const struct msg *m, const struct flow *f, uint16_t status,
 		  struct str reason, struct str lines)
 {
@@ -354,6 +367,10 @@ void worker_reply(struct sbc *s, const struct msg *m, const struct flow *f, uint
 	buf_reset(&s->out);
 	if (build_response(&s->out, &r) != OK)
 		return;
+	if (s->unproven && !may_tell(s, f, m->bytes.len, s->out.len)) {
+		worker_dropped(s, f, NOTICE_DROP_UNPROVEN);
+		return;
+	}
 	worker_send(s, &d, buf_view(&s->out));
 	struct notice n = worker_notice(s, NOTICE_RESPONSE);
 	n.realm = worker_realm_of(s->settings, f);

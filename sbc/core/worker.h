@@ -17,6 +17,7 @@
 #include "sbc/core/auth.h"
 #include "sbc/core/bind.h"
 #include "sbc/core/build.h"
+#include "sbc/core/budget.h"
 #include "sbc/core/challenge.h"
 #include "sbc/core/gate.h"
 #include "sbc/core/enrol.h"
@@ -80,6 +81,14 @@ struct generation {
 	uint32_t calls;
 };
 
+/* What an unproven source over UDP may be told: seven eighths of what came from there, and 2 KiB a minute. */
+enum {
+	WORKER_TOLD_OCTETS = 2048,
+	WORKER_TOLD_PER_MS = 60000,
+	WORKER_TOLD_PART = 7,
+	WORKER_TOLD_WHOLE = 8
+};
+
 struct worker_counts {
 	uint32_t confirmed, relay_sessions, resolving;
 	uint64_t total; /* calls ever begun; also their number */
@@ -110,6 +119,8 @@ struct sbc {
 	struct wheel wheel;
 	struct peers peers;
 	struct gate gate;
+	struct budget answers; /* octets that strangers may be told over UDP (threats C1) */
+	bool unproven; /* this message may come from anywhere: nothing in it is only ours or a trunk's */
 	struct auth auth;
 	struct enrols enrols;
 	struct challenge challenge; /* nonces of ours */

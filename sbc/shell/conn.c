@@ -84,8 +84,13 @@ static enum err sniff(struct conn *c)
 		return ERR_MORE;
 	if (n <= 0)
 		return ERR_CLOSED;
-	c->is_sniffed = true;
-	return first == TLS_HANDSHAKE_BYTE ? OK : ERR_BAD;
+	c->is_sniffed = first == TLS_HANDSHAKE_BYTE;
+	return c->is_sniffed ? OK : ERR_BAD;
+}
+
+bool conn_has_hello(struct conn *c)
+{
+	return c->is_sniffed || sniff(c) == OK;
 }
 
 static enum err of_ssl(struct conn *c, int ret)

@@ -29,6 +29,8 @@ enum err conn_open(struct conn *c, const struct addr *local, const struct addr *
 		   SSL *ssl) MUST_USE;
 /* OK, ERR_MORE: not yet, ERR_IO. */
 enum err conn_is_up(struct conn *c) MUST_USE;
+/* The first byte of a client's handshake is there; nothing is answered yet. */
+bool conn_has_hello(struct conn *c);
 /* OK: done (at once for plain TCP). ERR_MORE. ERR_AUTH: it failed, *out_result says how, and a text
  * is in `why`. */
 enum err conn_handshake(struct conn *c, enum tls_result *out_result, struct buf *why) MUST_USE;

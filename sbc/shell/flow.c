@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/sockaddr.h"
@@ -269,6 +271,12 @@ static void take_connection(struct flow_listener *l, int fd, const struct addr *
 	struct flow_table *t = l->table;
 	struct shell_stats *stats = &t->turn->stats;
 	struct conn conn;
+	/* The kernel gives the lowest number that is free. */
+	if (fd >= t->fd_bound) {
+		stats->connections_refused_descriptors++;
+		close(fd);
+		return;
+	}
 	if (t->conns.used >= t->limits.connections - t->limits.connections / OUTBOUND_SHARE) {
 		stats->connections_refused_limit++;
 		close(fd);
@@ -370,7 +378,21 @@ static enum err init_tables(struct flow_table *t, uint8_t worker, uint32_t tags)
 		e = table_init(&t->keys, limit, &t->turn->hash_key);
 	if (!e)
 		e = table_init(&t->by_source, limit, &t->turn->hash_key);
+	if (!e)
+		e = budget_init(&t->handshake_budget, &t->turn->hash_key);
 	return e;
+}
+
+/* The first descriptor that those who come in do not get. */
+static int descriptor_bound(void)
+{
+	struct rlimit l;
+	if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur > INT_MAX)
+		return INT_MAX;
+	rlim_t keep = l.rlim_cur / FLOW_DESCRIPTOR_SHARE;
+	if (keep < FLOW_DESCRIPTORS_MIN)
+		keep = FLOW_DESCRIPTORS_MIN;
+	return l.rlim_cur > keep ? (int)(l.rlim_cur - keep) : 0;
 }
 
 enum err flow_table_init(struct flow_table *t, const struct flow_params *p)
@@ -382,6 +404,7 @@ enum err flow_table_init(struct flow_table *t, const struct flow_params *p)
 				 .report = p->report,
 				 .report_ctx = p->report_ctx,
 				 .listener_count = s->listener_count,
+				 .fd_bound = descriptor_bound(),
 				 .spare_fd = -1};
 	list_init(&t->dirty);
 	list_init(&t->handshakes);
@@ -427,6 +450,7 @@ void flow_table_release(struct flow_table *t)
 	pool_release(&t->sources);
 	table_release(&t->keys);
 	table_release(&t->by_source);
+	budget_release(&t->handshake_budget);
 	free(t->listeners);
 	free(t->scratch);
 	t->listeners = NULL;

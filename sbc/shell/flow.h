@@ -18,6 +18,7 @@
 #include "common/list.h"
 #include "common/pool.h"
 #include "common/table.h"
+#include "sbc/core/budget.h"
 #include "sbc/core/ports.h"
 #include "sbc/shell/tls.h"
 #include "sbc/shell/turn.h"
@@ -26,6 +27,8 @@ enum {
 	FLOW_QUEUE_MAX = 256 * 1024, /* bytes that may wait for a peer to read them */
 	FLOW_HANDSHAKES_A_TURN = 8,  /* steps of TLS handshakes, each up to half a millisecond */
 	FLOW_ACCEPTS_A_TURN = 64,
+	FLOW_DESCRIPTOR_SHARE = 10, /* one tenth of the descriptors is kept for what runs */
+	FLOW_DESCRIPTORS_MIN = 16,  /* of these at least so many */
 	FLOW_DRAIN_MS = 5000,
 	FLOW_LINGER_MS = 1000
 };
@@ -43,8 +46,9 @@ enum {
 	X(NOT_SIP, "not_sip")                                                                      \
 	X(FRAMING, "framing")                                                                      \
 	X(LIMIT, "message_limit")                                                                  \
-	X(UPGRADE, "upgrade_refused") /* no WebSocket for this client */                           \
-	X(US, "us")                   /* the core or the end of the daemon */
+	X(HANDSHAKES, "handshake_limit") /* too many from there, or in all */                      \
+	X(UPGRADE, "upgrade_refused")    /* no WebSocket for this client */                        \
+	X(US, "us")                      /* the core or the end of the daemon */
 
 enum flow_end {
 #define X(name, label) FLOW_END_##name,
@@ -94,10 +98,13 @@ struct flow_table {
 	size_t listener_count;
 	struct pool conns, tags, sources;
 	struct table keys, by_source;
+	struct budget handshake_budget;
+	struct budget_one all_handshakes;
 	struct list dirty;      /* have bytes to go out this turn */
 	struct list handshakes; /* wait for their turn of a handshake step */
 	struct list dead;       /* freed at the end of the turn */
 	unsigned handshakes_left;
+	int fd_bound; /* descriptors from here on are kept for calls that are up */
 	int spare_fd; /* given up to accept and close a connection when descriptors are out */
 	char *scratch;
 };

@@ -45,6 +45,7 @@ struct flow_conn {
 	bool has_spoken;  /* a byte has come since it is up */
 	bool peer_closed; /* nothing more will come */
 	bool is_keyed;
+	bool may_shake; /* its handshake has been counted */
 	struct watch *watch;
 	struct tls_facts *facts;
 	struct frame frame;

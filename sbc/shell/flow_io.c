@@ -85,6 +85,7 @@ static enum send_failure failure_of(enum flow_end end)
 	case FLOW_END_FRAMING:
 	case FLOW_END_LIMIT:
 	case FLOW_END_UPGRADE:
+	case FLOW_END_HANDSHAKES:
 	case FLOW_END_US:
 	case FLOW_END_COUNT: break;
 	}
@@ -106,6 +107,7 @@ static void count_end(struct shell_stats *s, const struct flow_conn *c, enum flo
 	case FLOW_END_CONNECT:
 	case FLOW_END_TLS:
 	case FLOW_END_UPGRADE:
+	case FLOW_END_HANDSHAKES:
 	case FLOW_END_US:
 	case FLOW_END_COUNT: break;
 	}
@@ -336,6 +338,31 @@ static void on_handshake_done(struct flow_conn *c)
 	on_up(c);
 }
 
+static struct budget_rule rule_of(const struct rate_limit *l)
+{
+	return (struct budget_rule){l->count, l->per_ms};
+}
+
+/* May this stranger have our private key at work for it? Asked once a connection, when its first byte is there. */
+static bool may_shake(struct flow_conn *c)
+{
+	struct flow_table *t = c->table;
+	struct shell_stats *stats = &t->turn->stats;
+	const struct budget_rule source = rule_of(&t->limits.handshakes.per_source);
+	const struct budget_rule all = rule_of(&t->limits.handshakes.all);
+	/* The source first: what is over its own limit takes nothing from the others. */
+	if (!budget_take(&t->handshake_budget, &source, &c->flow.remote, 0, 1, t->turn->now_ms)) {
+		stats->handshakes_refused_source++;
+		return false;
+	}
+	if (!budget_take_one(&t->all_handshakes, &all, 1, t->turn->now_ms)) {
+		stats->handshakes_refused_all++;
+		return false;
+	}
+	c->may_shake = true;
+	return true;
+}
+
 void flow_conn_handshake(struct flow_conn *c)
 {
 	struct flow_table *t = c->table;
@@ -347,6 +374,11 @@ void flow_conn_handshake(struct flow_conn *c)
 		set_watch(c, 0);
 		if (c->state != FLOW_DEAD && list_is_empty(&c->handshake_node))
 			list_add_tail(&t->handshakes, &c->handshake_node);
+		return;
+	}
+	if (c->conn.ssl && !c->outbound && !c->may_shake && conn_has_hello(&c->conn) &&
+	    !may_shake(c)) {
+		flow_conn_kill(c, FLOW_END_HANDSHAKES);
 		return;
 	}
 	if (c->conn.ssl)

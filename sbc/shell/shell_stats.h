@@ -28,6 +28,12 @@
 	  "Stream connections closed at once because the limit was reached")                       \
 	X(connections_refused_source, "connections_refused_source_total",                          \
 	  "Stream connections closed at once because their source had too many")                   \
+	X(connections_refused_descriptors, "connections_refused_descriptors_total",                \
+	  "Stream connections closed at once because the last descriptors are kept for calls")     \
+	X(handshakes_refused_source, "handshakes_refused_source_total",                            \
+	  "TLS handshakes closed before they began because their source had too many")             \
+	X(handshakes_refused_all, "handshakes_refused_all_total",                                  \
+	  "TLS handshakes closed before they began because all together were too many")            \
 	X(closed_half_open, "closed_half_open_total",                                              \
 	  "Connections closed because no handshake or first byte came in time")                    \
 	X(closed_slow_message, "closed_slow_message_total",                                        \

@@ -952,6 +952,87 @@ static void more_handshakes_than_a_turn_takes(void **state)
 	AWAIT(flow_count(&f->flows) == 0);
 }
 
+/* Dials, says hello; true: it came up. */
+static bool shakes(struct tls_peer *p)
+{
+	uint64_t refused =
+		f->turn.stats.handshakes_refused_source + f->turn.stats.handshakes_refused_all;
+	uint64_t end_ms = clock_mono_ms() + 10000;
+	int up = 0;
+	peer_open(p, LISTEN_TLS, NULL);
+	while ((up = peer_shake(p)) != 1 && clock_mono_ms() < end_ms &&
+	       f->turn.stats.handshakes_refused_source + f->turn.stats.handshakes_refused_all ==
+		       refused)
+		turn();
+	return up == 1;
+}
+
+static void a_source_has_so_many_handshakes(void **state)
+{
+	(void)state;
+	static struct tls_peer p[5];
+	f->settings.limits.handshakes.per_source = (struct rate_limit){3, 3600000};
+	start();
+	/* What is no hello costs nothing of it. */
+	for (unsigned i = 0; i < 5; i++) {
+		int fd = dial(LISTEN_TLS);
+		put(fd, STR("OPTIONS sip:a SIP/2.0\r\n"));
+		AWAIT(is_closed(fd));
+		close(fd);
+	}
+	for (unsigned i = 0; i < 5; i++)
+		EXPECT_INT(shakes(&p[i]), i < 3);
+	EXPECT_U64(f->turn.stats.handshakes_refused_source, 2);
+	EXPECT_INT(f->end, FLOW_END_HANDSHAKES);
+	EXPECT_INT(f->handshakes[TLS_RESULT_OK], 3);
+	/* Those that are up are served. */
+	p[0].len = 0;
+	assert_true(SSL_write(p[0].ssl, message().p, (int)message().len) > 0);
+	AWAIT(peer_has(&p[0], message().len));
+	for (unsigned i = 0; i < 5; i++)
+		peer_close(&p[i]);
+	AWAIT(flow_count(&f->flows) == 0);
+}
+
+static void all_sources_have_so_many_handshakes(void **state)
+{
+	(void)state;
+	static struct tls_peer p[4];
+	f->settings.limits.handshakes.all = (struct rate_limit){2, 3600000};
+	start();
+	for (unsigned i = 0; i < 4; i++)
+		EXPECT_INT(shakes(&p[i]), i < 2);
+	EXPECT_U64(f->turn.stats.handshakes_refused_all, 2);
+	for (unsigned i = 0; i < 4; i++)
+		peer_close(&p[i]);
+	AWAIT(flow_count(&f->flows) == 0);
+}
+
+static void the_last_descriptors_are_kept(void **state)
+{
+	(void)state;
+	char mem[1024];
+	start();
+	int first = dial(LISTEN_TCP);
+	put(first, message());
+	EXPECT_STR(get(first, mem, message().len), message());
+	/* All that is free lies above the bound. */
+	f->flows.fd_bound = 3;
+	int second = dial(LISTEN_TCP);
+	AWAIT(is_closed(second));
+	EXPECT_U64(f->turn.stats.connections_refused_descriptors, 1);
+	put(first, message());
+	EXPECT_STR(get(first, mem, message().len), message());
+	/* What we open gets one all the same. */
+	struct dest d = {.flow = {.listener = LISTEN_TCP,
+				  .transport = TRANSPORT_TCP,
+				  .remote = f->listeners[LISTEN_WS].local}};
+	flow_send(&f->flows, &d, message(), ID_NONE);
+	AWAIT(f->turn.stats.connections_opened == 1);
+	close(first);
+	close(second);
+}
+
 static void new_contexts_leave_connections_alone(void **state)
 {
 	(void)state;
@@ -1128,6 +1209,9 @@ int main(void)
 		T(a_trunks_name_under_another_anchor),
 		T(a_trunks_name_through_an_intermediate),
 		T(more_handshakes_than_a_turn_takes),
+		T(a_source_has_so_many_handshakes),
+		T(all_sources_have_so_many_handshakes),
+		T(the_last_descriptors_are_kept),
 		T(new_contexts_leave_connections_alone),
 		T(one_message_each_over_websocket),
 		T(nobody_is_called_over_websocket),

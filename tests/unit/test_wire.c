@@ -154,6 +154,58 @@ static void no_via_sends_an_answer_elsewhere(void **state)
 		}
 }
 
+/* A flood in the name of one address: the octets that this address gets, and those that came. */
+static void flood(const struct flow *f, const char *method, const char *extra, size_t *in,
+		  size_t *out)
+{
+	char text[2048];
+	*in = *out = 0;
+	for (unsigned i = 0; i < 3000; i++) {
+		int n = snprintf(
+			text, sizeof(text),
+			"%s sip:203.0.113.1 SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK-%s%u\r\n"
+			"Max-Forwards: 9\r\nFrom: <sip:x@h>;tag=%u\r\nTo: <sip:y@h>\r\n"
+			"Call-ID: %s%u\r\nCSeq: 3 %s\r\n%s\r\n",
+			method, method, i, i, method, i, method, extra);
+		ports_rec_clear(&t.rec);
+		site_message(&t, f, text);
+		*in += (size_t)n;
+		site_tick(&t, 20);
+		for (size_t k = 0; k < site_sent_count(&t); k++)
+			*out += site_sent(&t, k)->len;
+	}
+}
+
+static void strangers_get_no_more_than_they_sent(void **state)
+{
+	(void)state;
+	static const char *const methods[] = {"OPTIONS", "INVITE",  "REGISTER", "SUBSCRIBE",
+					      "MESSAGE", "PUBLISH", "BYE",      "FOO"};
+	struct flow stranger = t.outside;
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+		size_t in, out;
+		char ip[64];
+		check_row(methods[i]);
+		(void)snprintf(ip, sizeof(ip), "192.0.2.%zu:5060", 10 + i);
+		stranger.remote = address(ip);
+		/* A minute of it, fifty a second. */
+		flood(&stranger, methods[i], "", &in, &out);
+		EXPECT_TRUE(out <= in);
+		/* A modest one has its answers. */
+		EXPECT_TRUE(out > in / 2);
+	}
+	EXPECT_TRUE(t.rec.drops[NOTICE_DROP_UNPROVEN] > 0);
+}
+
+static void a_trunk_is_answered_whatever_it_sent(void **state)
+{
+	(void)state;
+	size_t in, out;
+	flood(&t.outside, "OPTIONS", "", &in, &out);
+	EXPECT_INT(t.rec.drops[NOTICE_DROP_UNPROVEN], 0);
+	EXPECT_TRUE(out > in);
+}
+
 /* A call of a known trunk goes to the route's peers and its answers to the trunk, whatever else it names. */
 static void a_route_to_anywhere_leads_nowhere(void **state)
 {
@@ -201,6 +253,8 @@ int main(void)
 		T(a_response_over_udp_goes_to_its_source),
 		T(a_response_goes_down_its_connection_else_to_sent_by),
 		T(no_via_sends_an_answer_elsewhere),
+		T(strangers_get_no_more_than_they_sent),
+		T(a_trunk_is_answered_whatever_it_sent),
 		T(a_route_to_anywhere_leads_nowhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
