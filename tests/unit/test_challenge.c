@@ -111,7 +111,7 @@ static void sha_256_is_offered_before_md5_as_challenges_of_their_own(void **stat
 {
 	(void)state;
 	start();
-	struct str lines = challenge_now(false), first, second, rest = lines, end;
+	struct str lines = challenge_now(false), first, second = STR_NONE, rest = lines, end;
 	EXPECT_TRUE(str_cut(&rest, '\n', &first) && str_cut(&rest, '\n', &second));
 	EXPECT_TRUE(str_cut(&rest, '\n', &end) && end.len == 0);
 	EXPECT_TRUE(str_has_prefix(first, STR("WWW-Authenticate: Digest realm=\"sbc.example\", ")));

@@ -86,7 +86,7 @@ static void towards_a_plain_side_no_key_is_offered(void **state)
 	EXPECT_Z(dict_get_str(d, STR("call-id")), "n-1-3");
 	EXPECT_Z(dict_get_str(d, STR("from-tag")), "callee");
 	EXPECT_Z(dict_get_str(d, STR("to-tag")), "caller");
-	struct str first, second;
+	struct str first, second = STR_NONE;
 	struct dict_words w = dict_words(dict_get(d, STR("direction")));
 	EXPECT_TRUE(dict_words_next(&w, &first) && dict_words_next(&w, &second));
 	EXPECT_Z(first, "inside");
