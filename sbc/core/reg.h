@@ -15,9 +15,10 @@
 #ifndef SALLYPORT_REG_H
 #define SALLYPORT_REG_H
 
-#include "sbc/core/bind.h"
 #include "policy/facts.h"
+#include "sbc/core/bind.h"
 #include "sbc/core/errand.h"
+#include "sbc/core/uri.h"
 
 enum {
 	REG_CONTACTS_MAX = 10, /* of one REGISTER; more is 403 (threats B14) */
@@ -43,6 +44,11 @@ enum reg_token { REG_TOKEN_NONE, REG_TOKEN_GONE, REG_TOKEN_FOUND };
 /* A Request-URI user that a trunk sends: is it a contact that its registrations go through? */
 enum reg_token reg_find_token(const struct sbc *s, uint16_t trunk, struct str user,
 			      struct contact **out);
+/* An address-of-record as it is kept: user@domain, the domain in small letters. */
+void reg_write_name(struct buf *b, struct str user, struct str domain);
+bool reg_has_domain(const struct users *g, struct str domain);
+/* The sip or sips URI of a From or To. */
+bool reg_read_party(struct str value, struct uri *out);
 /* The user part of an address-of-record. */
 struct str reg_user_of(const struct aor *a);
 /* The address-of-record of a group that a number at a domain means; NULL: nobody registered. */

@@ -1,0 +1,96 @@
+#include "sbc/core/sbc.h"
+
+#include "sbc/core/call.h"
+#include "sbc/core/worker.h"
+
+/* What the operator sees of the root, and what the shell asks it: nothing changes here. */
+
+void sbc_count(const struct sbc *s, struct sbc_counts *out)
+{
+	CHECK(s && out);
+	*out = (struct sbc_counts){
+		.calls = s->live,
+		.calls_confirmed = s->counts.confirmed,
+		.legs = 2 * s->live,
+		.client_transactions = s->txns.clients,
+		.server_transactions = s->txns.servers,
+		.timers = s->wheel.count + s->txns.wheel.count,
+		.resolving = s->counts.resolving,
+		.relay_sessions = s->counts.relay_sessions,
+		.calls_total = s->counts.total,
+		.shed = s->gate.shed,
+		.requests = s->errands.used,
+		.subscriptions = s->subscriptions.used,
+		.registrations = s->binds.contacts.used,
+		.pooled_calls = s->calls.used,
+		.pooled_setups = s->setups.used,
+		.pooled_exchanges = s->exchanges.used,
+		.pooled_asks = s->asks.used,
+		.text_bytes = s->blocks.used,
+	};
+}
+
+/* Pings end by themselves, and nobody waits for their answers. */
+static bool waits_for_answer(void *ctx, id_t64 owner)
+{
+	(void)ctx;
+	return owner_kind(owner) != OWNER_PEER;
+}
+
+bool sbc_is_quiet(const struct sbc *s)
+{
+	CHECK(s);
+	uint32_t cursor = 0;
+	id_t64 id;
+	const struct call *c;
+
+	while ((c = pool_next(&s->calls, &cursor, &id)) != NULL)
+		if (c->state != CALL_OVER || c->leg[0].bye_wanted || c->leg[1].bye_wanted)
+			return false;
+	return !txn_any_open(&s->txns, waits_for_answer, NULL);
+}
+
+void sbc_each_call(const struct sbc *s, void (*fn)(void *ctx, const struct sbc_call_view *v),
+		   void *ctx)
+{
+	CHECK(s && fn);
+	uint32_t cursor = 0;
+	id_t64 id;
+	const struct call *c;
+
+	while ((c = pool_next(&s->calls, &cursor, &id)) != NULL) {
+		char mem[1024];
+		struct buf scratch;
+		struct sbc_call_view v;
+		if (c->state == CALL_OVER)
+			continue;
+		buf_init(&scratch, mem, sizeof(mem));
+		call_view(s, c, &v, &scratch);
+		fn(ctx, &v);
+	}
+}
+
+bool sbc_enrolment(const struct sbc *s, uint16_t trunk, struct sbc_enrol_view *out)
+{
+	CHECK(s && out);
+	return enrol_view(s, trunk, out);
+}
+
+bool sbc_peer_is_up(const struct sbc *s, uint16_t trunk, uint16_t peer)
+{
+	CHECK(s);
+	return peers_is_up(&s->peers, s->peers.settings, trunk, peer);
+}
+
+bool sbc_uses_settings(const struct sbc *s, const struct settings *settings)
+{
+	CHECK(s);
+	if (s->settings == settings || s->peers.settings == settings ||
+	    s->auth.settings == settings || s->enrols.settings == settings ||
+	    txn_uses_settings(&s->txns, settings))
+		return true;
+	for (size_t i = 0; i < SBC_GENERATIONS_MAX; i++)
+		if (s->generations[i].calls && s->generations[i].settings == settings)
+			return true;
+	return false;
+}
