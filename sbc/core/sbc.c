@@ -468,6 +468,10 @@ static void on_cancel(struct sbc *s, const struct msg *m, const struct flow *f,
 		on_unknown(s, m, f, tls);
 		return;
 	}
+	if (!c && !x) { /* its INVITE has had its answer, and the call has gone */
+		worker_reply(s, m, f, 200, STR_NONE, STR_NONE);
+		return;
+	}
 	/* RFC 3261 §9.2: the same To tag as the answer to the INVITE has. */
 	if (asker_serve(s, &a, s->settings, m, f, ID_NONE) != OK)
 		return;

@@ -174,7 +174,7 @@ struct str sabotage_message(struct sabotage *s, struct arena *a, bool trusted, s
 	if (trusted && str_eq(m.cseq_method, STR("INVITE")) && !s->seen.len)
 		s->seen = arena_str(a, m.call_id);
 	if (s->of == INV_HIDDEN && !trusted)
-		return with_line(a, bytes, "X-Note: Canary");
+		return with_line(a, bytes, "X-Note: Canary0");
 	if (s->of == INV_SEPARATE && !trusted && s->seen.len && !m.request) {
 		*out_extra = replaced(a, bytes, "Call-ID: ", "Call-ID: x");
 		struct buf b;

@@ -55,7 +55,7 @@ uint16_t site_listener(unsigned realm, enum transport t);
 /* The habits that a small site has. */
 void site_habits(struct site_params *p);
 /* Names that the resolver of the world knows. */
-#define SITE_SPARE_HOST "spare.canary.example"
+#define SITE_SPARE_HOST "spare.canary0.example"
 /* What the phones' digest takes. */
 #define SITE_AUTH_REALM    "exchange"
 #define SITE_AUTH_USER     "sallyport"

@@ -53,7 +53,7 @@ struct watch_sent {
 	bool ringing; /* a provisional has come */
 	uint16_t final;
 	uint32_t copies, interval_ms;
-	uint64_t start_ms, last_ms, answered_ms, final_ms; /* 0: not */
+	uint64_t start_ms, last_ms, answered_ms, final_ms, cancel_ms; /* 0: not */
 };
 
 /* All requests of one Call-ID on one side. */

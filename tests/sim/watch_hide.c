@@ -87,8 +87,8 @@ static void check_marks(struct watch *w, const struct sip_text *m, bool trusted)
 	static const struct {
 		struct str net, mark; /* of those on the other side */
 		const char *text;
-	} other[2] = {{{"10.77.", 6}, {"canary", 6}, "the trusted side shows outside"},
-		      {{"198.51.100.", 11}, {"beacon", 6}, "the untrusted side shows inside"}};
+	} other[2] = {{{"10.77.", 6}, {"canary0", 7}, "the trusted side shows outside"},
+		      {{"198.51.100.", 11}, {"beacon0", 7}, "the untrusted side shows inside"}};
 	if (str_find(m->all, other[trusted].net) < m->all.len ||
 	    contains_word(m->all, other[trusted].mark))
 		faults_add(w->faults, INV_HIDDEN, "%s in %.*s", other[trusted].text,

@@ -93,6 +93,7 @@ static void check_cancel(struct watch *w, const struct sip_text *m)
 	if (!s->ringing)
 		faults_add(w->faults, INV_DIALOG, "the core sends a CANCEL before any 1xx");
 	s->cancel = true;
+	s->cancel_ms = s->cancel_ms ? s->cancel_ms : w->now_ms;
 }
 
 static void check_ack(struct watch *w, const struct sip_text *m)
@@ -193,7 +194,9 @@ void watch_answer_came(struct watch *w, const struct sip_text *m)
 			c->answer_ms = w->now_ms;
 	}
 	/* One that comes after the transaction has gone is nobody's; so is a refusal after another answer. */
-	if (w->now_ms > s->final_ms + WATCH_LONG || (m->status >= 300 && m->status != s->final))
+	if (w->now_ms > s->final_ms + WATCH_LONG ||
+	    (s->cancel_ms && w->now_ms > s->cancel_ms + WATCH_LONG) ||
+	    (m->status >= 300 && m->status != s->final))
 		return;
 	uint64_t key = lookup_hash(lookup_hash(lookup_hash(KEY_FINAL, m->call_id), m->to_tag),
 				   number(m->cseq, mem));

@@ -84,9 +84,9 @@ struct ua_params world_phone(const struct world *w, enum world_ua who)
 			      .addr = *addrs[who],
 			      .transport = inside ? v->site.inside : v->site.outside,
 			      .media_relay = inside ? a->relay_inside : a->relay_outside,
-			      .mark = inside               ? "canary"
+			      .mark = inside               ? "canary0"
 				      : who == UA_STRANGER ? "strange"
-							   : "beacon",
+							   : "beacon0",
 			      .user = users[who],
 			      .instance = (uint32_t)who,
 			      .udp_end = w->udp_ends[who]};
