@@ -176,8 +176,12 @@ static void inside(struct ua *u, struct ua_dialog *d, enum ua_act what)
 		simple(u, d, STR("OPTIONS"));
 	else if (what == UA_REFER || what == UA_REFER_REPLACES)
 		ua_refer(u, d, what == UA_REFER_REPLACES);
-	else
+	else {
+		/* What was to be tried again is no longer wanted. */
+		d->again = UA_ACT_COUNT;
+		d->again_ms = 0;
 		change(u, d, what);
+	}
 }
 
 static void elsewhere(struct ua *u)
