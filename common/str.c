@@ -120,7 +120,7 @@ bool str_cut_word(struct str *s, struct str *out_word)
 	while (from < s->len && is_blank(s->p[from]))
 		from++;
 	size_t to = from;
-	while (to < s->len && !is_blank(s->p[to]))
+	while (to < s->len && ((unsigned char)s->p[to] > ' ' || !is_blank(s->p[to])))
 		to++;
 	if (to == from) {
 		*s = STR_NONE;
