@@ -112,11 +112,23 @@ struct str buf_view(const struct buf *b)
 	return b->overflow ? STR_NONE : (struct str){b->p, b->len};
 }
 
+static bool is_plain_json(uint8_t c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
 void buf_json_str(struct buf *b, struct str s)
 {
 	const uint8_t *p = (const uint8_t *)s.p;
 	buf_char(b, '"');
 	for (size_t i = 0; i < s.len;) {
+		size_t plain = i;
+		while (plain < s.len && is_plain_json(p[plain]))
+			plain++;
+		buf_bytes(b, p + i, plain - i);
+		i = plain;
+		if (i == s.len)
+			break;
 		size_t n = str_utf8_len(str_from_offset(s, i));
 		if (n == 0 || p[i] < 0x20 || p[i] == 0x7f) {
 			buf_lit(b, "\\u00");

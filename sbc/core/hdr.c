@@ -174,9 +174,28 @@ bool hdr_list_cut(struct str *list, struct str *out_item)
 	return false;
 }
 
+/* The same where nothing can hide a comma: Allow and Supported are asked for many tokens in each call. */
+static bool plain_list_has(struct str list, struct str token)
+{
+	struct str item;
+	while (str_cut(&list, ',', &item)) {
+		item = octet_skip_lws(item);
+		if (item.len == 0 || octet_lower(item.p[0]) != octet_lower(token.p[0]) ||
+		    !str_has_iprefix(item, token))
+			continue;
+		item = octet_skip_lws(str_from_offset(item, token.len));
+		if (item.len == 0 || item.p[0] == ';')
+			return true;
+	}
+	return false;
+}
+
 bool hdr_list_has(struct str list, struct str token)
 {
 	struct str item;
+	if (token.len > 0 && !str_has_char(list, '"') && !str_has_char(list, '(') &&
+	    !str_has_char(list, '<'))
+		return plain_list_has(list, token);
 	while (hdr_list_cut(&list, &item)) {
 		item = str_trim((struct str){item.p, index_outside(item, ';', true)});
 		if (str_ieq(item, token))

@@ -125,6 +125,10 @@ static void test_lists(void **state)
 	EXPECT_TRUE(hdr_list_has(STR("timer, 100REL"), STR("100rel")));
 	EXPECT_TRUE(hdr_list_has(STR("application/sdp;level=1"), STR("application/sdp")));
 	EXPECT_TRUE(!hdr_list_has(STR("timer, 100rel2"), STR("100rel")));
+	EXPECT_TRUE(hdr_list_has(STR("timer ,\t100rel ;q=1"), STR("100rel")));
+	EXPECT_TRUE(!hdr_list_has(STR("100rel x, timer"), STR("100rel")));
+	EXPECT_TRUE(!hdr_list_has(STR("\"x, 100rel, y\""), STR("100rel")));
+	EXPECT_TRUE(!hdr_list_has(STR("timer (, 100rel, )"), STR("100rel")));
 }
 
 static void test_params(void **state)
