@@ -542,7 +542,9 @@ void call_on_response(struct sbc *s, struct call *c, id_t64 txn, const struct ms
 		setup_on_response(s, c, m, f);
 		return;
 	}
-	if (m->status >= 200 && m->status < 300)
+	if (m->status < 200 && c->state >= CALL_ENDING)
+		call_leave_invite(s, c, txn);
+	else if (m->status >= 200 && m->status < 300)
 		on_late_answer(s, c, txn, m, f);
 }
 

@@ -198,6 +198,8 @@ void call_on_orphan(struct sbc *s, id_t64 txn, const struct msg *m, const struct
 		    bool elsewhere);
 /* From now on no one waits for this INVITE of ours: it is cancelled as soon as that is allowed (RFC 3261 §9.1). */
 void call_orphan(struct sbc *s, id_t64 txn);
+/* An INVITE in a dialog of c that the end of what asked for it leaves behind: cancelled; its 2xx is the call's to ACK. */
+void call_leave_invite(struct sbc *s, const struct call *c, id_t64 txn);
 void call_orphan_because(struct sbc *s, id_t64 txn, struct str lines);
 
 /* ---- the end (call_end.c) */

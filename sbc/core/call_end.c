@@ -257,6 +257,16 @@ void call_orphan_because(struct sbc *s, id_t64 txn, struct str lines)
 		worker_emit(s, &fx);
 }
 
+void call_leave_invite(struct sbc *s, const struct call *c, id_t64 txn)
+{
+	struct txn_effects fx = {.count = 0};
+
+	txn_set_owner(&s->txns, txn, c->id);
+	/* A peer that has said 100 and nothing more would hold the transaction for ever. */
+	if (txn_cancel(&s->txns, txn, STR_NONE, s->now_ms, &fx) == OK)
+		worker_emit(s, &fx);
+}
+
 /* The whole dialog stands in the answer itself: what it takes to end it. */
 static bool dialog_of_answer(struct dialog *d, const struct msg *m, bool over_tls)
 {

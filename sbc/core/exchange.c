@@ -368,7 +368,7 @@ void exchange_refuse_all(struct sbc *s, struct call *c)
 		if (x->method == METHOD_INVITE && x->txn != ID_NONE && l->invite.txn == x->txn) {
 			/* Its 2xx may still come: the call has the ACK for it while it lingers. */
 			l->invite.open = false;
-			txn_set_owner(&s->txns, x->txn, c->id);
+			call_leave_invite(s, c, x->txn);
 		} else if (x->txn != ID_NONE) {
 			txn_set_owner(&s->txns, x->txn, ID_NONE);
 		}

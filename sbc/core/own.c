@@ -33,7 +33,7 @@ static void leave_txn(struct sbc *s, struct call *c, struct own *o)
 		return;
 	if (o->method == METHOD_INVITE && i->txn == o->txn) {
 		i->open = false;
-		txn_set_owner(&s->txns, o->txn, c->id);
+		call_leave_invite(s, c, o->txn);
 	} else {
 		txn_set_owner(&s->txns, o->txn, ID_NONE);
 	}

@@ -727,6 +727,17 @@ enum err txn_start(struct txn_table *t, const struct txn_start_params *p, id_t64
 	return OK;
 }
 
+/* No final answer in 64*T1 from now: that is the end of it, whether or not a CANCEL could be sent. */
+static void give_up(struct txn_table *t, struct txn *x, uint64_t now_ms)
+{
+	struct txn_effect none[TXN_EFFECTS_MAX];
+	size_t count = 0;
+	struct txn_out o =
+		txn_client_step(&x->machine.client, TXN_CLIENT_CANCEL, now_ms, &t->timers);
+
+	carry_out(t, x, o, &(struct occasion){0}, none, &count);
+}
+
 enum err txn_cancel(struct txn_table *t, id_t64 txn, struct str extra, uint64_t now_ms,
 		    struct txn_effects *out)
 {
@@ -746,9 +757,11 @@ enum err txn_cancel(struct txn_table *t, id_t64 txn, struct str extra, uint64_t 
 	struct buf b;
 	buf_init(&b, t->scratch, sizeof(t->scratch));
 	struct msg invite;
-	/* An INVITE that could not be kept (store full) cannot be cancelled either: Timer C ends it. */
-	if (msg_index(&invite, x->bytes, 0) != OK || build_cancel(&b, &invite, extra) != OK)
+	/* An INVITE that could not be kept (store full) cannot be cancelled either: time ends it. */
+	if (msg_index(&invite, x->bytes, 0) != OK || build_cancel(&b, &invite, extra) != OK) {
+		give_up(t, x, now_ms);
 		return ERR_FULL;
+	}
 	struct txn_start_params p = {.method = STR("CANCEL"),
 				     .branch = invite.via.branch,
 				     .dest = &x->dest,
@@ -757,15 +770,9 @@ enum err txn_cancel(struct txn_table *t, id_t64 txn, struct str extra, uint64_t 
 				     .now_ms = now_ms};
 	id_t64 id;
 	enum err e = txn_start(t, &p, &id, out);
-	if (e != OK)
-		return e;
-	x->cancelled = true;
-	struct txn_effect none[TXN_EFFECTS_MAX];
-	size_t count = 0;
-	struct txn_out o =
-		txn_client_step(&x->machine.client, TXN_CLIENT_CANCEL, now_ms, &t->timers);
-	carry_out(t, x, o, &(struct occasion){0}, none, &count);
-	return OK;
+	give_up(t, x, now_ms);
+	x->cancelled = e == OK;
+	return e;
 }
 
 const struct txn_client *txn_find_client(const struct txn_table *t, id_t64 txn)

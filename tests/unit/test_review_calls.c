@@ -243,6 +243,37 @@ static void a_relays_late_word_about_a_failed_target_does_not_choose_the_relay(v
 	end_calls(1);
 }
 
+static void a_re_invite_under_way_at_the_end_of_the_call_is_no_transaction_for_ever(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		bool before, after; /* the callee says 100: before, after the caller has hung up */
+		int cancels;
+	} rows[] = {
+		{"the callee has said 100 and nothing more", true, false, 1},
+		{"it says 100 after the BYE", false, true, 1},
+		{"it says nothing at all", false, false, 0},
+	};
+
+	CHECK_TABLE(row, rows)
+	{
+		site_init(&t);
+		site_start(&t);
+		site_establish(&t, &k, NULL, NULL);
+		site_say(&t, &k, CALLER, "INVITE", NULL, SITE_SDP_OUT "a=sendonly\r\n");
+		site_relay(&t, SITE_SDP_RELAY);
+		struct rec_send again = *site_find(&t, "INVITE ");
+		if (row->before)
+			site_answer(&t, &again, 100, NULL, NULL, NULL);
+		site_say(&t, &k, CALLER, "BYE", NULL, NULL);
+		if (row->after)
+			site_answer(&t, &again, 100, NULL, NULL, NULL);
+		EXPECT_INT(site_count(&t, "CANCEL "), row->cancels);
+		end_calls(1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -253,6 +284,8 @@ int main(void)
 		cmocka_unit_test(a_transfer_that_fails_without_a_relay_gives_the_call_back),
 		cmocka_unit_test(who_has_hung_up_during_a_transfer_says_nothing_more_to_the_other),
 		cmocka_unit_test(a_passed_refer_without_an_answer_leaves_no_subscription),
+		cmocka_unit_test(
+			a_re_invite_under_way_at_the_end_of_the_call_is_no_transaction_for_ever),
 		cmocka_unit_test(
 			a_relays_late_word_about_a_failed_target_does_not_choose_the_relay),
 	};
