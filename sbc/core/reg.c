@@ -740,7 +740,8 @@ static void on_accepted(struct sbc *s, struct errand *e, const struct msg *answe
 			now = &s->settings->users[i];
 	buf_reset(&s->lines);
 	if (now && msg_index(m, e->request, 0) == OK && read_ask(s, now, m, &path, &a) &&
-	    e->note.len >= (1 + a.count) * HIDE_TOKEN_LEN) {
+	    e->note.len >= (1 + a.count) * HIDE_TOKEN_LEN &&
+	    (!now->local || find_account(now, a.user))) {
 		for (size_t i = 0; i < a.count; i++)
 			granted_s[i] = granted_of(
 				answer,
@@ -875,7 +876,7 @@ static bool is_kept(const struct users *was, const struct users *g, const struct
 	if (!g->local)
 		return true;
 	const struct user_account *old = find_account(was, user), *now = find_account(g, user);
-	return old && now && str_eq(old->password, now->password);
+	return was->local && old && now && str_eq(old->password, now->password);
 }
 
 void reg_apply(struct sbc *s, const struct settings *old, const struct settings *settings)

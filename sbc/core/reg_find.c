@@ -63,29 +63,25 @@ struct str reg_user_of(const struct aor *a)
 	return (struct str){a->name.p, at ? at - 1 : a->name.len};
 }
 
-/* The same user, whichever of its group's domains it names. */
-static bool is_user(const struct sbc *s, const struct contact *c, const struct uri *from)
-{
-	const struct users *g = reg_group(s->settings, c->aor);
-	char mem[256];
-	struct buf user;
-
-	buf_init(&user, mem, sizeof(mem));
-	return g && reg_has_domain(g, from->host) && uri_write_number(&user, from) == OK &&
-	       !user.overflow && str_eq(reg_user_of(c->aor), buf_view(&user));
-}
-
 struct contact *reg_find_speaker(const struct sbc *s, const struct flow *f, const struct msg *m)
 {
 	struct contact *cursor = NULL, *c;
 	struct uri from;
+	char mem[256];
+	struct buf user;
 
-	if (s->binds.contacts.used == 0 || !reg_read_party(m->from, &from))
+	buf_init(&user, mem, sizeof(mem));
+	if (s->binds.contacts.used == 0 || !reg_read_party(m->from, &from) ||
+	    uri_write_number(&user, &from) != OK || user.overflow)
 		return NULL;
 	bool nobody = str_ieq(from.host, STR("anonymous.invalid"));
-	while ((c = bind_next_of_flow(&s->binds, f, &cursor)) != NULL)
-		if (nobody || is_user(s, c, &from))
+	while ((c = bind_next_of_flow(&s->binds, f, &cursor)) != NULL) {
+		const struct users *g = reg_group(s->settings, c->aor);
+		/* The same user, whichever of its group's domains it names. */
+		if (nobody || (str_eq(reg_user_of(c->aor), buf_view(&user)) && g &&
+			       reg_has_domain(g, from.host)))
 			return c;
+	}
 	return NULL;
 }
 

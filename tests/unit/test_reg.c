@@ -894,7 +894,7 @@ static void a_reload_ends_those_whose_password_has_gone(void **state)
 	for (size_t i = 0; i < 4; i++) {
 		start();
 		registered(&phone, "alice", "sip:alice@192.168.0.5");
-		users.local = true;
+		users.local = true; /* as if the password had been asked for */
 		next = t.set;
 		now = users;
 		if (i == 1) {
