@@ -92,6 +92,8 @@ static int set_up(void **state)
 	make_certificate("ended", "20190101000000Z", "20200102030405Z", NULL);
 	make_certificate("early", "20980101000000Z", "20991231235959Z", NULL);
 	make_certificate("locked", "20200101000000Z", "20991231235959Z", "secret");
+	path_in(path, sizeof(path), work, "certs/carrier-two.secret");
+	write_file(path, "sesame", 6);
 	path_in(path, sizeof(path), work, "certs");
 	setenv("CREDENTIALS_DIRECTORY", path, 1);
 	return 0;
