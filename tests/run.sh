@@ -33,7 +33,7 @@ for layer in "$@"; do
 	unit) for t in tests/unit/test_*.c; do t=$(basename "$t" .c); run "$t" build/asan/tests/unit/"$t"; done ;;
 	fuzz) for t in tests/fuzz/fuzz_*.c; do t=$(basename "$t" .c)
 		[ -e "tests/fuzz/$t.c" ] && run "$t" build/asan/tests/fuzz/"$t" "tests/fuzz/corpus/${t#fuzz_}"; done ;;
-	sim) [ -e tests/sim/world.c ] && run sim build/rel/tests/sim/world --seeds 1000 && run sim-asan build/asan/tests/sim/world --seeds 20 &&
+	sim) [ -e tests/sim/world.c ] && run sim build/rel/tests/sim/world --seeds 300 && run sim-asan build/asan/tests/sim/world --seeds 20 &&
 		run sim-self build/rel/tests/sim/world --self-test --page docs/invariants.md &&
 		run sim-hour build/rel/tests/sim/world --hour --calls 3000 ;;
 	conformance) run conformance tests/conformance/report.py --check ;;
