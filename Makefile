@@ -124,7 +124,7 @@ sim: $(B)/rel/tests/sim/world $(B)/asan/tests/sim/world
 test:
 	@tests/deps.sh need
 	@$(MAKE) --no-print-directory all asan unit replay sim
-	@tests/run.sh unit fuzz sim e2e
+	@tests/run.sh unit fuzz sim e2e conformance
 # After a test: docs/conformance.md anew.
 conformance:
 	@tests/conformance/report.py
