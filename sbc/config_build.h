@@ -47,6 +47,9 @@ void config_build_media(struct config_build *g);
 void config_build_realms(struct config_build *g);
 void config_build_listeners(struct config_build *g);
 
+/* Warns of a `password` that every reader of the file can read. True: it is one. */
+bool config_warn_of_password(struct config_build *g, const struct conf_head *h);
+
 /* Trunks, with the groups of users behind them: config_trunk.c, config_users.c */
 void config_build_trunks(struct config_build *g);
 void config_build_users(struct config_build *g, struct trunk *trunks, struct trunk_rule *rules);

@@ -56,7 +56,7 @@ static const struct conf_setting account_settings[] = {
 	 .min = 1,
 	 .max = 128,
 	 .flags = CONF_REQUIRED,
-	 .help = "In the file, or !env NAME."},
+	 .help = "Better not in the file itself: !credential NAME, !file PATH, !env NAME."},
 };
 static const struct conf_section account_section = {
 	.help = "For `auth: local`.", ROWS(account_settings), .size = sizeof(struct raw_account)};
@@ -103,6 +103,18 @@ static const struct conf_setting users_settings[] = {
 	 .sub = &account_section,
 	 CONF_AT(struct raw_users, accounts),
 	 .max = 10000},
+	{.name = "digest",
+	 .type = CONF_LIST_OF,
+	 .item = CONF_ENUM,
+	 CONF_AT(struct raw_users, digest),
+	 .words = (const char *const[]){"SHA-256", "MD5", NULL},
+	 .min = 1,
+	 .max = 2,
+	 .def = "SHA-256, MD5",
+	 .help = "What `auth: local` asks with, each in a challenge of its own (RFC 8760). MD5 "
+		 "alone "
+		 "for phones that give up at a challenge that they do not know; SHA-256 alone to "
+		 "have no MD5."},
 	{.name = "methods",
 	 .type = CONF_LIST_OF,
 	 .item = CONF_ENUM,

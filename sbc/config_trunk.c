@@ -63,15 +63,16 @@ static void build_identity(struct config_build *g, const struct raw_trunk *from,
 		to->certificate_name = t->tls_name.len > 0 ? t->tls_name : t->peers[0].host;
 }
 
-/* A password that every reader of the file can read. */
-static void warn_of_open_password(struct config_build *g, const struct conf_head *h)
+bool config_warn_of_password(struct config_build *g, const struct conf_head *h)
 {
 	const struct conf_node *n = conf_node_child(h->node, "password");
-	if (n && n->kind == CONF_SCALAR && n->tag == CONF_TAG_NONE)
+	bool open = n && n->kind == CONF_SCALAR && n->tag == CONF_TAG_NONE;
+	if (open)
 		conf_warn(g->report, n,
 			  "the password stands in the file itself; better: !credential NAME, !file "
 			  "PATH "
 			  "or !env NAME");
+	return open;
 }
 
 static void build_proof(struct config_build *g, const struct raw_identify *from, struct trunk *to)
@@ -80,7 +81,7 @@ static void build_proof(struct config_build *g, const struct raw_identify *from,
 					 .user = from->user,
 					 .password = from->password,
 					 .realm = from->realm};
-	warn_of_open_password(g, &from->head);
+	config_warn_of_password(g, &from->head);
 	if (from->user.len > 0 && from->password.len == 0)
 		conf_error_missing(g->report, from->head.node, "password",
 				   "missing; identify.user needs one");
@@ -100,8 +101,8 @@ static void build_credentials(struct config_build *g, const struct raw_trunk *fr
 					       .user = r->user,
 					       .domain = r->domain,
 					       .expires_s = r->expires / 1000};
-	warn_of_open_password(g, &c->head);
-	warn_of_open_password(g, &r->head);
+	config_warn_of_password(g, &c->head);
+	config_warn_of_password(g, &r->head);
 	if (c->head.node && (r->password.len > 0 || r->realm.len > 0))
 		conf_error_key(
 			g->report,

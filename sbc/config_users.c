@@ -1,5 +1,14 @@
 #include "sbc/config_build.h"
 
+static bool has_word(const struct conf_list *l, uint32_t word)
+{
+	const uint32_t *words = l->items;
+	for (size_t i = 0; i < l->count; i++)
+		if (words[i] == word)
+			return true;
+	return false;
+}
+
 static void build_group(struct config_build *g, const struct raw_users *from, struct users *to)
 {
 	const struct raw_account *accounts = from->accounts.items;
@@ -18,10 +27,15 @@ static void build_group(struct config_build *g, const struct raw_users *from, st
 		.sessions = from->per_user.sessions,
 		.contacts = from->per_user.contacts,
 		.local = from->auth == 1,
+		.no_sha256 = !has_word(&from->digest, 0),
+		.no_md5 = !has_word(&from->digest, 1),
 		.accounts = list,
 		.account_count = from->accounts.count};
 	for (size_t i = 0; list && i < from->accounts.count; i++)
 		list[i] = (struct user_account){accounts[i].user, accounts[i].password};
+	for (size_t i = 0; i < from->accounts.count; i++)
+		if (config_warn_of_password(g, &accounts[i].head))
+			break; /* said once, it is said of all */
 	if (!to->local && from->registrar.len == 0)
 		conf_error_missing(g->report, from->head.node, "registrar",
 				   "missing; needed here: a name of trunks, or auth: local");

@@ -212,7 +212,8 @@ enum challenge_result challenge_judge(struct challenge *c, const struct challeng
 	if (!answer.qop || !is_of_request(answer.uri, a->m))
 		return CHALLENGE_GARBLED;
 	if (answer.algorithm == CRYPTO_SHA512_256 || answer.sess ||
-	    (a->no_md5 && answer.algorithm == CRYPTO_MD5))
+	    (a->no_md5 && answer.algorithm == CRYPTO_MD5) ||
+	    (a->no_sha256 && answer.algorithm == CRYPTO_SHA256))
 		return CHALLENGE_NONE; /* was not offered */
 	bool ours = read_nonce(c, a, answer.nonce, &nonce);
 	bool right = digest_check(&answer, a->m->method_text, who);
@@ -235,7 +236,8 @@ void challenge_write(const struct challenge *c, const struct challenge_ask *a, b
 	/* Says nothing, and is the same for a realm as long as we run. */
 	crypto_hmac_sha256(c->key, sizeof(c->key), a->realm.p, a->realm.len, opaque);
 	for (size_t i = 0; i < ARRAY_LEN(offered); i++) {
-		if (!crypto_has_hash(offered[i]) || (offered[i] == CRYPTO_MD5 && a->no_md5))
+		if (!crypto_has_hash(offered[i]) ||
+		    (offered[i] == CRYPTO_MD5 ? a->no_md5 : a->no_sha256))
 			continue;
 		buf_str(lines, hdr_name(a->proxy ? HDR_PROXY_AUTHENTICATE : HDR_WWW_AUTHENTICATE));
 		buf_lit(lines, ": Digest realm=");

@@ -62,9 +62,9 @@ enum challenge_result {
 struct challenge_ask {
 	const struct msg *m;
 	const struct flow *flow;
-	bool proxy;       /* 407: Proxy-Authenticate and Proxy-Authorization; else 401 */
-	struct str realm; /* as the peer sees it: no word of the inside */
-	bool no_md5;      /* SHA-256 alone */
+	bool proxy;             /* 407: Proxy-Authenticate and Proxy-Authorization; else 401 */
+	struct str realm;       /* as the peer sees it: no word of the inside */
+	bool no_md5, no_sha256; /* not offered, and no good as an answer */
 	uint64_t now_ms;
 };
 
@@ -76,7 +76,7 @@ enum challenge_result challenge_judge(struct challenge *c, const struct challeng
 				      const struct digest_secret *who, bool known);
 /* The user named by the answer for this realm, undone, in `b`; false: there is no answer. With userhash it is a hash. */
 bool challenge_user(const struct challenge_ask *a, struct buf *b);
-/* The lines of a 401 or 407, SHA-256 first. */
+/* The lines of a 401 or 407: what is offered, SHA-256 first. */
 void challenge_write(const struct challenge *c, const struct challenge_ask *a, bool stale,
 		     const uint8_t random[CHALLENGE_RANDOM_LEN], struct buf *lines);
 

@@ -7,6 +7,7 @@
 #include "sbc/core/crossing.h"
 #include "sbc/core/enrol.h"
 #include "sbc/core/identity.h"
+#include "sbc/core/reg.h"
 #include "sbc/core/target.h"
 #include "sbc/core/uri.h"
 
@@ -414,8 +415,8 @@ static struct crossing crossing_of(const struct errand *e, const struct errand_w
 	};
 }
 
-void errand_write_from(struct buf *b, const struct errand *e, const struct msg *m,
-		       const struct errand_way *w)
+void errand_write_from(const struct sbc *s, struct buf *b, const struct errand *e,
+		       const struct msg *m, const struct errand_way *w)
 {
 	char mem[256], out_mem[256];
 	struct buf number, out;
@@ -424,9 +425,17 @@ void errand_write_from(struct buf *b, const struct errand *e, const struct msg *
 	buf_init(&number, mem, sizeof(mem));
 	buf_init(&out, out_mem, sizeof(out_mem));
 	struct str from = caller_of(&number, e->settings, m, w->from_trunk);
-	identity_write_from(b, m->from,
-			    crossing_number(e->settings, w->to_trunk, NUMBER_FROM, from, &out),
-			    x.host, w->sips, crossing_hides(m, &x));
+	bool hides = crossing_hides(m, &x);
+	from = crossing_number(e->settings, w->to_trunk, NUMBER_FROM, from, &out);
+	const struct contact *c =
+		w->from_trunk < e->settings->trunk_count && e->settings->trunks[w->from_trunk].users
+			? reg_find_speaker(s, &w->from, m)
+			: NULL;
+	struct str domain = c ? reg_shown_domain(e->settings, c->aor, w->to_trunk) : STR_NONE;
+	if (domain.len)
+		identity_write_from_at(b, m->from, from, domain, w->sips, hides);
+	else
+		identity_write_from(b, m->from, from, x.host, w->sips, hides);
 }
 
 bool errand_write_called(struct buf *b, const struct settings *s, const struct msg *m,

@@ -120,8 +120,8 @@ struct errand_way {
 struct errand_way errand_there(const struct errand *e, const struct flow *to);
 struct errand_way errand_back(const struct errand *e);
 /* From as the other side may have it: name and number cross, if its sender may be known there; its host does not. */
-void errand_write_from(struct buf *b, const struct errand *e, const struct msg *m,
-		       const struct errand_way *w);
+void errand_write_from(const struct sbc *s, struct buf *b, const struct errand *e,
+		       const struct msg *m, const struct errand_way *w);
 /* The number that m's Request-URI calls, as that trunk writes it. False: there is none in it. */
 bool errand_write_called(struct buf *b, const struct settings *s, const struct msg *m,
 			 uint16_t from_trunk, uint16_t to_trunk);

@@ -232,25 +232,40 @@ size_t identity_lines(struct buf *text, const struct msg *m, uint8_t privacy,
 	return text->overflow ? 0 : n;
 }
 
-void identity_write_from(struct buf *b, struct str from, struct str number, const struct addr *host,
-			 bool sips, bool hidden)
+/* The name that goes before the address; false: all is written, for who is nobody. */
+static bool write_from_name(struct buf *b, struct str from, bool hidden)
 {
 	struct name_addr a;
 	struct uri u;
 	bool good = name_addr_parse(from, &a) == OK;
-	/* Few are, and it shows behind the '@' already. */
-	size_t at = good ? str_index(a.uri, '@') : 0;
-	bool may_be = good && (at == a.uri.len || str_has_iprefix(str_from_offset(a.uri, at + 1),
-								  STR("anonymous.invalid")));
 	bool was_anonymous =
-		may_be && uri_parse(a.uri, &u) == OK && str_ieq(u.host, STR("anonymous.invalid"));
+		good && uri_parse(a.uri, &u) == OK && str_ieq(u.host, STR("anonymous.invalid"));
 	if (hidden || was_anonymous) {
 		buf_lit(b, "\"Anonymous\" <sip:anonymous@anonymous.invalid>");
-		return;
+		return false;
 	}
 	if (good && a.display.len > 0 && a.display.len <= IDENTITY_DISPLAY_MAX) {
 		hdr_write_unfolded(b, a.display);
 		buf_char(b, ' ');
 	}
-	identity_write_uri(b, number, host, sips);
+	return true;
+}
+
+void identity_write_from(struct buf *b, struct str from, struct str number, const struct addr *host,
+			 bool sips, bool hidden)
+{
+	if (write_from_name(b, from, hidden))
+		identity_write_uri(b, number, host, sips);
+}
+
+void identity_write_from_at(struct buf *b, struct str from, struct str number, struct str domain,
+			    bool sips, bool hidden)
+{
+	if (!write_from_name(b, from, hidden))
+		return;
+	buf_z(b, sips ? "<sips:" : "<sip:");
+	uri_write_user(b, number);
+	buf_char(b, '@');
+	buf_str(b, domain);
+	buf_char(b, '>');
 }

@@ -62,6 +62,9 @@ size_t identity_lines(struct buf *text, const struct msg *m, uint8_t privacy,
  */
 void identity_write_from(struct buf *b, struct str from, struct str number, const struct addr *host,
 			 bool sips, bool hidden);
+/* The same with a domain instead of our address. */
+void identity_write_from_at(struct buf *b, struct str from, struct str number, struct str domain,
+			    bool sips, bool hidden);
 /* `<sip:number@host>`, both ours to give; an empty number is left out. */
 void identity_write_uri(struct buf *b, struct str number, const struct addr *host, bool sips);
 

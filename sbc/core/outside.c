@@ -253,7 +253,7 @@ static uint16_t send_single(struct sbc *s, struct errand *e, const struct flow *
 	buf_char(&party, '<');
 	errand_write_uri(&party, e, buf_view(&number), true);
 	buf_char(&party, '>');
-	errand_write_from(&from, e, m, &way);
+	errand_write_from(s, &from, e, m, &way);
 	buf_reset(&s->lines);
 	if (uri.overflow || party.overflow || from.overflow ||
 	    errand_carry(s, e, m, &way, body.len > 0) != OK ||

@@ -548,7 +548,12 @@ static bool is_let_in(struct sbc *s, const struct reg_ask *a, const struct msg *
 	char mem[DIGEST_VALUE_MAX];
 	struct buf user;
 	uint8_t random[CHALLENGE_RANDOM_LEN];
-	struct challenge_ask ask = {.m = m, .flow = f, .realm = a->domain, .now_ms = s->now_ms};
+	struct challenge_ask ask = {.m = m,
+				    .flow = f,
+				    .realm = a->domain,
+				    .no_md5 = a->group->no_md5,
+				    .no_sha256 = a->group->no_sha256,
+				    .now_ms = s->now_ms};
 	const struct user_account *account = find_account(a->group, a->user);
 	struct digest_secret who = {.user = a->user,
 				    .password = account ? account->password : STR("?")};

@@ -51,6 +51,11 @@ bool reg_has_domain(const struct users *g, struct str domain);
 bool reg_read_party(struct str value, struct uri *out);
 /* The user part of an address-of-record. */
 struct str reg_user_of(const struct aor *a);
+/*
+ * The domain that From of these users shows to that trunk; empty: our own address. Their registrar knows them by their
+ * address-of-record; to everyone else they are numbers of ours.
+ */
+struct str reg_shown_domain(const struct settings *s, const struct aor *a, uint16_t to_trunk);
 /* The address-of-record of a group that a number at a domain means; NULL: nobody registered. */
 struct aor *reg_find_aor(const struct sbc *s, const struct users *group, struct str user,
 			 struct str domain);

@@ -85,6 +85,14 @@ struct contact *reg_find_speaker(const struct sbc *s, const struct flow *f, cons
 	return NULL;
 }
 
+struct str reg_shown_domain(const struct settings *s, const struct aor *a, uint16_t to_trunk)
+{
+	const struct users *g = a ? reg_group(s, a) : NULL;
+
+	return g && g->registrar == to_trunk ? str_from_offset(a->name, reg_user_of(a).len + 1)
+					     : STR_NONE;
+}
+
 enum reg_token reg_find_token(const struct sbc *s, uint16_t trunk, struct str user,
 			      struct contact **out)
 {

@@ -200,6 +200,7 @@ struct users {
 	uint32_t from_user_s, to_registrar_s; /* how long a registration lasts, on each side */
 	uint16_t sessions, contacts;          /* of one user at most */
 	bool local;                           /* we ask for the password, not the registrar */
+	bool no_md5, no_sha256;               /* what we do not ask with */
 	const struct user_account *accounts;
 	size_t account_count;
 	/* Routes that no request finds by itself: to the group, to the registrar. */

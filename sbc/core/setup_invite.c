@@ -4,13 +4,14 @@
 #include "sbc/core/crossing.h"
 #include "sbc/core/identity.h"
 #include "sbc/core/refresh.h"
+#include "sbc/core/reg.h"
 #include "sbc/core/transfer.h"
 #include "sbc/core/uri.h"
 
 /* The INVITE to the callee: who calls, whom, with what (RFC 7092 §3.1: nothing of the caller's dialog is in it). */
 
 /* `"Bob" <sip:number@host>`: the number and the name cross, where they come from does not (design promise 3). */
-static struct str write_from(struct buf *b, struct call *c, const struct msg *invite,
+static struct str write_from(struct sbc *s, struct buf *b, struct call *c, const struct msg *invite,
 			     const struct addr *host, bool sips)
 {
 	char mem[256];
@@ -20,8 +21,15 @@ static struct str write_from(struct buf *b, struct call *c, const struct msg *in
 	buf_init(&number, mem, sizeof(mem));
 	call_crossing(c, 1, true, &x);
 	c->hidden = crossing_hides(invite, &x);
-	identity_write_from(b, invite->from, call_number_at(c, 1, CALL_FROM_NUMBER, &number), host,
-			    sips, c->hidden);
+	struct str from = call_number_at(c, 1, CALL_FROM_NUMBER, &number);
+	const struct aor *user =
+		c->leg[0].user != ID_NONE ? bind_get_aor(&s->binds, c->leg[0].user) : NULL;
+	struct str domain =
+		user ? reg_shown_domain(c->settings, user, c->setup->target.trunk) : STR_NONE;
+	if (domain.len)
+		identity_write_from_at(b, invite->from, from, domain, sips, c->hidden);
+	else
+		identity_write_from(b, invite->from, from, host, sips, c->hidden);
 	return buf_view(b);
 }
 
@@ -96,7 +104,7 @@ static enum err start_dialog(struct sbc *s, struct call *c, const struct msg *in
 	struct dialog_uac p = {
 		.call_id = worker_token(s, HIDE_CALL_ID, c->id, id),
 		.local_tag = worker_token(s, HIDE_TAG, c->id, tag),
-		.local = write_from(&from, c, invite,
+		.local = write_from(s, &from, c, invite,
 				    &c->settings->listeners[l->flow.listener].local, sips),
 		.remote = buf_view(&to),
 		.target = buf_view(&target),

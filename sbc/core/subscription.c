@@ -157,7 +157,7 @@ static bool start_dialog(struct sbc *s, struct subscription *sub, struct errand 
 	struct errand_way way = errand_there(e, &l->flow);
 	if (!errand_write_called(&number, sub->settings, m, e->trunk, e->target.trunk))
 		return false;
-	errand_write_from(&from, e, m, &way);
+	errand_write_from(s, &from, e, m, &way);
 	errand_write_uri(&target, e, buf_view(&number), false);
 	buf_char(&to, '<');
 	errand_write_uri(&to, e, buf_view(&number), true);

@@ -285,7 +285,7 @@ class Phone:
     MODULES = "/usr/lib/baresip/modules"
 
     def __init__(self, folder, name, address, account, tone=None, certificate=None, authority=None, rtp_ports=None,
-                 transports="udp,tcp,tls", sip_port=None, extra="", options=()):
+                 transports="udp,tcp,tls", sip_port=None, extra="", options=(), contacts=""):
         self.dir = os.path.join(folder, name)
         os.makedirs(self.dir, exist_ok=True)
         self.name, self.address = name, address
@@ -314,7 +314,8 @@ class Phone:
             f.write("\n".join(lines) + "\n" + extra)
         with open(os.path.join(self.dir, "accounts"), "w") as f:
             f.write(account.format(address=address, port=self.sip_port) + "\n")
-        open(os.path.join(self.dir, "contacts"), "w").close()
+        with open(os.path.join(self.dir, "contacts"), "w") as f:
+            f.write(contacts)
         self.process = Process(name, ["baresip", "-f", self.dir, *options], self.dir)
         self.sock = wait_for(f"{name}'s control socket", self._connect)
         self.data, self.events, self.answers = b"", [], {}

@@ -589,7 +589,8 @@ static void test_users_and_methods(void **state)
 		 "  browsers: { realm: web, domains: [example.net, example.org], registrar: pbx, "
 		 "refresh: { "
 		 "from_user: 90s, to_registrar: 20m }, per_user: { sessions: 2, contacts: 3 } }\n"
-		 "  phones: { realm: web, domains: [phones.example], auth: local, methods: [], "
+		 "  phones: { realm: web, domains: [phones.example], auth: local, digest: MD5, "
+		 "methods: [], "
 		 "accounts: [ { "
 		 "user: ann, password: secret } ] }\n"
 		 "routes:\n"
@@ -617,6 +618,8 @@ static void test_users_and_methods(void **state)
 	EXPECT_INT(u->sessions, 2);
 	EXPECT_INT(u->contacts, 3);
 	EXPECT_TRUE(!u->local && s->users[1].local);
+	EXPECT_TRUE(!u->no_md5 && !u->no_sha256);
+	EXPECT_TRUE(!s->users[1].no_md5 && s->users[1].no_sha256);
 	EXPECT_INT(s->users[1].registrar, SETTINGS_NO_INDEX);
 	EXPECT_STR(s->users[1].accounts[0].password, STR("secret"));
 	EXPECT_INT(s->users[1].contacts, 5);

@@ -619,7 +619,7 @@ static void who_has_registered_may_call_over_that_flow(void **state)
 	site_relay(&t, SITE_SDP_RELAY);
 	struct rec_send i = *site_sent(&t, 0);
 	EXPECT_TRUE(site_is(&i, "INVITE sip:77@10.0.0.21:5060"));
-	EXPECT_TRUE(site_has(&i, "From: <sip:alice@10.0.0.1>") && !site_has(&i, "192.168"));
+	EXPECT_TRUE(site_has(&i, "From: <sip:alice@example.net>") && !site_has(&i, "192.168"));
 	/* Two at one time, no more. */
 	invite(&phone, "sip:77@example.net", "sip:alice@example.net", "3");
 	EXPECT_SENT(0, "SIP/2.0 100");
@@ -628,6 +628,9 @@ static void who_has_registered_may_call_over_that_flow(void **state)
 	refuse_call(&i);
 	invite(&phone, "sip:77@example.net", "sip:alice@example.net", "5");
 	EXPECT_SENT(0, "SIP/2.0 100");
+	/* Nobody speaks as another (threats C12). */
+	invite(&phone, "sip:77@example.net", "sip:bob@example.net", "7");
+	EXPECT_SENT(0, "SIP/2.0 403");
 	/* Another connection is nobody's. */
 	invite(&phone2, "sip:77@example.net", "sip:alice@example.net", "6");
 	EXPECT_SENT(0, "SIP/2.0 403");
@@ -666,6 +669,7 @@ static void messages_to_and_from_users_cross(void **state)
 	site_message(&t, &phone, t.text);
 	m = *site_sent(&t, 0);
 	EXPECT_TRUE(site_is(&m, "MESSAGE sip:77@10.0.0.21:5060 SIP/2.0"));
+	EXPECT_TRUE(site_has(&m, "From: <sip:alice@example.net>"));
 	site_answer(&t, &m, 200, "p", NULL, NULL);
 	EXPECT_SENT(0, "SIP/2.0 200");
 	finish();
@@ -779,6 +783,15 @@ static void the_password_that_we_ask_for_lets_in(void **state)
 	reg(&phone, "alice", 2, extra);
 	EXPECT_SENT(0, "SIP/2.0 200");
 	EXPECT_INT(registrations(), 1);
+	/* What is not to be asked with is neither offered nor taken. */
+	users.no_sha256 = true;
+	reg(&phone2, "alice", 1, CONTACT);
+	EXPECT_SENT(0, "SIP/2.0 401");
+	EXPECT_TRUE(site_has(site_sent(&t, 0), "algorithm=MD5") &&
+		    !site_has(site_sent(&t, 0), "SHA-256"));
+	reg(&phone2, "alice", 2, extra);
+	EXPECT_SENT(0, "SIP/2.0 401");
+	users.no_sha256 = false;
 	/* Its own place alone: bob's answer does not open alice's. */
 	reg(&phone2, "bob", 3, extra);
 	EXPECT_SENT(0, "SIP/2.0 401");
