@@ -40,7 +40,8 @@ static void check_media_ports(const struct checking *g)
 		if (node->kind != CONF_MAP || address || is_broken(media, "ports"))
 			continue;
 		realms[n] = (struct relay_conf_realm){.name = raw[i].head.name, .node = node};
-		relay_conf_resolve(&raw[i].media, &first->address, &realms[n++]);
+		relay_conf_resolve(&raw[i].media, raw[i].listen.count > 0 ? &first->address : NULL,
+				   &realms[n++]);
 	}
 	relay_conf_check(g->report, realms, n);
 }

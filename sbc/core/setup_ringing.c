@@ -220,8 +220,9 @@ enum sdp_next setup_take_sdp(struct sbc *s, struct call *c, struct fork *k, cons
 	if (sdp.len == 0)
 		return SDP_NONE;
 	enum offer_mean mean = offer_check(o, event);
-	if (final && mean == OFFER_IGNORED)
-		return SDP_NONE; /* RFC 6337 §3.1.1: said again after the agreement */
+	/* RFC 6337 §3.1.1: said again after the agreement; nor does it answer an UPDATE that is open meanwhile. */
+	if (final && (mean == OFFER_IGNORED || o->ever))
+		return SDP_NONE;
 	if ((k->sdp.len || k->ask != ID_NONE) && fork_has_sdp(k, sdp)) {
 		offer_step(o, event);
 		if (k->ask != ID_NONE)
