@@ -16,5 +16,7 @@ for b in build/rel/tests/bench/bench_*; do
 done
 if [ $# -eq 0 ] && [ -x tests/bench/peers.sh ]; then
 	tests/bench/peers.sh || failed=1
+	echo "== overload"
+	tests/bench/overload.py || failed=1
 fi
 exit "$failed"

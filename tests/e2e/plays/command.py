@@ -61,7 +61,7 @@ def main():
     r = run("status", "-s", path)
     want = [
         "sbc1, sallyport 0.1.0, up 1d 02:03:04", "calls 3 of 10000, 1.5 new a second; INVITEs 7, refused 2", "transactions 4, connections 1, memory 2.0 MiB", "",
-        "TRUNK    STATE  CALLS  PEERS", "carrier  up         3  1 of 2 up, DOWN sip:192.0.2.1", "pbx      DOWN       0  0 of 0 up", "",
+        "TRUNK    STATE  CALLS  REGISTERED  PEERS", "carrier  up         3  -           1 of 2 up, DOWN sip:192.0.2.1", "pbx      DOWN       0  -           0 of 0 up", "",
         "RELAY  STATE  SESSIONS", "local  up            3", "spare  DOWN          0", "",
         "REALM    TRANSPORT  LISTENS ON", "outside  TLS        203.0.113.10:5061", "", "CERTIFICATE  ENDS", "edge         2030-01-01"]
     check("status is a table", r.returncode == 0 and r.stdout.splitlines() == want, r.stdout + r.stderr)
