@@ -106,6 +106,10 @@ struct relay_ports {
 	enum err (*open)(void *ctx, const struct addr *local, uint8_t tos, struct stream *s);
 	void (*close)(void *ctx, struct stream *s);
 	void (*set_tos)(void *ctx, struct stream *s, uint8_t tos);
+	/* One datagram of our own making, outside a batch, from an endpoint that is open. What the network
+	 * does with it is not told. */
+	void (*send)(void *ctx, struct stream *from, const struct addr *to, const uint8_t *data,
+		     size_t len);
 	void (*publish)(void *ctx, const struct relay_notice *n);
 };
 

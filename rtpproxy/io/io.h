@@ -45,6 +45,10 @@ struct io_ops {
 			struct io_turn *out_turn);
 	/* Sends those of the last batch whose verdict says so; counts what the kernel refused. */
 	void (*send)(struct io *io);
+	/* Sends one datagram that is in no batch from an endpoint that is open; counts it when the kernel
+	 * refuses. */
+	void (*transmit)(struct io *io, struct stream *s, const struct addr *to,
+			 const uint8_t *data, size_t len);
 	void (*free)(struct io **io);
 };
 

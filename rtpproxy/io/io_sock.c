@@ -142,19 +142,23 @@ static void sock_receive(struct io *io, int timeout_ms, struct pkt *const **out_
 	out_turn->count = k->count;
 }
 
+static void sock_transmit(struct io *io, struct stream *s, const struct addr *to,
+			  const uint8_t *data, size_t len)
+{
+	struct sockaddr_storage sa;
+	socklen_t sa_len = sockaddr_write(to, &sa);
+	if (sendto(fd_of(s), data, len, MSG_DONTWAIT, (struct sockaddr *)&sa, sa_len) < 0) {
+		io->stats.send_errors++;
+	}
+}
+
 static void sock_send(struct io *io)
 {
 	struct io_sock *k = CONTAINER_OF(io, struct io_sock, io);
 	for (size_t i = 0; i < k->count; i++) {
 		const struct pkt *p = &k->pkts[i];
-		if (p->fate != FATE_SENT) {
-			continue;
-		}
-		struct sockaddr_storage sa;
-		socklen_t sa_len = sockaddr_write(&p->to, &sa);
-		if (sendto(fd_of(p->out), p->data, p->len, MSG_DONTWAIT, (struct sockaddr *)&sa,
-			   sa_len) < 0) {
-			io->stats.send_errors++;
+		if (p->fate == FATE_SENT) {
+			sock_transmit(io, p->out, &p->to, p->data, p->len);
 		}
 	}
 	k->count = 0;
@@ -175,6 +179,7 @@ static const struct io_ops ops = {
 	.set_tos = sock_set_tos,
 	.receive = sock_receive,
 	.send = sock_send,
+	.transmit = sock_transmit,
 	.free = sock_free,
 };
 

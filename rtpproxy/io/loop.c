@@ -40,6 +40,13 @@ static void port_set_tos(void *ctx, struct stream *s, uint8_t tos)
 	l->io->ops->set_tos(l->io, s, tos);
 }
 
+static void port_send(void *ctx, struct stream *from, const struct addr *to, const uint8_t *data,
+		      size_t len)
+{
+	struct loop *l = ctx;
+	l->io->ops->transmit(l->io, from, to, data, len);
+}
+
 static void port_publish(void *ctx, const struct relay_notice *n)
 {
 	struct loop *l = ctx;
@@ -158,6 +165,7 @@ enum err loop_init(struct loop *l, unsigned index, const struct loop_params *p)
 						     .open = port_open,
 						     .close = port_close,
 						     .set_tos = port_set_tos,
+						     .send = port_send,
 						     .publish = port_publish},
 					   .worker = index,
 					   .published = p->published,

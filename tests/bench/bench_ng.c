@@ -45,6 +45,16 @@ static void on_tos(void *ctx, struct stream *s, uint8_t tos)
 	(void)tos;
 }
 
+static void on_send(void *ctx, struct stream *from, const struct addr *to, const uint8_t *data,
+		    size_t len)
+{
+	(void)ctx;
+	(void)from;
+	(void)to;
+	(void)data;
+	(void)len;
+}
+
 static void on_publish(void *ctx, const struct relay_notice *n)
 {
 	(void)ctx;
@@ -116,8 +126,11 @@ static void run(const char *name, const char *offer, bool offer_key, const char 
 		bool answer_key)
 {
 	static const uint8_t seed[RNG_SEED_LEN] = {3};
-	static const struct relay_ports ports = {
-		.open = on_open, .close = on_close, .set_tos = on_tos, .publish = on_publish};
+	static const struct relay_ports ports = {.open = on_open,
+						 .close = on_close,
+						 .set_tos = on_tos,
+						 .send = on_send,
+						 .publish = on_publish};
 	struct load *l = calloc(1, sizeof(*l));
 	CHECK(l != NULL);
 	l->now = (struct relay_now){1000000000, 1700000000000000};

@@ -38,6 +38,16 @@ static void on_tos(void *ctx, struct stream *s, uint8_t tos)
 	(void)tos;
 }
 
+static void on_send(void *ctx, struct stream *from, const struct addr *to, const uint8_t *data,
+		    size_t len)
+{
+	(void)ctx;
+	(void)from;
+	(void)to;
+	(void)data;
+	(void)len;
+}
+
 static void on_publish(void *ctx, const struct relay_notice *n)
 {
 	(void)ctx;
@@ -57,8 +67,11 @@ static struct relay_config config = {
 	.delete_delay_ms = 1000,
 	.srtp_engine = "openssl",
 };
-static const struct relay_ports ports = {
-	.open = on_open, .close = on_close, .set_tos = on_tos, .publish = on_publish};
+static const struct relay_ports ports = {.open = on_open,
+					 .close = on_close,
+					 .set_tos = on_tos,
+					 .send = on_send,
+					 .publish = on_publish};
 
 /* Up to the next line of "--", as the corpus is written. */
 static struct str cut_datagram(struct str *rest)

@@ -26,6 +26,10 @@ struct world {
 	struct relay relay;
 	struct opened sockets[SOCKETS];
 	size_t open_count, ever;
+	/* Of our own making: how many, and the last one. */
+	size_t sent_count, sent_len;
+	struct addr sent_to;
+	uint8_t sent[PKT_LEN_MAX];
 	uint16_t taken; /* a port that another program has */
 	enum err open_error;
 	enum relay_event last_event;
@@ -84,6 +88,17 @@ static void on_tos(void *ctx, struct stream *s, uint8_t tos)
 	opened(ctx, s)->tos = tos;
 }
 
+static void on_send(void *ctx, struct stream *from, const struct addr *to, const uint8_t *data,
+		    size_t len)
+{
+	struct world *w = ctx;
+	(void)opened(w, from);
+	w->sent_count++;
+	w->sent_to = *to;
+	w->sent_len = len < sizeof(w->sent) ? len : sizeof(w->sent);
+	memcpy(w->sent, data, w->sent_len);
+}
+
 static void on_publish(void *ctx, const struct relay_notice *n)
 {
 	struct world *w = ctx;
@@ -125,6 +140,7 @@ static struct world *world_new(void)
 					  .open = on_open,
 					  .close = on_close,
 					  .set_tos = on_tos,
+					  .send = on_send,
 					  .publish = on_publish};
 	const struct relay_params params = {
 		.config = &w->config, .ports = ports, .published = w->published, .seed = seed};
