@@ -10,6 +10,15 @@ bool leg_has_tag(const struct leg *l, struct str tag)
 	return tag.len > 0 && (str_eq(str_from(l->tag), tag) || str_eq(str_from(l->alias), tag));
 }
 
+void leg_set_flow(struct leg *l, unsigned set, unsigned clear)
+{
+	l->flow = (uint8_t)((l->flow & ~clear) | set);
+	for (unsigned i = 0; i < l->media_count; i++) {
+		struct stream *rtp = &l->media[i]->streams[LEG_RTP];
+		stream_set_flow(rtp, (rtp->flow & STREAM_HOLD) | l->flow);
+	}
+}
+
 void leg_media_init(struct leg_media *m, id_t64 id, struct srtp_worker *w)
 {
 	*m = (struct leg_media){.id = id, .keys = {.chosen = -1, .chosen_in = -1}};
@@ -95,8 +104,7 @@ static void connect_side(const struct leg *l, struct leg_media *m, const struct 
 	struct stream *rtp = &m->streams[LEG_RTP];
 	stream_set_party(rtp, l->number);
 	stream_set_mux(rtp, m->mux.agreed);
-	stream_set_flow(rtp,
-			(rtp->flow & STREAM_BLOCKED) | (leg_may_send(m, other) ? 0u : STREAM_HOLD));
+	stream_set_flow(rtp, l->flow | (leg_may_send(m, other) ? 0u : STREAM_HOLD));
 	if (m->clock_rate > 0) {
 		quality_set_codec(&rtp->quality, quality_codec_find(str_from(m->codec)),
 				  m->clock_rate);

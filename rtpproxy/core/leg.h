@@ -84,6 +84,7 @@ struct leg {
 	struct addr local; /* where its sockets are bound; port 0 */
 	struct addr shown; /* what its SDP says: local, or the advertised address */
 	uint8_t latch;     /* enum latch_mode */
+	uint8_t flow; /* STREAM_BLOCKED, STREAM_BLOCKED_DTMF: of all its media, also new ones */
 	struct prefix net; /* whose addresses LATCH_RESTRICTED may learn; family ADDR_NONE: none */
 	uint32_t unproven;
 	struct leg_origin origin;
@@ -100,6 +101,8 @@ struct leg_rates {
 /* No media, no tag. */
 void leg_init(struct leg *l);
 bool leg_has_tag(const struct leg *l, struct str tag);
+/* Sets and clears bits of flow, in force at once. */
+void leg_set_flow(struct leg *l, unsigned set, unsigned clear);
 /* Closed streams without endpoints. */
 void leg_media_init(struct leg_media *m, id_t64 id, struct srtp_worker *w);
 /* Wipes the keys. The endpoints must have been closed. */

@@ -4,7 +4,12 @@
 #include "common/json.h"
 
 static const char *const commands[NG_COMMAND_COUNT] = {
-#define X(name, word) word,
+#define X(name, word, counters) word,
+	NG_COMMAND_TABLE(X)
+#undef X
+};
+static const char *const counters_of[NG_COMMAND_COUNT] = {
+#define X(name, word, counters) counters,
 	NG_COMMAND_TABLE(X)
 #undef X
 };
@@ -18,6 +23,28 @@ const char *ng_command_name(enum ng_command c)
 {
 	CHECK(c < NG_COMMAND_COUNT);
 	return commands[c];
+}
+
+const char *ng_command_counters(enum ng_command c)
+{
+	CHECK(c < NG_COMMAND_COUNT);
+	return counters_of[c];
+}
+
+bool ng_command_find(struct str word, enum ng_command *out)
+{
+	for (int c = 0; c < NG_COMMAND_COUNT; c++) {
+		if (dict_key_eq(word, str_from(commands[c]))) {
+			*out = (enum ng_command)c;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool ng_is_about_call(enum ng_command c)
+{
+	return c != NG_PING && c != NG_LIST && c != NG_STATISTICS;
 }
 
 bool ng_split(struct str datagram, struct str *out_cookie, struct str *out_body)
@@ -101,11 +128,8 @@ static enum refusal find_command(struct str word, enum ng_command *out)
 	if (word.len == 0) {
 		return REFUSAL_NO_COMMAND;
 	}
-	for (int c = 0; c < NG_COMMAND_COUNT; c++) {
-		if (dict_key_eq(word, str_from(commands[c]))) {
-			*out = (enum ng_command)c;
-			return REFUSAL_NONE;
-		}
+	if (ng_command_find(word, out)) {
+		return REFUSAL_NONE;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(unsupported); i++) {
 		if (dict_key_eq(word, str_from(unsupported[i]))) {
@@ -135,8 +159,7 @@ static enum refusal check_needs(const struct ng *n)
 	if ((offer || answer) && n->sdp.len == 0) {
 		return REFUSAL_NO_SDP;
 	}
-	if ((offer || answer || n->command == NG_DELETE || n->command == NG_QUERY) &&
-	    n->call_id.len == 0) {
+	if (ng_is_about_call(n->command) && n->call_id.len == 0) {
 		return REFUSAL_NO_CALL_ID;
 	}
 	if ((offer || answer) && n->names.from_tag.len == 0) {
@@ -170,6 +193,13 @@ enum refusal ng_parse(struct str cookie, struct str body, struct arena *a, struc
 		.from_tag = dict_get_str(d, STR("from-tag")),
 		.to_tag = dict_get_str(d, STR("to-tag")),
 		.branch = dict_get_str(d, STR("via-branch")),
+	};
+	out->who = (struct party_who){
+		.from_tag = out->names.from_tag,
+		.to_tag = out->names.to_tag,
+		.label = dict_get_str(d, STR("label")),
+		.to_label = dict_get_str(d, STR("to-label")),
+		.address = dict_get_str(d, STR("address")),
 	};
 	out->limit = dict_get_int(d, STR("limit"), 32);
 	flags_parse(d, &out->flags);

@@ -13,17 +13,22 @@
 #include "common/dict.h"
 #include "rtpproxy/core/call.h"
 #include "rtpproxy/core/flags.h"
+#include "rtpproxy/core/party.h"
 #include "rtpproxy/core/refusal.h"
 
-/* X(name, word) */
+/* X(name, word, its counters in `statistics`: "offercount", "totaloffercount") */
 #define NG_COMMAND_TABLE(X)                                                                        \
-	X(PING, "ping")                                                                            \
-	X(OFFER, "offer")                                                                          \
-	X(ANSWER, "answer")                                                                        \
-	X(DELETE, "delete")                                                                        \
-	X(QUERY, "query")                                                                          \
-	X(LIST, "list")                                                                            \
-	X(STATISTICS, "statistics")
+	X(PING, "ping", "ping")                                                                    \
+	X(OFFER, "offer", "offer")                                                                 \
+	X(ANSWER, "answer", "answer")                                                              \
+	X(DELETE, "delete", "delete")                                                              \
+	X(QUERY, "query", "query")                                                                 \
+	X(LIST, "list", "list")                                                                    \
+	X(STATISTICS, "statistics", "stats")                                                       \
+	X(BLOCK_MEDIA, "block media", "blkmedia")                                                  \
+	X(UNBLOCK_MEDIA, "unblock media", "unblkmedia")                                            \
+	X(BLOCK_DTMF, "block DTMF", "blkdtmf")                                                     \
+	X(UNBLOCK_DTMF, "unblock DTMF", "unblkdtmf")
 
 /* Words of the protocol for what this relay does not do: answered with "unsupported". */
 /* The formatter never comes to an end with this list. */
@@ -32,10 +37,6 @@
 	X("start recording") \
 	X("stop recording") \
 	X("pause recording") \
-	X("block media") \
-	X("unblock media") \
-	X("block DTMF") \
-	X("unblock DTMF") \
 	X("silence media") \
 	X("unsilence media") \
 	X("start forwarding") \
@@ -58,7 +59,7 @@
 /* clang-format on */
 
 enum ng_command {
-#define X(name, word) NG_##name,
+#define X(name, word, counters) NG_##name,
 	NG_COMMAND_TABLE(X)
 #undef X
 		NG_COMMAND_COUNT
@@ -72,6 +73,7 @@ struct ng {
 	enum ng_command command;
 	struct str call_id, sdp;
 	struct call_names names;
+	struct party_who who; /* of commands about a party */
 	struct flags flags;
 	int64_t limit; /* of `list` */
 };
@@ -89,6 +91,12 @@ enum refusal ng_parse(struct str cookie, struct str body, struct arena *a, struc
  */
 bool ng_peek(struct str body, struct str *out_command, struct str *out_call_id);
 const char *ng_command_name(enum ng_command c);
+/* What its counters in `statistics` begin with. */
+const char *ng_command_counters(enum ng_command c);
+/* A command of that word; spaces and hyphens are the same. */
+bool ng_command_find(struct str word, enum ng_command *out);
+/* Must it name a call? Then it belongs to the worker of that call. */
+bool ng_is_about_call(enum ng_command c);
 
 /* {"result": result}. NULL: the arena is full. */
 struct dict *ng_reply(struct arena *a, struct str result);

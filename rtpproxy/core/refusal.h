@@ -40,8 +40,17 @@
 	X(DIALOGUES, "dialogues", "Too many branches in one call")                                 \
 	X(NO_SUCH_TAG, "no_such_tag", "From-tag given, but no such tag exists") /* * */            \
 	X(DELETE_TAGS, "delete_tags", "Call-ID not found or tags didn't match") /* * */            \
-	X(CALLS, "calls", "Parallel session limit reached")                     /* * */            \
-	X(PORTS, "ports", "Ran out of ports")                                   /* * */            \
+	X(UNKNOWN_CALL_ID, "unknown_call_id", "Unknown call-ID")                /* * */            \
+	X(LABEL, "label", "No monologue matching the given label")              /* * */            \
+	X(TO_LABEL, "to_label", "No monologue matching the given to-label")                        \
+	X(TO_TAG_UNKNOWN, "to_tag_unknown", "To-tag not found")             /* * */                \
+	X(ADDRESS, "address", "Failed to parse network address")            /* * */                \
+	X(ADDRESS_TAG, "address_tag", "Failed to match address to any tag") /* * */                \
+	X(LOAD_CPU, "load_cpu", "CPU usage limit exceeded")                 /* * */                \
+	X(LOAD, "load", "Load limit exceeded")                              /* * */                \
+	X(LOAD_BANDWIDTH, "load_bandwidth", "Bandwidth limit exceeded")     /* * */                \
+	X(CALLS, "calls", "Parallel session limit reached")                 /* * */                \
+	X(PORTS, "ports", "Ran out of ports")                               /* * */                \
 	X(OPEN, "open", "Could not open a media port")                                             \
 	X(REWRITE, "rewrite", "Error rewriting SDP") /* * */                                       \
 	X(MEMORY, "memory", "Message needs more memory than one command may use")

@@ -370,6 +370,7 @@ static void init_legs(struct work *w, const struct call *c, struct dialogue *d,
 		w->r, &d->legs[0],
 		known ? known->interface : find_interface(w->r->config, f->direction[0], family));
 	set_interface(w->r, &d->legs[1], find_interface(w->r->config, f->direction[1], to_family));
+	d->legs[0].flow = known ? known->flow : 0; /* who is blocked is so in all forks */
 	/* Lengths were checked by ng_parse. */
 	enum err e = str_copy(n->from_tag, d->legs[0].tag, sizeof(d->legs[0].tag));
 	CHECK(e == OK);
@@ -737,6 +738,18 @@ static enum refusal do_delete(struct work *w)
 	return REFUSAL_NONE;
 }
 
+/* Block and unblock: packets from a party, or its telephone-events alone. */
+static enum refusal do_block(struct work *w, unsigned set, unsigned clear)
+{
+	struct call *c = find_call(w->r, w->ng->call_id);
+	struct party_set parties;
+	enum refusal e = c ? party_find(c, &w->ng->who, &parties) : REFUSAL_UNKNOWN_CALL_ID;
+	for (unsigned i = 0; e == REFUSAL_NONE && i < parties.count; i++) {
+		leg_set_flow(&parties.at[i].d->legs[parties.at[i].side], set, clear);
+	}
+	return e;
+}
+
 void relay_tick(struct relay *r, const struct relay_now *now)
 {
 	uint64_t now_ms = now->mono_us / 1000;
@@ -758,6 +771,10 @@ static enum refusal execute(struct work *w)
 	case NG_DELETE: return do_delete(w);
 	case NG_QUERY: return do_query(w);
 	case NG_PING: dict_add_str(&w->r->arena, w->reply, STR("result"), STR("pong")); break;
+	case NG_BLOCK_MEDIA: return do_block(w, STREAM_BLOCKED, 0);
+	case NG_UNBLOCK_MEDIA: return do_block(w, 0, STREAM_BLOCKED);
+	case NG_BLOCK_DTMF: return do_block(w, STREAM_BLOCKED_DTMF, 0);
+	case NG_UNBLOCK_DTMF: return do_block(w, 0, STREAM_BLOCKED_DTMF);
 	case NG_LIST:
 	case NG_STATISTICS: /* of all workers: the shell's to gather */
 	case NG_COMMAND_COUNT: return REFUSAL_UNSUPPORTED;

@@ -85,7 +85,7 @@ void stream_set_party(struct stream *s, uint64_t party)
 
 void stream_set_flow(struct stream *s, unsigned flags)
 {
-	CHECK((flags & ~(unsigned)(STREAM_BLOCKED | STREAM_HOLD)) == 0);
+	CHECK((flags & ~(unsigned)(STREAM_BLOCKED | STREAM_HOLD | STREAM_BLOCKED_DTMF)) == 0);
 	s->flow = (uint8_t)flags;
 }
 

@@ -33,7 +33,8 @@ enum stream_security {
 enum {
 	STREAM_BLOCKED =
 		1 << 0,      /* block media: dropped, but still learned from, timers still fed */
-	STREAM_HOLD = 1 << 1 /* the party may not send now (it is recvonly or inactive) */
+	STREAM_HOLD = 1 << 1, /* the party may not send now (it is recvonly or inactive) */
+	STREAM_BLOCKED_DTMF = 1 << 2 /* block DTMF: telephone-event packets alone */
 };
 
 struct stream_stats {
@@ -94,7 +95,7 @@ enum err stream_set_key(struct stream *s, enum srtp_direction d, enum sdes_suite
 void stream_take_keys(struct stream *s, struct stream *from);
 /* On an RTP endpoint, for both. The same number for all media of one party, and random. */
 void stream_set_party(struct stream *s, uint64_t party);
-/* STREAM_BLOCKED | STREAM_HOLD: replaces what was set. */
+/* STREAM_… flags: replaces what was set. */
 void stream_set_flow(struct stream *s, unsigned flags);
 /* Where packets of this kind that arrive here leave again; NULL: nowhere. One way: call it on both. */
 void stream_set_peer(struct stream *s, enum pkt_kind kind, struct stream *out);

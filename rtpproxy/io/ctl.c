@@ -140,18 +140,17 @@ static void answer_here(struct ctl *c, const struct ask_peer *peer, const struct
 	struct dict *d = NULL;
 	if (r == REFUSAL_NONE) {
 		proxy->requests[ng->command]++;
-		switch (ng->command) {
-		case NG_PING: d = ng_reply(&c->arena, STR("pong")); break;
-		case NG_LIST: begin_list(c, peer, ng); return;
-		case NG_STATISTICS:
+		if (ng->command == NG_LIST) {
+			begin_list(c, peer, ng);
+			return;
+		}
+		if (ng->command == NG_STATISTICS) {
 			d = ng_reply(&c->arena, STR("ok"));
 			statistics_add(&c->arena, d, c, wall_s());
-			break;
-		case NG_OFFER:
-		case NG_ANSWER:
-		case NG_DELETE:
-		case NG_QUERY:
-		case NG_COMMAND_COUNT: r = REFUSAL_NO_CALL_ID; break;
+		} else if (ng->command == NG_PING) {
+			d = ng_reply(&c->arena, STR("pong"));
+		} else {
+			r = REFUSAL_NO_CALL_ID; /* all others are about a call */
 		}
 	}
 	if (r != REFUSAL_NONE) {
@@ -173,18 +172,6 @@ static void pass_on(struct ctl *c, const struct ask_peer *peer, struct str call_
 	}
 }
 
-static bool is_about_a_call(struct str command, enum ng_command *out)
-{
-	static const enum ng_command ours[] = {NG_OFFER, NG_ANSWER, NG_DELETE, NG_QUERY};
-	for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
-		if (str_eq(command, str_from(ng_command_name(ours[i])))) {
-			*out = ours[i];
-			return true;
-		}
-	}
-	return false;
-}
-
 static void on_datagram(struct ctl *c, const struct ask_peer *peer, struct str datagram)
 {
 	struct str cookie, body, word, call_id;
@@ -195,16 +182,16 @@ static void on_datagram(struct ctl *c, const struct ask_peer *peer, struct str d
 		return;
 	}
 	/* The cheap way: most datagrams are bencode, and the worker parses them anyway. */
-	if (ng_peek(body, &word, &call_id) && call_id.len > 0 && is_about_a_call(word, &command)) {
+	if (ng_peek(body, &word, &call_id) && call_id.len > 0 && ng_command_find(word, &command) &&
+	    ng_is_about_call(command)) {
 		find_proxy(c, peer)->requests[command]++;
 		pass_on(c, peer, call_id, datagram);
 		return;
 	}
 	arena_reset(&c->arena);
 	enum refusal r = ng_parse(cookie, body, &c->arena, &ng);
-	if (r == REFUSAL_NONE && ng.call_id.len > 0 &&
-	    is_about_a_call(str_from(ng_command_name(ng.command)), &command)) {
-		find_proxy(c, peer)->requests[command]++;
+	if (r == REFUSAL_NONE && ng.call_id.len > 0 && ng_is_about_call(ng.command)) {
+		find_proxy(c, peer)->requests[ng.command]++;
 		pass_on(c, peer, ng.call_id, datagram);
 		return;
 	}

@@ -106,26 +106,18 @@ static void add_quality(struct arena *a, struct dict *s, const struct ctl *c)
 	add(a, voip, "packets_lost", sum(c, RELAY_LOST));
 }
 
+/* "offercount", "totaloffercount" */
+static void add_op(struct arena *a, struct dict *d, const char *before, const char *op, uint64_t v)
+{
+	char text[48];
+	struct buf b;
+	buf_init(&b, text, sizeof(text));
+	buf_printf(&b, "%s%scount", before, op);
+	dict_add_int(a, d, arena_str(a, buf_view(&b)), v > INT64_MAX ? INT64_MAX : (int64_t)v);
+}
+
 static void add_control(struct arena *a, struct dict *s, const struct ctl *c)
 {
-	static const char *const totals[NG_COMMAND_COUNT] = {
-		[NG_PING] = "totalpingcount",
-		[NG_OFFER] = "totaloffercount",
-		[NG_ANSWER] = "totalanswercount",
-		[NG_DELETE] = "totaldeletecount",
-		[NG_QUERY] = "totalquerycount",
-		[NG_LIST] = "totallistcount",
-		[NG_STATISTICS] = "totalstatisticscount",
-	};
-	static const char *const counts[NG_COMMAND_COUNT] = {
-		[NG_PING] = "pingcount",
-		[NG_OFFER] = "offercount",
-		[NG_ANSWER] = "answercount",
-		[NG_DELETE] = "deletecount",
-		[NG_QUERY] = "querycount",
-		[NG_LIST] = "listcount",
-		[NG_STATISTICS] = "statisticscount",
-	};
 	struct dict *d = dict_add_dict(a, s, STR("controlstatistics"));
 	struct dict *list = dict_add_list(a, d, STR("proxies"));
 	for (size_t p = 0; p < c->proxy_count; p++) {
@@ -140,7 +132,8 @@ static void add_control(struct arena *a, struct dict *s, const struct ctl *c)
 		}
 		dict_add_str(a, one, STR("proxy"), arena_str(a, buf_view(&b)));
 		for (int k = 0; k < NG_COMMAND_COUNT; k++) {
-			add(a, one, counts[k], c->proxies[p].requests[k]);
+			add_op(a, one, "", ng_command_counters((enum ng_command)k),
+			       c->proxies[p].requests[k]);
 		}
 		add(a, one, "errorcount", c->proxies[p].errors);
 	}
@@ -149,7 +142,7 @@ static void add_control(struct arena *a, struct dict *s, const struct ctl *c)
 		for (size_t p = 0; p < c->proxy_count; p++) {
 			n += c->proxies[p].requests[k];
 		}
-		add(a, d, totals[k], n);
+		add_op(a, d, "total", ng_command_counters((enum ng_command)k), n);
 	}
 }
 
