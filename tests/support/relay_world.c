@@ -46,6 +46,16 @@ static void on_tos(void *ctx, struct stream *s, uint8_t tos)
 	find(ctx, s)->tos = tos;
 }
 
+static void on_send(void *ctx, struct stream *from, const struct addr *to, const uint8_t *data,
+		    size_t len)
+{
+	(void)ctx;
+	(void)from;
+	(void)to;
+	(void)data;
+	(void)len;
+}
+
 static void on_publish(void *ctx, const struct relay_notice *n)
 {
 	struct relay_world *w = ctx;
@@ -87,6 +97,7 @@ struct relay_world *rw_new(void)
 					  .open = on_open,
 					  .close = on_close,
 					  .set_tos = on_tos,
+					  .send = on_send,
 					  .publish = on_publish};
 	const struct relay_params params = {
 		.config = &w->config, .ports = ports, .published = w->published, .seed = seed};
