@@ -37,6 +37,10 @@ struct call {
 	struct dialogue *dialogues[LIMIT_DIALOGUES];
 	uint8_t dialogue_count;
 	bool dying; /* all its dialogues are */
+	/* Who hears of its events (owner.h); 0: nobody. In front of each stands the cookie. */
+	uint8_t owner;
+	uint32_t told; /* events so far */
+	char notify[LIMIT_NOTIFY + 1];
 };
 
 /* Who a command is about; views. */

@@ -213,6 +213,17 @@ static void take_label(struct flags *f, struct str w)
 	f->label = w;
 }
 
+/* It stands in front of a datagram, and a space ends it there. */
+static void take_notify(struct flags *f, struct str w)
+{
+	for (size_t i = 0; i < w.len; i++) {
+		if (w.p[i] <= ' ' || w.p[i] > '~') {
+			return;
+		}
+	}
+	f->notify = w;
+}
+
 /* Words in `flags` that stand for a member of another key. */
 static const struct {
 	struct str prefix;
@@ -260,6 +271,7 @@ static const struct {
 	{{"label", 5}, take_label},
 	{{"set-label", 9}, take_label},
 	{{"sdp-media-remove", 16}, take_media_remove},
+	{{"notify", 6}, take_notify},
 };
 
 static void take_codecs(struct flags *f, const struct dict *d)

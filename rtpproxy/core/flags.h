@@ -120,6 +120,7 @@ struct flags {
 	int64_t delete_delay_s; /* -1: not given */
 	uint32_t unproven;      /* 0: no limit */
 	struct str label;
+	struct str notify; /* in front of events about this call; empty: none are wanted */
 };
 
 /* Merges the members that `rtpp-flags` stands for into dictionary d. */

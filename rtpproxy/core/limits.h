@@ -15,6 +15,11 @@ enum {
 	LIMIT_TAG = 127,
 	LIMIT_BRANCH = 127,
 	LIMIT_LABEL = 63,
+	/* The word that a client's events carry in front (`notify`), and how many clients may wait for
+	 * events; the bytes that name one (a Unix path is the longest). */
+	LIMIT_NOTIFY = 63,
+	LIMIT_OWNERS = 32,
+	LIMIT_PEER = 192,
 	/* m= lines of one description; each costs up to four ports. */
 	LIMIT_MEDIAS = 8,
 	/* Forks of one call: each has ports of its own. */

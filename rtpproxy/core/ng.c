@@ -147,7 +147,8 @@ static enum refusal check_lengths(const struct ng *n)
 	return n->call_id.len > LIMIT_CALL_ID || n->names.from_tag.len > LIMIT_TAG ||
 			       n->names.to_tag.len > LIMIT_TAG ||
 			       n->names.branch.len > LIMIT_BRANCH ||
-			       n->flags.label.len > LIMIT_LABEL
+			       n->flags.label.len > LIMIT_LABEL ||
+			       n->flags.notify.len > LIMIT_NOTIFY
 		       ? REFUSAL_TOO_LONG
 		       : REFUSAL_NONE;
 }

@@ -151,14 +151,41 @@ static void free_dialogue(struct relay *r, struct call *c, unsigned index, uint6
 	pool_free(&r->dialogues, d->id);
 }
 
+void relay_tell(struct relay *r, struct call *c, struct relay_notice *n)
+{
+	n->call_id = str_from(c->call_id);
+	n->owner = owner_key(&r->owners, c->owner);
+	n->cookie = str_from(c->notify);
+	n->seq = n->owner.len > 0 ? ++c->told : 0;
+	r->ports.publish(r->ports.ctx, n);
+}
+
+/* Whoever asks for events last has them: a client that was started again has a new address. */
+static void take_owner(struct relay *r, struct call *c, struct str peer, struct str cookie)
+{
+	uint8_t owner = cookie.len > 0 ? owner_take(&r->owners, peer) : 0;
+	if (owner == 0) {
+		return;
+	}
+	owner_drop(&r->owners, c->owner);
+	c->owner = owner;
+	enum err e = str_copy(cookie, c->notify, sizeof(c->notify));
+	CHECK(e == OK); /* ng_parse checked the length */
+}
+
+static void forget_owner(struct relay *r, struct call *c)
+{
+	owner_drop(&r->owners, c->owner);
+	c->owner = 0;
+}
+
+/* Its client is told, if it still counts on the call: then the owner is still there. */
 static void free_call(struct relay *r, struct call *c, const char *why, uint64_t now_ms)
 {
 	uint64_t ms = now_ms - c->created_ms;
-	const struct relay_notice notice = {.event = RELAY_CALL_ENDED,
-					    .call_id = str_from(c->call_id),
-					    .detail = why,
-					    .duration_ms = ms};
-	r->ports.publish(r->ports.ctx, &notice);
+	struct relay_notice notice = {.event = RELAY_CALL_ENDED, .detail = why, .duration_ms = ms};
+	relay_tell(r, c, &notice);
+	forget_owner(r, c);
 	r->counters[RELAY_CALLS_DYING] -= c->dying;
 	while (c->dialogue_count > 0) {
 		free_dialogue(r, c, c->dialogue_count - 1u, now_ms);
@@ -176,6 +203,7 @@ void relay_release(struct relay *r)
 	id_t64 id;
 	struct call *c;
 	while (r->calls.chunks && (c = pool_next(&r->calls, &cursor, &id))) {
+		forget_owner(r, c); /* its call goes on without us, and ends with its dialog */
 		free_call(r, c, "shutdown", c->signal_ms);
 	}
 	ng_cache_release(&r->cache);
@@ -228,6 +256,7 @@ static void check_call(struct relay *r, struct call *c, const struct relay_now *
 	}
 	if (c->dialogue_count == 0) {
 		r->counters[RELAY_ENDED_DELETE]++;
+		forget_owner(r, c);
 		free_call(r, c, "deleted", now_ms);
 		return;
 	}
@@ -252,6 +281,7 @@ struct work {
 	const struct relay_now *now;
 	uint64_t now_ms;
 	const struct ng *ng;
+	struct str peer;
 	struct dict *reply;
 	struct call
 		*marked; /* by a delete; ends when the reply, which points into it, is written */
@@ -615,6 +645,7 @@ static enum refusal do_offer(struct work *w)
 		e = offer_in(w, &place, &sdp);
 	}
 	if (e == REFUSAL_NONE) {
+		take_owner(r, c, w->peer, w->ng->flags.notify);
 		signalled(w, c);
 		return e;
 	}
@@ -783,12 +814,13 @@ static enum refusal execute(struct work *w)
 }
 
 static void answer(struct relay *r, const struct relay_now *now, const struct ng *ng,
-		   enum refusal e, struct buf *reply)
+		   struct str peer, enum refusal e, struct buf *reply)
 {
 	struct work w = {.r = r,
 			 .now = now,
 			 .now_ms = now->mono_us / 1000,
 			 .ng = ng,
+			 .peer = peer,
 			 .reply = dict_new(&r->arena, DICT_DICT)};
 	const char *command = e == REFUSAL_NONE ? ng_command_name(ng->command) : "";
 	if (e == REFUSAL_NONE) {
@@ -840,7 +872,7 @@ void relay_command(struct relay *r, const struct relay_now *now, struct str peer
 	}
 	arena_reset(&r->arena);
 	enum refusal e = ng_parse(cookie, body, &r->arena, &ng);
-	answer(r, now, &ng, e, reply);
+	answer(r, now, &ng, peer, e, reply);
 	/* A reply to a question may be long, and asking again does no harm. */
 	if (e != REFUSAL_NONE || ng.command != NG_QUERY) {
 		ng_cache_add(&r->cache, peer, cookie, buf_view(reply), now->mono_us / 1000);

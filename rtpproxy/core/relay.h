@@ -21,6 +21,7 @@
 #include "rtpproxy/core/limits.h"
 #include "rtpproxy/core/ng.h"
 #include "rtpproxy/core/ng_cache.h"
+#include "rtpproxy/core/owner.h"
 #include "rtpproxy/core/portset.h"
 #include "rtpproxy/core/refusal.h"
 
@@ -86,15 +87,35 @@ struct relay_config {
 	const char *srtp_engine;
 };
 
-/* What happened, for the log; counters are counted in the core. */
-enum relay_event { RELAY_CALL_STARTED, RELAY_CALL_ENDED, RELAY_REFUSED, RELAY_EVENT_COUNT };
+/* What happened, for the log and for clients (notify.h); counters are counted in the core. */
+enum relay_event {
+	RELAY_CALL_STARTED,
+	RELAY_CALL_ENDED,
+	RELAY_REFUSED,
+	RELAY_DTMF,          /* a key of a party, once; not for the log (threats D15) */
+	RELAY_MEDIA_LOST,    /* a party has sent before, and is not heard any more */
+	RELAY_MEDIA_BACK,    /* it is heard again */
+	RELAY_MEDIA_ONE_WAY, /* a party was never heard, the other is */
+	RELAY_EVENT_COUNT
+};
 
+/* Strings are valid during the call of the port. */
 struct relay_notice {
 	enum relay_event event;
-	struct str call_id;   /* valid during the call of the port */
+	struct str call_id;
 	const char *detail;   /* why it ended, or what was refused and why; static text */
 	const char *command;  /* REFUSED */
 	uint64_t duration_ms; /* ENDED */
+	/* DTMF, MEDIA_…: of which party and m= line. */
+	struct str tag, label, other_tag;
+	struct str kind;       /* "audio"; may be empty */
+	struct addr source;    /* where its packets come from; family ADDR_NONE: not known */
+	uint8_t digit, volume; /* DTMF: RFC 4733 event, -dBm0 */
+	uint32_t ms;           /* DTMF: how long it was held; MEDIA_…: silence so far */
+	/* Filled by relay_tell: who is to hear of it (the bytes that named the peer of the command),
+	 * with which word in front, and the number of the event in its call. Empty: nobody. */
+	struct str owner, cookie;
+	uint32_t seq;
 };
 
 /*
@@ -135,6 +156,7 @@ struct relay {
 	struct srtp_worker srtp;
 	struct forward forward;
 	struct ng_cache cache;
+	struct owners owners;
 	uint64_t counters[RELAY_COUNTER_COUNT];
 	struct relay_published *published; /* of all workers; ours is [worker] */
 };
@@ -170,5 +192,7 @@ void relay_tick(struct relay *r, const struct relay_now *now);
 void relay_list(const struct relay *r, uint32_t limit, struct buf *out);
 /* Makes the counters visible to other threads. */
 void relay_publish(struct relay *r);
+/* Publishes what happened in a call: n with its Call-ID, and with the client that asked for events. */
+void relay_tell(struct relay *r, struct call *c, struct relay_notice *n);
 
 #endif

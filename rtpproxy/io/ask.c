@@ -12,6 +12,17 @@ struct str ask_peer_key(const struct ask_peer *p)
 	return (struct str){from, sa_at + p->sa_len};
 }
 
+bool ask_peer_of(struct str key, struct ask_peer *out)
+{
+	size_t sa_at = offsetof(struct ask_peer, sa) - offsetof(struct ask_peer, fd);
+	memset(out, 0, sizeof(*out));
+	if (key.len <= sa_at || key.len > sizeof(*out) - offsetof(struct ask_peer, fd)) {
+		return false;
+	}
+	memcpy(&out->fd, key.p, key.len);
+	return out->sa_len == key.len - sa_at;
+}
+
 bool ask_reply(const struct ask_peer *p, struct str reply)
 {
 	struct iovec iov = {(void *)(uintptr_t)reply.p, reply.len};

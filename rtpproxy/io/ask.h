@@ -18,6 +18,7 @@ enum ask_kind { ASK_NG, ASK_LIST, ASK_STOP, ASK_KIND_COUNT };
 /* Who asked, and on which of our addresses: the reply leaves from there. */
 struct ask_peer {
 	int fd;
+	struct addr local; /* family ADDR_NONE: a Unix socket */
 	socklen_t sa_len;
 	union {
 		struct sockaddr sa;
@@ -25,7 +26,6 @@ struct ask_peer {
 		struct sockaddr_in6 in6;
 		struct sockaddr_un un;
 	};
-	struct addr local; /* family ADDR_NONE: a Unix socket */
 };
 
 struct ask {
@@ -34,8 +34,10 @@ struct ask {
 	struct ask_peer peer;
 };
 
-/* The bytes that name the peer among all: socket and address. */
+/* The bytes that name the peer among all: socket, our address, its address. */
 struct str ask_peer_key(const struct ask_peer *p);
+/* The peer of these bytes, for what it has not asked for. False: they name none. */
+bool ask_peer_of(struct str key, struct ask_peer *out);
 /* False: the kernel refused; the asker will repeat. */
 bool ask_reply(const struct ask_peer *p, struct str reply);
 

@@ -202,7 +202,7 @@ static void on_datagram(struct ctl *c, const struct ask_peer *peer, struct str d
 
 static void read_local(struct msghdr *m, struct addr *out)
 {
-	*out = (struct addr){.family = ADDR_NONE};
+	/* *out is all zero, its padding too: it is a part of what names the peer. */
 	for (struct cmsghdr *h = CMSG_FIRSTHDR(m); h; h = CMSG_NXTHDR(m, h)) {
 		if (h->cmsg_level == IPPROTO_IP && h->cmsg_type == IP_PKTINFO) {
 			struct in_pktinfo info;

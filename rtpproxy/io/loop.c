@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "rtpproxy/core/notify.h"
 #include "rtpproxy/core/pkt.h"
 
 enum {
@@ -47,6 +48,21 @@ static void port_send(void *ctx, struct stream *from, const struct addr *to, con
 	l->io->ops->transmit(l->io, from, to, data, len);
 }
 
+/* Never waits: what the client's queue has no room for is lost, and counted. */
+static void tell_owner(struct loop *l, const struct relay_notice *n)
+{
+	char mem[NOTIFY_MAX];
+	struct ask_peer peer;
+	struct buf b;
+	buf_init(&b, mem, sizeof(mem));
+	notify_write(&b, n, clock_us(CLOCK_REALTIME) / 1000);
+	if (b.len == 0) {
+		return;
+	}
+	bool sent = !b.overflow && ask_peer_of(n->owner, &peer) && ask_reply(&peer, buf_view(&b));
+	atomic_fetch_add_explicit(sent ? &l->notified : &l->notify_errors, 1, memory_order_relaxed);
+}
+
 static void port_publish(void *ctx, const struct relay_notice *n)
 {
 	struct loop *l = ctx;
@@ -57,8 +73,15 @@ static void port_publish(void *ctx, const struct relay_notice *n)
 		[RELAY_CALL_STARTED] = {"call_started", LOG_LEVEL_DEBUG},
 		[RELAY_CALL_ENDED] = {"call_ended", LOG_LEVEL_INFO},
 		[RELAY_REFUSED] = {"refused", LOG_LEVEL_WARN},
+		[RELAY_MEDIA_LOST] = {"media_lost", LOG_LEVEL_INFO},
+		[RELAY_MEDIA_BACK] = {"media_back", LOG_LEVEL_INFO},
+		[RELAY_MEDIA_ONE_WAY] = {"media_one_way", LOG_LEVEL_INFO},
+		/* DTMF: never, it may be a PIN (threats D15). */
 	};
-	if (events[n->event].level > l->log.level) {
+	if (n->owner.len > 0) {
+		tell_owner(l, n);
+	}
+	if (!events[n->event].name || events[n->event].level > l->log.level) {
 		return;
 	}
 	log_start(&l->log, events[n->event].level, events[n->event].name, n->call_id,
@@ -71,6 +94,9 @@ static void port_publish(void *ctx, const struct relay_notice *n)
 	}
 	if (n->event == RELAY_CALL_ENDED) {
 		log_u64(&l->log, "duration_ms", n->duration_ms);
+	}
+	if (n->kind.len > 0) {
+		log_str(&l->log, "kind", n->kind);
 	}
 	log_end(&l->log);
 }

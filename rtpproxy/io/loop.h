@@ -31,6 +31,7 @@ struct loop {
 	struct loop_list *list;
 	struct log log;
 	_Atomic uint64_t reply_errors;
+	_Atomic uint64_t notified, notify_errors; /* events told to clients, or not */
 	_Atomic uint64_t wakeups, send_errors;
 	char reply[LIMIT_DATAGRAM];
 };

@@ -60,11 +60,15 @@ static void write_own(struct buf *b, const struct ctl *c)
 			 sum(c, RELAY_REFUSALS + r) + c->refused[r]);
 	}
 	uint64_t wakeups = 0, send_errors = 0, reply_errors = 0;
+	uint64_t notified = 0, notify_errors = 0;
 	for (unsigned w = 0; w < c->loop_count; w++) {
 		wakeups += atomic_load_explicit(&c->loops[w].wakeups, memory_order_relaxed);
 		send_errors += atomic_load_explicit(&c->loops[w].send_errors, memory_order_relaxed);
 		reply_errors +=
 			atomic_load_explicit(&c->loops[w].reply_errors, memory_order_relaxed);
+		notified += atomic_load_explicit(&c->loops[w].notified, memory_order_relaxed);
+		notify_errors +=
+			atomic_load_explicit(&c->loops[w].notify_errors, memory_order_relaxed);
 	}
 	one(b, "sallyport_relay_wakeups_total", COUNTER, "times a worker woke up for packets",
 	    wakeups);
@@ -72,6 +76,10 @@ static void write_own(struct buf *b, const struct ctl *c)
 	    send_errors);
 	one(b, "sallyport_relay_ng_reply_errors_total", COUNTER, "NG replies the kernel refused",
 	    reply_errors);
+	one(b, "sallyport_relay_events_total", COUNTER, "events of calls told to their client",
+	    notified);
+	one(b, "sallyport_relay_event_errors_total", COUNTER,
+	    "events of calls that their client's socket did not take", notify_errors);
 	one(b, "sallyport_relay_ng_dropped_total", COUNTER,
 	    "NG datagrams dropped: no cookie, or too many waiting", c->dropped);
 	one(b, "sallyport_relay_never_total", COUNTER, "things believed impossible that happened",
