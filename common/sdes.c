@@ -8,12 +8,17 @@ static const struct sdes_suite_info suites[SDES_SUITE_COUNT] = {
 #undef X
 };
 
-enum { TAG_MAX = 999999999, TAG_DIGITS = 9, LIFETIME_LOG_MAX = 48, MKI_LEN_MAX = 128 };
+enum { TAG_MAX = 999999999, TAG_DIGITS = 9, LIFETIME_LOG_MAX = 48, MKI_LEN_MAX = 128, AEAD_SALT = 12 };
 
 const struct sdes_suite_info *sdes_suite_info(enum sdes_suite s)
 {
 	CHECK(s < SDES_SUITE_COUNT);
 	return &suites[s];
+}
+
+bool sdes_suite_is_aead(const struct sdes_suite_info *info)
+{
+	return info->salt_len == AEAD_SALT;
 }
 
 enum err sdes_suite_find(struct str name, enum sdes_suite *out)

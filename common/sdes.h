@@ -46,6 +46,8 @@ struct sdes {
 };
 
 const struct sdes_suite_info *sdes_suite_info(enum sdes_suite s);
+/* The tag is part of the ciphertext (RFC 7714). */
+bool sdes_suite_is_aead(const struct sdes_suite_info *info);
 /* By name, letters compared without case. ERR_NOTFOUND. */
 enum err sdes_suite_find(struct str name, enum sdes_suite *out) MUST_USE;
 

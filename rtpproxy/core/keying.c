@@ -19,8 +19,12 @@ unsigned keying_read(const struct sdp_media *m, struct leg_crypto out[LIMIT_CRYP
 		if (sdes_parse(a->value, &s) != OK) {
 			continue;
 		}
-		if (s.mki_len == 0) {
-			out[n++] = (struct leg_crypto){s.tag, (uint8_t)s.suite, s.key};
+		if (s.mki_len <= SRTP_MKI_MAX && s.mki <= UINT32_MAX) {
+			out[n++] = (struct leg_crypto){.tag = s.tag,
+						       .suite = (uint8_t)s.suite,
+						       .mki_len = s.mki_len,
+						       .mki = (uint32_t)s.mki,
+						       .key = s.key};
 		}
 		sdes_release(&s);
 	}
@@ -161,7 +165,11 @@ int keying_choose(const struct leg_keys *k, const struct flags_sdes *f)
 void keying_answer(struct leg_keys *k, int in, struct rng *rng)
 {
 	CHECK(in >= 0 && in < k->theirs_count);
-	struct leg_crypto c = {.tag = k->theirs[in].tag, .suite = k->theirs[in].suite};
+	/* A party that names its key by an MKI looks for one in our packets too. */
+	struct leg_crypto c = {.tag = k->theirs[in].tag,
+			       .suite = k->theirs[in].suite,
+			       .mki_len = k->theirs[in].mki_len,
+			       .mki = k->theirs[in].mki};
 	if (k->chosen >= 0 && k->ours[k->chosen].suite == c.suite) {
 		c.key = k->ours[k->chosen].key;
 	} else {

@@ -1,7 +1,7 @@
 /*
  * SDES offer/answer of one m= line (RFC 4568 §5.1, ng-protocol §6.3): which keys we offer, which of the
- * offered ones we take, and what stays as it was in a re-offer. Lines with an MKI, with unknown suites
- * or parameters count as not offered.
+ * offered ones we take, and what stays as it was in a re-offer. Lines with an MKI above 32 bits or 16 bytes, with
+ * unknown suites or parameters count as not offered.
  */
 #ifndef SALLYPORT_KEYING_H
 #define SALLYPORT_KEYING_H

@@ -57,7 +57,7 @@ bool leg_may_send(const struct leg_media *m, const struct leg_media *other)
 static enum refusal set_key(struct stream *s, enum srtp_direction d, const struct leg_crypto *c)
 {
 	switch ((int)stream_set_key(s, d, (enum sdes_suite)c->suite, &c->key)) {
-	case OK: return REFUSAL_NONE;
+	case OK: stream_set_mki(s, d, c->mki, c->mki_len); return REFUSAL_NONE;
 	case ERR_EXISTS: return REFUSAL_KEY_REUSE;
 	default: return REFUSAL_MEMORY;
 	}

@@ -22,7 +22,9 @@ enum { LEG_RTP, LEG_RTCP, LEG_STREAMS };
 
 struct leg_crypto {
 	uint32_t tag;
-	uint8_t suite; /* enum sdes_suite */
+	uint8_t suite;   /* enum sdes_suite */
+	uint8_t mki_len; /* 0: none */
+	uint32_t mki;
 	struct secret key;
 };
 

@@ -51,6 +51,7 @@ enum pkt_kind {
 	X(AUTH, "auth", "the authentication tag is wrong")                                         \
 	X(REPLAY, "replay", "seen before, or too old to tell")                                     \
 	X(UNENCRYPTED, "unencrypted", "SRTCP that says it is not encrypted")                       \
+	X(MKI, "mki", "it names another master key than was agreed")                               \
 	X(SSRC_LIMIT, "ssrc_limit", "one SSRC more than is kept for a stream")                     \
 	X(NO_PEER, "no_peer", "the other side is not known yet: not answered")                     \
 	X(BLOCKED, "blocked", "media of this party is blocked by command")                         \

@@ -511,6 +511,8 @@ static void write_format(const struct sdp_relay *x, struct buf *b, const struct 
 static void write_crypto(const struct sdp_relay *x, struct buf *b, const struct leg_crypto *c)
 {
 	struct sdes s = {.tag = c->tag, .suite = (enum sdes_suite)c->suite, .key = c->key};
+	s.mki = c->mki;
+	s.mki_len = c->mki_len;
 	s.lifetime = x->flags->sdes.lifetime ? UINT64_C(1) << 31 : 0;
 	buf_lit(b, "a=crypto:");
 	if (x->flags->sdes.pad) {

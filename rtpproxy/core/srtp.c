@@ -5,6 +5,7 @@
 #include "common/crypto.h"
 #include "srtp_engine.h"
 #include "srtp_known.h"
+#include "srtp_mki.h"
 
 static const struct srtp_engine *const engines[] = {&srtp_engine_openssl, &srtp_engine_libsrtp2};
 
@@ -81,6 +82,13 @@ enum err srtp_key_set(struct srtp_key *s, enum sdes_suite suite, const struct se
 	return OK;
 }
 
+void srtp_key_set_mki(struct srtp_key *s, uint32_t mki, size_t len)
+{
+	CHECK(len <= SRTP_MKI_MAX);
+	s->mki = mki;
+	s->mki_len = (uint8_t)len;
+}
+
 void srtp_key_drop(struct srtp_key *s)
 {
 	if (!s->state)
@@ -89,6 +97,7 @@ void srtp_key_drop(struct srtp_key *s)
 	s->used[s->used_next] = s->key_print;
 	s->used_next = (uint8_t)((s->used_next + 1) % SRTP_USED_KEYS);
 	s->key_print = 0;
+	s->mki_len = 0;
 }
 
 bool srtp_key_is_set(const struct srtp_key *s)
@@ -115,16 +124,49 @@ void srtp_key_release(struct srtp_key *s)
 	*s = (struct srtp_key){0};
 }
 
+/* The next run of operations with keys that have, or do not have, an MKI; returns its end. */
+static size_t run_end(const struct srtp_op ops[], size_t n, size_t from)
+{
+	size_t at = from;
+	while (at < n && (ops[at].key->mki_len > 0) == (ops[from].key->mki_len > 0))
+		at++;
+	return at;
+}
+
 void srtp_batch_unprotect(struct srtp_worker *w, struct srtp_op ops[], size_t n)
 {
 	CHECK(n <= SRTP_BATCH);
-	w->engine->unprotect(w->state, ops, n);
+	for (size_t at = 0, end; at < n; at = end) {
+		end = run_end(ops, n, at);
+		if (ops[at].key->mki_len == 0) {
+			w->engine->unprotect(w->state, ops + at, end - at);
+			continue;
+		}
+		for (size_t i = at; i < end; i++) {
+			ops[i].fate = (uint8_t)srtp_mki_strip(ops[i].key, ops[i].pkt);
+			if (ops[i].fate == FATE_SENT)
+				w->engine->unprotect(w->state, &ops[i], 1);
+		}
+	}
 }
 
 void srtp_batch_protect(struct srtp_worker *w, struct srtp_op ops[], size_t n)
 {
 	CHECK(n <= SRTP_BATCH);
-	w->engine->protect(w->state, ops, n);
+	for (size_t at = 0, end; at < n; at = end) {
+		end = run_end(ops, n, at);
+		if (ops[at].key->mki_len == 0) {
+			w->engine->protect(w->state, ops + at, end - at);
+			continue;
+		}
+		for (size_t i = at; i < end; i++) {
+			ops[i].fate = FATE_NO_ROOM;
+			if (srtp_mki_has_room(ops[i].key, ops[i].pkt))
+				w->engine->protect(w->state, &ops[i], 1);
+			if (ops[i].fate == FATE_SENT)
+				srtp_mki_insert(ops[i].key, ops[i].pkt);
+		}
+	}
 }
 
 size_t srtp_key_memory(const struct srtp_key *s)

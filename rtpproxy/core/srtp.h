@@ -3,7 +3,8 @@
  * (our own core, what runs) or "libsrtp2" (the reference, for comparison and tests). Nothing is
  * committed before the tag is right; no (key, SSRC, index) ever protects two packets.
  *
- * MKI, F8, NULL and header encryption are not here.
+ * An MKI may stand in the packets, one for each key; several keys of one side at once, F8, NULL and
+ * header encryption are not here.
  */
 #ifndef SALLYPORT_SRTP_H
 #define SALLYPORT_SRTP_H
@@ -25,8 +26,9 @@ enum {
 	SRTP_SSRC_LIVE = 8, /* SSRCs of a direction with a whole window; */
 	SRTP_SSRC_OLD =
 		24, /* those before them keep their index alone: an older one may not come back */
-	SRTP_TAIL_MAX =
-		20, /* the most that protecting adds: SRTCP with a 16-byte tag and the index */
+	SRTP_TRAILER_MAX = 20, /* SRTCP with a 16-byte tag and the index */
+	SRTP_MKI_MAX = 16,
+	SRTP_TAIL_MAX = SRTP_TRAILER_MAX + SRTP_MKI_MAX, /* the most that protecting adds */
 	SRTP_USED_KEYS = 4, /* sending keys given up that are remembered */
 	SRTP_BATCH = 64     /* operations that a call takes */
 };
@@ -56,6 +58,8 @@ struct srtp_key {
 	uint8_t suite;
 	uint8_t direction;
 	uint8_t used_next;
+	uint8_t mki_len; /* bytes in each packet; 0: none */
+	uint32_t mki;
 	uint64_t key_print;            /* hash of suite and key, to know the same key again */
 	uint64_t used[SRTP_USED_KEYS]; /* of those before */
 };
@@ -69,6 +73,8 @@ void srtp_key_init(struct srtp_key *s, struct srtp_worker *w, enum srtp_directio
  * ERR_NOMEM. On failure the old key stays.
  */
 enum err srtp_key_set(struct srtp_key *s, enum sdes_suite suite, const struct secret *key) MUST_USE;
+/* The MKI that packets of this key carry, len ≤ SRTP_MKI_MAX; 0: none, as with each new key. */
+void srtp_key_set_mki(struct srtp_key *s, uint32_t mki, size_t len);
 /* Wipes the keys. Remembers that they were used, until srtp_key_init. */
 void srtp_key_drop(struct srtp_key *s);
 bool srtp_key_is_set(const struct srtp_key *s);

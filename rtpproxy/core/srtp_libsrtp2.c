@@ -130,7 +130,7 @@ static void protect(void *worker, struct srtp_op ops[], size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct pkt *pkt = ops[i].pkt;
 		int len = (int)pkt->len;
-		if (pkt->cap < pkt->len + SRTP_TAIL_MAX) {
+		if (pkt->cap < pkt->len + SRTP_TRAILER_MAX) {
 			ops[i].fate = FATE_NO_ROOM;
 			continue;
 		}

@@ -21,7 +21,6 @@ enum {
 	RTCP_TRAILER = 4, /* E bit and index */
 	RTCP_INDEX_END = 0x7fffffff,
 	IV_LEN = CIPHER_BLOCK,
-	AEAD_SALT = 12,
 	AHEAD = 8,
 	LINE = 64
 };
@@ -231,7 +230,7 @@ static enum err key_new(void *worker, enum srtp_direction d, enum sdes_suite s,
 		.key_len = info->key_len,
 		.tag_len = info->rtp_tag_len,
 		.rtcp_tag_len = info->rtcp_tag_len,
-		.aead = info->salt_len == AEAD_SALT,
+		.aead = sdes_suite_is_aead(info),
 		.worker = worker,
 	};
 	struct srtp_kdf kdf = {.key = master, .key_len = info->key_len};
@@ -447,7 +446,7 @@ static enum pkt_fate rtcp_protect(struct key *k, struct pkt *pkt)
 		return FATE_OVERSIZE;
 	if (pkt->len < RTCP_HEADER_LEN)
 		return FATE_MALFORMED;
-	if (pkt->cap < pkt->len + SRTP_TAIL_MAX)
+	if (pkt->cap < pkt->len + SRTP_TRAILER_MAX)
 		return FATE_NO_ROOM;
 	if (k->rtcp_index >= RTCP_INDEX_END)
 		return FATE_KEY_END;

@@ -67,6 +67,12 @@ enum err stream_set_key(struct stream *s, enum srtp_direction d, enum sdes_suite
 	return srtp_key_set(&s->srtp[d], suite, key);
 }
 
+void stream_set_mki(struct stream *s, enum srtp_direction d, uint32_t mki, size_t len)
+{
+	CHECK(s->kind == PKT_RTP && (unsigned)d < SRTP_DIRECTION_COUNT);
+	srtp_key_set_mki(&s->srtp[d], mki, len);
+}
+
 void stream_take_keys(struct stream *s, struct stream *from)
 {
 	CHECK(s->kind == PKT_RTP && from->kind == PKT_RTP && s != from);

@@ -90,6 +90,8 @@ void stream_set_security(struct stream *s, enum stream_security security);
  * has: two senders would share one key stream. Does not change the security. */
 enum err stream_set_key(struct stream *s, enum srtp_direction d, enum sdes_suite suite,
 			const struct secret *key) MUST_USE;
+/* On an RTP endpoint, for both: as srtp_key_set_mki. */
+void stream_set_mki(struct stream *s, enum srtp_direction d, uint32_t mki, size_t len);
 /* On RTP endpoints, s without keys: the keys, security and quality of `from`, which is to be released. When a party gets
  * new ports but keeps its keys, this is the way: setting them anew would start the same key streams again. */
 void stream_take_keys(struct stream *s, struct stream *from);

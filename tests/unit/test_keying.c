@@ -173,9 +173,9 @@ static void answers(void **state)
 		 -1,
 		 -1},
 		{"off", "a=crypto:1 " S32 " inline:" K30 "\r\n", {.off = true}, -1, -1},
-		{"unknown suites and lines with an MKI are not there",
+		{"unknown suites and lines with an MKI too long are not there",
 		 "a=crypto:1 F8_128_HMAC_SHA1_80 inline:" K30 "\r\na=crypto:2 " S80 " inline:" K30
-		 "|2^20|1:4\r\na=crypto:3 " S80 " inline:short\r\na=crypto:4 " S80 " inline:" K30
+		 "|2^20|1:17\r\na=crypto:3 " S80 " inline:short\r\na=crypto:4 " S80 " inline:" K30
 		 "\r\n",
 		 {.off = false},
 		 -1,
@@ -217,9 +217,32 @@ static void answers(void **state)
 	arena_release(&a);
 }
 
+/* The party finds its own MKI in our packets; in an offer of ours there is none. */
+static void an_answer_has_the_mki_of_the_line_it_takes(void **state)
+{
+	(void)state;
+	static const uint8_t seed[RNG_SEED_LEN] = {1};
+	struct rng rng;
+	struct arena a;
+	struct leg_keys from = {.chosen = -1, .chosen_in = -1}, to = {.chosen = -1};
+	rng_init(&rng, seed);
+	EXPECT_ERR(arena_init_sized(&a, 65536), OK);
+	struct sdp_media m = media_of(&a, "a=crypto:1 " S80 " inline:" K30 "|2^20|66051:4\r\n");
+	from.theirs_count = (uint8_t)keying_read(&m, from.theirs);
+	keying_offer(&to, &from, &(struct flags_sdes){.off = false}, &rng);
+	EXPECT_INT(to.ours[0].mki_len, 0);
+	keying_answer(&from, 0, &rng);
+	EXPECT_INT(from.theirs[0].mki, 66051);
+	EXPECT_INT(from.theirs[0].mki_len, 4);
+	EXPECT_INT(from.ours[0].mki, 66051);
+	EXPECT_INT(from.ours[0].mki_len, 4);
+	arena_release(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_answer_has_the_mki_of_the_line_it_takes),
 		cmocka_unit_test(offers),
 		cmocka_unit_test(a_key_is_never_the_same_twice),
 		cmocka_unit_test(what_is_agreed_stays_in_a_re_offer),

@@ -314,9 +314,9 @@ static void what_cannot_be_served_says_why(void **state)
 		 HEAD "m=audio 5000 RTP/SAVP 0\r\na=fingerprint:x y\r\n", "", REFUSAL_DTLS},
 		{"SRTP with neither", HEAD "m=audio 5000 RTP/SAVP 0\r\n", "",
 		 REFUSAL_NO_COMMON_SUITE},
-		{"SRTP with an MKI only",
+		{"SRTP with an MKI longer than we carry",
 		 HEAD "m=audio 5000 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 "
-		      "inline:2Ryt5eLKvFnyFY+eSfTfqDk0u7Gsewi8kFFmIS2G|2^20|1:4\r\n",
+		      "inline:2Ryt5eLKvFnyFY+eSfTfqDk0u7Gsewi8kFFmIS2G|2^20|1:17\r\n",
 		 "", REFUSAL_NO_COMMON_SUITE},
 		{"DTLS is asked for", HEAD AUDIO, "UDP/TLS/RTP/SAVPF", REFUSAL_DTLS_WANTED},
 		{"SRTP is asked for with SDES off", HEAD AUDIO, "RTP/SAVP SDES-off",
