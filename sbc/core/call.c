@@ -526,6 +526,20 @@ static void on_late_answer(struct sbc *s, struct call *c, id_t64 txn, const stru
 	call_on_orphan(s, txn, m, f, true);
 }
 
+void call_stop_waiting(struct sbc *s, struct call *c, unsigned side)
+{
+	struct leg *l = &c->leg[side];
+
+	/* No ACK is waited for any more; but the 2xx is sent again until it comes: their BYE may have left before
+	 * the 2xx arrived (in an early dialog, or with a re-INVITE under way), and that INVITE wants an answer. */
+	if (!l->invite.ours)
+		l->invite.wants_ack = false;
+	else if (l->invite.wants_ack && !c->setup) { /* a late offer that gets no answer any more */
+		l->invite.wants_ack = false;
+		call_send_ack(s, c, side, &l->dialog, l->invite.cseq, STR_NONE);
+	}
+}
+
 void call_on_stray_answer(struct sbc *s, struct call *c, const struct msg *m, const struct flow *f)
 {
 	on_late_answer(s, c, ID_NONE, m, f);

@@ -189,6 +189,8 @@ uint16_t call_map_status(uint16_t status);
 void call_on_relay(struct sbc *s, struct call *c, const struct ask *asked, const struct event *e);
 void call_on_response(struct sbc *s, struct call *c, id_t64 txn, const struct msg *m,
 		      const struct flow *f, const struct tls_facts *tls);
+/* A party has hung up: what its side still waits for comes no more. */
+void call_stop_waiting(struct sbc *s, struct call *c, unsigned side);
 /* A 2xx of an INVITE of this call whose transaction has gone. */
 void call_on_stray_answer(struct sbc *s, struct call *c, const struct msg *m, const struct flow *f);
 void call_on_report(struct sbc *s, struct call *c, id_t64 txn, enum txn_report report,

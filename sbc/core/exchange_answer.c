@@ -167,8 +167,10 @@ static void on_accepted(struct sbc *s, struct call *c, struct exchange *x, const
 		pass_answer_sdp(s, c, x, m, f, mean);
 		return;
 	}
-	exchange_take_back(s, c, x, p); /* accepted without an answer: nothing was agreed */
-	pass_answer(s, c, x, m, STR_NONE);
+	if (invite || x->offered) /* accepted without the SDP that it owes: nothing was agreed */
+		exchange_refuse(s, c, x, 500, STR_NONE);
+	else
+		pass_answer(s, c, x, m, STR_NONE);
 }
 
 /* That side wants credentials: the same request, once more. False: it stays a refusal. */

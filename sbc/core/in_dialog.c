@@ -26,15 +26,7 @@ static void on_bye(struct sbc *s, struct call *c, const struct pair *p, const st
 		memcpy(mem, s->lines.p, s->lines.len);
 		why.reason_lines[1 - p->side] = (struct str){mem, s->lines.len};
 	}
-	struct leg *l = &c->leg[p->side];
-	/* No ACK is waited for any more; but the 2xx is sent again until it comes: this BYE may have left before
-	 * the 2xx arrived (in an early dialog, or with a re-INVITE under way), and that INVITE wants an answer. */
-	if (!l->invite.ours)
-		l->invite.wants_ack = false;
-	else if (l->invite.wants_ack && !c->setup) { /* a late offer that gets no answer any more */
-		l->invite.wants_ack = false;
-		call_send_ack(s, c, p->side, &l->dialog, l->invite.cseq, STR_NONE);
-	}
+	call_stop_waiting(s, c, p->side);
 	why.told[p->side] = true;
 	if (!c->setup)
 		call_end(s, c, &why);
@@ -70,8 +62,10 @@ static void on_prack(struct sbc *s, struct call *c, const struct pair *p, const 
 		     const struct flow *f)
 {
 	const struct fork *k = p->fork;
+	/* The callee's offer waits for its answer in this PRACK, if this is the PRACK of the 18x that showed it. */
+	const bool answers = k && k->owed && k->told.sdp;
 	uint16_t status = p->side == 0 ? setup_take_prack(c, p->fork, m) : 481;
-	bool goes_on = call_sdp_of(m).len > 0 || (k && k->owed);
+	bool goes_on = call_sdp_of(m).len > 0 || answers;
 
 	if (status == 200 && goes_on && k && !k->owed && !k->updates)
 		reply_now(s, c, m, f, 488, STR_NONE); /* acknowledged for all that */
@@ -165,6 +159,7 @@ static void take_late_answer(struct sbc *s, struct call *c, unsigned side, const
 	media_note(&c->media, side, text);
 	block_str_free(&s->blocks, &c->agreed[side]);
 	c->agreed[side] = block_str(&s->blocks, text);
+	c->agreed_by = (uint8_t)(1 - side);
 	if (!c->media.anchored) {
 		call_ack(s, c, 1 - side, call_face(s, c, 1 - side, text));
 		return;

@@ -105,12 +105,15 @@ static bool is_plain(struct str sdp)
 }
 
 /*
- * May what the peer was shown last answer what it says again? It was an answer to that; or it was an offer, and then only if the
- * peer had left nothing out and turned nothing off.
+ * May what the peer was shown last answer what it says again? It was an answer to that; or it was an offer (that of a transfer,
+ * too, after which the other side heard the peer's answer as an offer), and then only if the peer had left nothing out and
+ * turned nothing off.
  */
 static bool may_repeat(const struct call *c, unsigned side)
 {
-	return c->agreed_by == side || (is_plain(c->shown[side]) && is_plain(c->agreed[side]));
+	const bool turned = !is_plain(c->agreed[side]), shows_it = !is_plain(c->shown[side]);
+
+	return c->agreed_by == side ? shows_it || !turned : !shows_it && !turned;
 }
 
 /* Nothing in it is for the other side: no other SDP, no news about who speaks (RFC 3325, RFC 4916). */

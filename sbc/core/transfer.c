@@ -415,6 +415,7 @@ bool transfer_on_bye(struct sbc *s, struct call *c, unsigned side)
 		     (x->replaced == c->id && x->leaver == side);
 	if (!spare)
 		return false;
+	call_stop_waiting(s, c, side);
 	c->leg[side].ended = true;
 	return true;
 }

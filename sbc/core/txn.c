@@ -605,8 +605,13 @@ bool txn_ends_dialog(struct txn_table *t, id_t64 txn, struct str to_tag)
 	uint32_t mark = (uint32_t)table_hash(&t->merged, to_tag.p, to_tag.len) | 1;
 	size_t i = 0;
 
-	if (!x)
+	if (!x) { /* nothing is left of its INVITE: the latest of such are remembered here */
+		for (; i < TXN_STRAYS; i++)
+			if (t->strays[i] == mark)
+				return false;
+		t->strays[t->stray_next++ % TXN_STRAYS] = mark;
 		return true;
+	}
 	while (i < TXN_FORKS_ENDED && x->ended[i] != 0 && x->ended[i] != mark)
 		i++;
 	if (i == TXN_FORKS_ENDED || x->ended[i] == mark)

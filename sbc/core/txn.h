@@ -54,6 +54,8 @@ struct txn_challenged {
 	uint8_t again;                   /* as given to txn_start */
 };
 
+enum { TXN_STRAYS = 16 };
+
 struct txn_table {
 	struct txn_challenged challenged;
 	struct pool pool;
@@ -66,6 +68,8 @@ struct txn_table {
 	struct block_pool kept;
 	struct sip_timers timers;
 	uint32_t clients, servers;
+	uint32_t strays[TXN_STRAYS]; /* txn_ends_dialog, of INVITEs that left nothing */
+	uint32_t stray_next;
 	char scratch[TXN_SCRATCH]; /* an ACK or CANCEL being written */
 	struct large_refusals no_tcp;
 	char large[MSG_BYTES_MAX]; /* a request that goes by TCP, being written */

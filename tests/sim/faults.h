@@ -36,7 +36,7 @@
 	  "No offer without an answer, no answer without an offer, one at a time (RFC 3264, "      \
 	  "6337).")                                                                                \
 	X(ORIGIN, "o= line",                                                                       \
-	  "The session of o= is constant in a dialog; its version rises by one if and only if "    \
+	  "The session of o= is constant in a dialog; its version rises if and only if "           \
 	  "the SDP changes (RFC 3264 §8).")                                                        \
 	X(LINES, "m= lines",                                                                       \
 	  "An answer has the m= lines of its offer, with a direction that fits; an offer never "   \

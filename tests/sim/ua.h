@@ -16,7 +16,7 @@
 #include "tests/sim/sip_text.h"
 #include "tests/sim/ua_talk.h"
 
-enum { UA_TXNS = 32, UA_DIALOGS = 12, UA_STEPS = 8, UA_TODOS = 16, UA_NONE = -1 };
+enum { UA_TXNS = 96, UA_DIALOGS = 12, UA_STEPS = 8, UA_TODOS = 16, UA_NONE = -1 };
 
 /* One answer to an INVITE, counted from its arrival. */
 struct ua_step {
@@ -240,8 +240,9 @@ struct ua {
 	uint64_t due_ms;     /* its next tick; UINT64_MAX: none */
 	uint64_t planned_ms; /* the tick that the clock knows of */
 	bool vanished;
-	bool torn;    /* a connection has gone: what was on it may be lost */
-	bool lenient; /* its peers may leave it without an answer or an ACK */
+	bool referred; /* it has done what a REFER asked for */
+	bool torn;     /* a connection has gone: what was on it may be lost */
+	bool lenient;  /* its peers may leave it without an answer or an ACK */
 	struct ua_txn txns[UA_TXNS];
 	struct ua_dialog dialogs[UA_DIALOGS];
 	uint32_t made; /* tags and branches so far */

@@ -135,13 +135,18 @@ struct ua_dialog *ua_early(struct ua *u, struct ua_txn *x, const struct sip_text
 					.cseq = x->cseq};
 		struct sip_text own;
 		CHECK(sip_text_read(x->request, &own));
-		d->talk = (struct ua_talk){.state = own.body.len ? UA_TALK_OURS : UA_TALK_IDLE,
-					   .forked = true,
-					   .count = first->talk.count,
-					   .version = first->talk.version,
-					   .offer_cseq = x->cseq,
-					   .text = own.body};
-		memcpy(d->talk.ours, first->talk.ours, sizeof(d->talk.ours));
+		struct sdp_text offered = {.count = 0};
+		/* What the INVITE said: the first dialog may have gone on since. */
+		CHECK(!own.body.len || sdp_text_read(own.body, &offered));
+		d->talk =
+			(struct ua_talk){.state = own.body.len ? UA_TALK_OURS : UA_TALK_IDLE,
+					 .forked = true,
+					 .count = own.body.len ? offered.count : first->talk.count,
+					 .version = first->talk.version,
+					 .offer_cseq = x->cseq,
+					 .text = own.body};
+		memcpy(d->talk.ours, own.body.len ? offered.lines : first->talk.ours,
+		       sizeof(d->talk.ours));
 		first->talk.forked = true;
 	}
 	d->remote_tag = ua_keep(u, m->to_tag);

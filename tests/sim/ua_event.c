@@ -207,6 +207,11 @@ void ua_got_refer(struct ua *u, const struct sip_text *m, struct ua_txn *x, stru
 		ua_refuse(u, x, to.len ? u->plan.in_dialog_status : 400);
 		return;
 	}
+	if (u->referred) { /* one more, and there would be a call that nobody's plan ends */
+		ua_refuse(u, x, 603);
+		return;
+	}
+	u->referred = true;
 	user.len = str_index(user, '@');
 	host.len = str_index(host, '?');
 	size_t at = str_find(to, STR("?Replaces="));

@@ -542,6 +542,33 @@ static void a_refused_empty_reinvite_changes_nothing(void **state)
 	end();
 }
 
+static void a_2xx_without_the_sdp_that_it_owes_agrees_to_nothing(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		const unsigned side = i & 1;
+		const bool offers = i & 2;
+		const char *hold =
+			side ? B("2", AUDIO "a=sendonly\r\n") : A("2", AUDIO "a=sendonly\r\n");
+		struct rec_send out[2];
+		start();
+		site_say(&t, &k, side, "INVITE", NULL, offers ? hold : NULL);
+		if (offers)
+			site_relay_echo(&t);
+		struct rec_send m = *site_find(&t, "INVITE ");
+		site_answer(&t, &m, 200, NULL, NULL, NULL);
+		EXPECT_INT(site_count(&t, "ACK "), 1);
+		EXPECT_INT(site_count(&t, "SIP/2.0 500"), 1);
+		EXPECT_INT(site_count(&t, "SIP/2.0 200"), 0);
+		site_ack(&t, &k, side, NULL);
+		while (t.rec.open_count[0])
+			site_relay_to(&t, t.rec.open[0][0], SITE_SDP_RELAY);
+		site_exchange(&t, &k, 1 - side, "INVITE", side ? A("3", AUDIO) : B("3", AUDIO),
+			      side ? B("3", AUDIO) : A("3", AUDIO), out);
+		end();
+	}
+}
+
 /* ---- targets and routes */
 
 static void a_name_as_target_is_answered_where_its_owner_speaks_from(void **state)
@@ -687,6 +714,7 @@ int main(void)
 		cmocka_unit_test(our_origin_is_one_for_the_life_of_a_leg_and_counts_changes),
 		cmocka_unit_test(an_empty_reinvite_asks_the_other_side_for_all_it_can),
 		cmocka_unit_test(a_refused_empty_reinvite_changes_nothing),
+		cmocka_unit_test(a_2xx_without_the_sdp_that_it_owes_agrees_to_nothing),
 		cmocka_unit_test(a_name_as_target_is_answered_where_its_owner_speaks_from),
 		cmocka_unit_test(routes_of_one_leg_are_used_on_that_leg_alone),
 		cmocka_unit_test(numbers_may_have_gaps_but_not_go_back),

@@ -423,6 +423,32 @@ static void an_offer_in_a_reliable_18x_is_answered_in_the_prack_of_both_sides(vo
 	end_calls(1);
 }
 
+static void the_prack_of_an_earlier_18x_is_not_the_answer_that_an_offer_waits_for(void **state)
+{
+	(void)state;
+	start();
+	struct rec_send invite = call_out(REL_CAN, NULL);
+	site_answer(&t, &invite, 180, "b1", RELIABLE(5), NULL);
+	struct rec_send ringing = *site_find(&t, "SIP/2.0 180");
+	struct rec_send first = *site_find(&t, "PRACK ");
+	site_answer(&t, &first, 200, NULL, NULL, NULL);
+	/* The callee's offer is still at the relay when the caller acknowledges its ringing. */
+	site_answer(&t, &invite, 183, "b1", RELIABLE(6), SITE_SDP_IN);
+	prack(&ringing, 8, 0, NULL);
+	EXPECT_INT(site_count(&t, "PRACK "), 1);
+	EXPECT_SENT(&t, 0, "SIP/2.0 200 OK");
+	site_relay(&t, SITE_SDP_RELAY);
+	struct rec_send progress = *site_find(&t, "SIP/2.0 183");
+	prack(&progress, 9, 0, SITE_SDP_OUT);
+	site_relay(&t, SDP_RELAY2);
+	EXPECT_INT(site_count(&t, "PRACK "), 2);
+	struct rec_send out = *site_find(&t, "PRACK ");
+	EXPECT_TRUE(site_has(&out, "RAck: 6 ") && site_has(&out, "m=audio 40002"));
+	site_answer(&t, &out, 200, NULL, NULL, NULL);
+	site_answer(&t, &invite, 200, "b1", NULL, SITE_SDP_IN);
+	end_calls(1);
+}
+
 static void an_offer_in_a_reliable_18x_that_nobody_could_answer_is_not_heard(void **state)
 {
 	(void)state;
@@ -636,6 +662,10 @@ static void over_a_stream_a_late_forks_200_after_a_refusal_gets_ack_and_bye(void
 		EXPECT_INT(site_count(&t, "BYE "), 1);
 		EXPECT_TRUE(site_has(site_find(&t, "BYE "), ";tag=b2"));
 		struct rec_send bye = *site_find(&t, "BYE ");
+		/* The same 200 again, before it has heard our ACK: no second BYE of the same number. */
+		site_answer(&t, &invite, 200, "b2", NULL, SITE_SDP_IN);
+		EXPECT_INT(site_count(&t, "ACK "), 2);
+		EXPECT_INT(site_count(&t, "BYE "), 1);
 		site_answer(&t, &bye, 200, NULL, NULL, NULL);
 		site_expect_empty(&t, 1);
 		finish();
@@ -1061,6 +1091,8 @@ int main(void)
 		TEST(an_offer_in_prack_goes_on_as_update_and_is_answered_in_the_200_of_the_prack),
 		TEST(an_offer_in_prack_that_the_callee_cannot_have_is_488_and_acknowledged),
 		TEST(an_offer_in_a_reliable_18x_is_answered_in_the_prack_of_both_sides),
+		cmocka_unit_test(
+			the_prack_of_an_earlier_18x_is_not_the_answer_that_an_offer_waits_for),
 		TEST(an_offer_in_a_reliable_18x_that_nobody_could_answer_is_not_heard),
 		TEST(sdp_said_again_in_the_200_after_a_reliable_answer_changes_nothing),
 		TEST(a_200_that_overtakes_the_relay_has_the_sdp_of_its_18x),
