@@ -194,6 +194,10 @@ bool ua_talk_hear(struct ua *u, struct ua_talk *t, struct str body, enum ua_sdp_
 	CHECK(sdp_text_read(t->seen, &s));
 	t->session = s.session;
 	t->seen_version = s.version;
+	if (role == UA_SDP_OFFER) {
+		memcpy(t->theirs_before, t->theirs, sizeof(t->theirs));
+		t->theirs_count_before = t->theirs_count;
+	}
 	memcpy(t->theirs, s.lines, sizeof(s.lines));
 	t->theirs_count = s.count;
 	t->previewed = role == UA_SDP_PREVIEW;
@@ -227,6 +231,10 @@ void ua_talk_drop(struct ua_talk *t, enum ua_talk_state whose)
 		memcpy(t->ours, t->before, sizeof(t->ours));
 		t->count = t->before_count;
 		t->holds = t->held_before;
+	}
+	if (whose == UA_TALK_THEIRS) {
+		memcpy(t->theirs, t->theirs_before, sizeof(t->theirs));
+		t->theirs_count = t->theirs_count_before;
 	}
 	t->state = UA_TALK_IDLE;
 }

@@ -27,7 +27,8 @@ struct ua_talk {
 	bool forked;             /* its peer describes itself to other forks too, in one count */
 	unsigned fork;
 	struct sdp_line ours[SDP_LINES], before[SDP_LINES], theirs[SDP_LINES];
-	uint8_t count, before_count, theirs_count, agreed_count;
+	struct sdp_line theirs_before[SDP_LINES];
+	uint8_t count, before_count, theirs_count, theirs_count_before, agreed_count;
 	uint32_t version;
 	uint32_t offer_cseq; /* of the request with our last offer */
 	struct str text;     /* what we described last */
