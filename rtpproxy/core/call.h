@@ -41,6 +41,8 @@ struct call {
 	uint8_t owner;
 	uint32_t told; /* events so far */
 	char notify[LIMIT_NOTIFY + 1];
+	struct addr dtmf_dest; /* where its keys are told as JSON; family ADDR_NONE: nowhere of its own */
+	bool dtmf_detect;      /* its keys are told in any case */
 };
 
 /* Who a command is about; views. */

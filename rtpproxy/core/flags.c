@@ -224,6 +224,14 @@ static void take_notify(struct flags *f, struct str w)
 	f->notify = w;
 }
 
+static void take_dtmf_dest(struct flags *f, struct str w)
+{
+	struct addr a;
+	if (addr_parse(w, &a) == OK && a.port != 0 && addr_is_host(&a)) {
+		f->dtmf_dest = a;
+	}
+}
+
 /* Words in `flags` that stand for a member of another key. */
 static const struct {
 	struct str prefix;
@@ -272,6 +280,7 @@ static const struct {
 	{{"set-label", 9}, take_label},
 	{{"sdp-media-remove", 16}, take_media_remove},
 	{{"notify", 6}, take_notify},
+	{{"DTMF-log-dest", 13}, take_dtmf_dest},
 };
 
 static void take_codecs(struct flags *f, const struct dict *d)

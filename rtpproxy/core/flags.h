@@ -28,7 +28,10 @@
 	X(FATAL, "fatal")                                                                          \
 	X(TO_TAG, "to-tag")                                                                        \
 	X(FAST, "fast")                                                                            \
-	X(FRAGMENT, "fragment")
+	X(FRAGMENT, "fragment")                                                                    \
+	X(DETECT_DTMF, "detect DTMF")                                                              \
+	X(BLOCK_DTMF, "block DTMF")                                                                \
+	X(BRIDGE_DTMF, "bridge DTMF")
 
 /* X(name, word in the list `replace`) */
 #define FLAGS_REPLACE_TABLE(X)                                                                     \
@@ -120,6 +123,7 @@ struct flags {
 	int64_t delete_delay_s; /* -1: not given */
 	uint32_t unproven;      /* 0: no limit */
 	struct str label;
+	struct addr dtmf_dest; /* where keys are told as JSON; family ADDR_NONE: not given */
 	struct str notify; /* in front of events about this call; empty: none are wanted */
 };
 

@@ -8,6 +8,7 @@
 #include "rtcp_hide.h"
 #include "rtp.h"
 #include "stream.h"
+#include "tap.h"
 
 enum { BATCH = SRTP_BATCH, AHEAD = 12, LINE = 64 };
 
@@ -209,6 +210,30 @@ static bool may_teach(const struct pkt *p)
 	return is_secure(p->stream) || p->kind != PKT_RTCP || p->stream->kind == PKT_RTCP;
 }
 
+/* Where a packet of the party leaves, and whether it may. */
+static enum pkt_fate route(const struct pkt *p)
+{
+	if (!p->out || p->out->main->security == STREAM_CLOSED || !latch_has_target(&p->out->latch))
+		return FATE_NO_PEER;
+	if (!is_open(p->out, SRTP_TX))
+		return FATE_NO_KEY;
+	if (is_raw(p->out) != is_raw(p->stream))
+		return FATE_KIND;
+	return latch_take_send(&p->out->latch) ? FATE_SENT : FATE_UNPROVEN;
+}
+
+/* What else is done with the party's packets; FATE_SENT: they go on. */
+static enum pkt_fate show_tap(const struct forward *f, struct pkt *p, const struct rtp *h,
+			      uint64_t now_us)
+{
+	struct tap *t = p->stream->main->tap;
+	if (p->kind == PKT_RTP)
+		return tap_step(f->taps, t, p, h, now_us);
+	if (p->kind == PKT_RTCP)
+		tap_rtcp(f->taps, t, p);
+	return FATE_SENT;
+}
+
 /* The packet is the party's: learn, count, measure, and find where it goes. */
 static enum pkt_fate accept_one(const struct forward *f, struct pkt *p, uint64_t now_us)
 {
@@ -240,13 +265,12 @@ static enum pkt_fate accept_one(const struct forward *f, struct pkt *p, uint64_t
 		return FATE_RATE;
 	if (p->kind == PKT_RTCP && p->len == 0)
 		return FATE_HIDDEN;
-	if (!p->out || p->out->main->security == STREAM_CLOSED || !latch_has_target(&p->out->latch))
-		return FATE_NO_PEER;
-	if (!is_open(p->out, SRTP_TX))
-		return FATE_NO_KEY;
-	if (is_raw(p->out) != is_raw(s))
-		return FATE_KIND;
-	return latch_take_send(&p->out->latch) ? FATE_SENT : FATE_UNPROVEN;
+	if (s->main->tap) {
+		const enum pkt_fate fate = show_tap(f, p, &h, now_us);
+		if (fate != FATE_SENT)
+			return fate;
+	}
+	return route(p);
 }
 
 static void accept_all(struct forward *f, struct work *w, uint64_t now_us)
@@ -263,32 +287,76 @@ static void accept_all(struct forward *f, struct work *w, uint64_t now_us)
 	w->n = kept;
 }
 
+static void send_one(struct forward *f, struct pkt *p)
+{
+	struct stream_stats *stats = &p->out->stats;
+	p->to = p->out->latch.target;
+	stats->tx_packets++;
+	stats->tx_bytes += p->len;
+	stats->tx_rtcp_packets += p->kind == PKT_RTCP;
+	f->stats.bytes_out += p->len;
+}
+
 static void send_all(struct forward *f, struct work *w)
 {
 	for (size_t i = 0; i < w->n; i++) {
-		struct pkt *p = w->pkt[i];
-		struct stream_stats *stats = &p->out->stats;
-		p->to = p->out->latch.target;
-		stats->tx_packets++;
-		stats->tx_bytes += p->len;
-		stats->tx_rtcp_packets += p->kind == PKT_RTCP;
-		f->stats.bytes_out += p->len;
-		settle(f, p, FATE_SENT);
+		send_one(f, w->pkt[i]);
+		settle(f, w->pkt[i], FATE_SENT);
+	}
+}
+
+/* Copies that this part of the batch has made: encrypted, and left in the set with their fates. */
+static void send_copies(struct forward *f, unsigned first)
+{
+	struct tap_set *set = f->taps;
+	while (first < set->spare_count) {
+		struct work w = {.n = 0};
+		for (; first < set->spare_count && w.n < BATCH; first++)
+			w.pkt[w.n++] = &set->spares[first];
+		crypt_all(f, &w, SRTP_TX);
+		for (size_t i = 0; i < w.n; i++)
+			send_one(f, w.pkt[i]);
 	}
 }
 
 static void forward_some(struct forward *f, struct pkt *const pkts[], size_t n, uint64_t now_us)
 {
 	struct work w;
+	const unsigned copies = f->taps ? f->taps->spare_count : 0;
 	admit_all(f, pkts, n, now_us, &w);
 	crypt_all(f, &w, SRTP_RX);
 	accept_all(f, &w, now_us);
 	crypt_all(f, &w, SRTP_TX);
 	send_all(f, &w);
+	if (f->taps && f->taps->spare_count > copies)
+		send_copies(f, copies);
 }
 
 void forward_batch(struct forward *f, struct pkt *const pkts[], size_t n, uint64_t now_us)
 {
 	for (size_t at = 0; at < n; at += BATCH)
 		forward_some(f, pkts + at, n - at < BATCH ? n - at : BATCH, now_us);
+}
+
+enum pkt_fate forward_own(struct forward *f, struct pkt *p, uint64_t now_us)
+{
+	struct stream *s = p->stream;
+	struct tap *t = s->main->tap;
+	struct work w = {.pkt = {p}, .n = 1};
+	const unsigned copies = f->taps ? f->taps->spare_count : 0;
+	struct rtp h;
+	CHECK(p->kind == PKT_RTP && s->kind == PKT_RTP);
+	if (rtp_decode(p->data, p->len, &h) != OK)
+		return FATE_MALFORMED;
+	if (t)
+		tap_show(f->taps, t, p, &h, true, now_us);
+	p->out = s->peer[PKT_RTP];
+	p->fate = (uint8_t)route(p);
+	if (p->fate == FATE_SENT)
+		crypt_all(f, &w, SRTP_TX);
+	if (p->fate == FATE_SENT)
+		send_one(f, p);
+	if (t && f->taps->spare_count > copies)
+		send_copies(f, copies);
+	return (enum pkt_fate)p->fate;
 }

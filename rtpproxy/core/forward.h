@@ -18,8 +18,11 @@ struct forward_stats {
 	uint64_t bytes_in, bytes_out; /* UDP payload; in: of every packet */
 };
 
+struct tap_set;
+
 struct forward {
 	struct srtp_worker *srtp;
+	struct tap_set *taps; /* of the streams' taps; NULL: they have none */
 	struct siphash_key hide; /* for the names in RTCP */
 	struct forward_stats stats;
 };
@@ -33,5 +36,10 @@ void forward_init(struct forward *f, struct srtp_worker *srtp, const struct siph
  * is when it came, for jitter.
  */
 void forward_batch(struct forward *f, struct pkt *const pkts[], size_t n, uint64_t now_us);
+/*
+ * A plain RTP packet of our own in the name of the party of p->stream: takes the way of its packets from where they are
+ * accepted, and is not counted as one that came in. FATE_SENT: send it as above.
+ */
+enum pkt_fate forward_own(struct forward *f, struct pkt *p, uint64_t now_us);
 
 #endif

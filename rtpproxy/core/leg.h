@@ -14,6 +14,7 @@
 #include "common/id.h"
 #include "common/sdes.h"
 #include "common/sdp.h"
+#include "rtpproxy/core/dtmf.h"
 #include "rtpproxy/core/limits.h"
 #include "rtpproxy/core/refusal.h"
 #include "rtpproxy/core/stream.h"
@@ -61,6 +62,7 @@ struct leg_media {
 	/* first codec of the party, for quality and reports */
 	char codec[24];
 	uint32_t clock_rate;
+	struct dtmf_formats events; /* as the party takes them */
 	/* local side */
 	uint16_t port;  /* even one of the pair; 0: none */
 	uint8_t opened; /* bit LEG_RTP, LEG_RTCP: the stream has a socket */
@@ -87,6 +89,7 @@ struct leg {
 	struct addr shown; /* what its SDP says: local, or the advertised address */
 	uint8_t latch;     /* enum latch_mode */
 	uint8_t flow; /* STREAM_BLOCKED, STREAM_BLOCKED_DTMF: of all its media, also new ones */
+	bool dtmf_bridge;  /* keys for it end here: it hears of them in signalling (flag `bridge DTMF`) */
 	struct prefix net; /* whose addresses LATCH_RESTRICTED may learn; family ADDR_NONE: none */
 	uint32_t unproven;
 	struct leg_origin origin;

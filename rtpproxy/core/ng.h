@@ -28,7 +28,8 @@
 	X(BLOCK_MEDIA, "block media", "blkmedia")                                                  \
 	X(UNBLOCK_MEDIA, "unblock media", "unblkmedia")                                            \
 	X(BLOCK_DTMF, "block DTMF", "blkdtmf")                                                     \
-	X(UNBLOCK_DTMF, "unblock DTMF", "unblkdtmf")
+	X(UNBLOCK_DTMF, "unblock DTMF", "unblkdtmf")                                               \
+	X(PLAY_DTMF, "play DTMF", "playdtmf")
 
 /* Words of the protocol for what this relay does not do: answered with "unsupported". */
 /* The formatter never comes to an end with this list. */
@@ -43,7 +44,6 @@
 	X("stop forwarding") \
 	X("play media") \
 	X("stop media") \
-	X("play DTMF") \
 	X("subscribe request") \
 	X("subscribe answer") \
 	X("unsubscribe") \

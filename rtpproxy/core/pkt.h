@@ -55,6 +55,8 @@ enum pkt_kind {
 	X(SSRC_LIMIT, "ssrc_limit", "one SSRC more than is kept for a stream")                     \
 	X(NO_PEER, "no_peer", "the other side is not known yet: not answered")                     \
 	X(BLOCKED, "blocked", "media of this party is blocked by command")                         \
+	X(EVENT, "event",                                                                          \
+	  "a telephone event that ends here, or media while a key is played in its place")         \
 	X(DIRECTION, "direction", "hold: this direction was not agreed")                           \
 	X(RATE, "rate", "more packets than the stream may have")                                   \
 	X(UNPROVEN, "unproven", "enough was sent to an address that has not answered")             \

@@ -51,6 +51,11 @@
 	X(LOAD_BANDWIDTH, "load_bandwidth", "Bandwidth limit exceeded")     /* * */                \
 	X(CALLS, "calls", "Parallel session limit reached")                 /* * */                \
 	X(PORTS, "ports", "Ran out of ports")                               /* * */                \
+	X(NO_PARTY, "no_party", "No participant party specified")           /* * */                \
+	X(CODE, "code", "Out of range 'code' specified")                    /* * */                \
+	X(NO_SSRC, "no_ssrc", "The party has sent no media yet: there is no SSRC to speak for")    \
+	X(NO_EVENTS, "no_events", "The other party does not take telephone-event")                 \
+	X(KEYS, "keys", "Too many keys wait to be played")                                         \
 	X(OPEN, "open", "Could not open a media port")                                             \
 	X(REWRITE, "rewrite", "Error rewriting SDP") /* * */                                       \
 	X(MEMORY, "memory", "Message needs more memory than one command may use")

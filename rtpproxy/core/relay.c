@@ -1,6 +1,7 @@
 #include "rtpproxy/core/relay.h"
 
 #include "common/sdp.h"
+#include "rtpproxy/core/relay_work.h"
 #include "rtpproxy/core/report.h"
 #include "rtpproxy/core/sdp_relay.h"
 
@@ -39,6 +40,9 @@ static enum err init_tables(struct relay *r, uint64_t now_ms)
 			      (uint8_t)r->worker);
 	}
 	if (e == OK) {
+		e = tap_set_init(&r->taps, 8 * LIMIT_CALLS, (uint8_t)r->worker);
+	}
+	if (e == OK) {
 		e = table_init(&r->by_call_id, LIMIT_CALLS, &keys[0]);
 	}
 	if (e == OK) {
@@ -66,6 +70,7 @@ enum err relay_init(struct relay *r, const struct relay_params *p, const struct 
 	struct siphash_key hide;
 	rng_bytes(&r->rng, &hide, sizeof(hide));
 	forward_init(&r->forward, &r->srtp, &hide);
+	r->forward.taps = &r->taps;
 	e = init_ports(r);
 	if (e == OK) {
 		e = init_tables(r, now->mono_us / 1000);
@@ -129,6 +134,7 @@ static void free_dialogue(struct relay *r, struct call *c, unsigned index, uint6
 {
 	struct dialogue *d = c->dialogues[index];
 	count_ended(r, d);
+	relay_tap_drop(r, d);
 	/* First nothing points at a stream any more, then they go. */
 	for (unsigned s = 0; s < 2; s++) {
 		for (unsigned i = 0; i < d->legs[s].media_count; i++) {
@@ -208,6 +214,7 @@ void relay_release(struct relay *r)
 	}
 	ng_cache_release(&r->cache);
 	table_release(&r->by_call_id);
+	tap_set_release(&r->taps);
 	pool_release(&r->medias);
 	pool_release(&r->dialogues);
 	pool_release(&r->calls);
@@ -275,18 +282,6 @@ static void check_call(struct relay *r, struct call *c, const struct relay_now *
 
 /* ---- one command */
 
-/* What one command works with. */
-struct work {
-	struct relay *r;
-	const struct relay_now *now;
-	uint64_t now_ms;
-	const struct ng *ng;
-	struct str peer;
-	struct dict *reply;
-	struct call
-		*marked; /* by a delete; ends when the reply, which points into it, is written */
-};
-
 static struct call *find_call(const struct relay *r, struct str call_id)
 {
 	uint64_t hash = table_hash(&r->by_call_id, call_id.p, call_id.len);
@@ -297,6 +292,11 @@ static struct call *find_call(const struct relay *r, struct str call_id)
 		}
 	}
 	return NULL;
+}
+
+struct call *relay_find_call(const struct relay *r, struct str call_id)
+{
+	return find_call(r, call_id);
 }
 
 /* Of all workers; the others' figures may be a command old. */
@@ -541,6 +541,10 @@ static void take_flags(struct work *w, struct leg *from, struct leg *to)
 		from->net.bits = f->received_from.family == ADDR_IP6 ? 128 : 32;
 	}
 	from->unproven = f->unproven;
+	from->dtmf_bridge = (f->words & FLAGS_BRIDGE_DTMF) != 0;
+	if (f->words & FLAGS_BLOCK_DTMF) {
+		leg_set_flow(from, STREAM_BLOCKED_DTMF, 0);
+	}
 	if (f->label.len > 0) {
 		enum err e = str_copy(f->label, from->label, sizeof(from->label));
 		CHECK(e == OK); /* ng_parse checked the length */
@@ -646,6 +650,7 @@ static enum refusal do_offer(struct work *w)
 	}
 	if (e == REFUSAL_NONE) {
 		take_owner(r, c, w->peer, w->ng->flags.notify);
+		relay_tap_signalled(w, c);
 		signalled(w, c);
 		return e;
 	}
@@ -715,6 +720,8 @@ static enum refusal do_answer(struct work *w)
 	}
 	w->r->counters[RELAY_CALLS_ANSWERED] += !p.d->answered;
 	p.d->answered = true;
+	relay_tap_signalled(w, c);
+	relay_tap_dialogue(w->r, c, p.d);
 	c->media_us = w->now->mono_us;
 	r = write_sdp(w, &x);
 	signalled(w, c);
@@ -777,6 +784,7 @@ static enum refusal do_block(struct work *w, unsigned set, unsigned clear)
 	enum refusal e = c ? party_find(c, &w->ng->who, &parties) : REFUSAL_UNKNOWN_CALL_ID;
 	for (unsigned i = 0; e == REFUSAL_NONE && i < parties.count; i++) {
 		leg_set_flow(&parties.at[i].d->legs[parties.at[i].side], set, clear);
+		relay_tap_dialogue(w->r, c, parties.at[i].d);
 	}
 	return e;
 }
@@ -788,6 +796,7 @@ void relay_tick(struct relay *r, const struct relay_now *now)
 	while ((t = wheel_expire(&r->wheel, now_ms))) {
 		check_call(r, CONTAINER_OF(t, struct call, timer), now);
 	}
+	relay_pace(r, now->mono_us);
 	ng_cache_tick(&r->cache, now_ms);
 	relay_publish(r);
 }
@@ -806,6 +815,7 @@ static enum refusal execute(struct work *w)
 	case NG_UNBLOCK_MEDIA: return do_block(w, 0, STREAM_BLOCKED);
 	case NG_BLOCK_DTMF: return do_block(w, STREAM_BLOCKED_DTMF, 0);
 	case NG_UNBLOCK_DTMF: return do_block(w, 0, STREAM_BLOCKED_DTMF);
+	case NG_PLAY_DTMF: return relay_play_dtmf(w);
 	case NG_LIST:
 	case NG_STATISTICS: /* of all workers: the shell's to gather */
 	case NG_COMMAND_COUNT: return REFUSAL_UNSUPPORTED;
@@ -883,6 +893,9 @@ void relay_command(struct relay *r, const struct relay_now *now, struct str peer
 void relay_batch(struct relay *r, struct pkt *const pkts[], size_t n, uint64_t now_us)
 {
 	forward_batch(&r->forward, pkts, n, now_us);
+	if (r->taps.spare_count > 0 || !list_is_empty(&r->taps.ready)) {
+		relay_tap_after(r);
+	}
 }
 
 void relay_list(const struct relay *r, uint32_t limit, struct buf *out)
@@ -903,6 +916,9 @@ void relay_publish(struct relay *r)
 	uint64_t *v = r->counters;
 	v[RELAY_CALLS] = r->calls.used - v[RELAY_CALLS_DYING];
 	v[RELAY_BYTES_IN] = r->forward.stats.bytes_in;
+	v[RELAY_KEYS_PLAYED] = r->taps.stats.played;
+	v[RELAY_KEYS_LOST] = r->taps.stats.keys_lost;
+	v[RELAY_EVENTS_UNKNOWN] = r->taps.stats.events_unknown;
 	v[RELAY_BYTES_OUT] = r->forward.stats.bytes_out;
 	for (unsigned f = 0; f < FATE_COUNT; f++) {
 		v[RELAY_FATES + f] = r->forward.stats.fate[f];

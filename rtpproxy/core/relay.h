@@ -24,6 +24,7 @@
 #include "rtpproxy/core/owner.h"
 #include "rtpproxy/core/portset.h"
 #include "rtpproxy/core/refusal.h"
+#include "rtpproxy/core/tap.h"
 
 /* X(name, metric's name behind "sallyport_relay_", kind, help) */
 #define RELAY_COUNTER_TABLE(X)                                                                     \
@@ -52,6 +53,13 @@
 	X(BYTES_IN, "bytes_in_total", COUNTER, "UDP payload received on media ports")              \
 	X(BYTES_OUT, "bytes_out_total", COUNTER, "UDP payload sent from media ports")              \
 	X(REPEATED, "ng_repeated_total", COUNTER, "commands answered from the reply cache")        \
+	X(KEYS, "keys_total", COUNTER, "telephone keys heard, each once")                          \
+	X(KEYS_PLAYED, "keys_played_total", COUNTER, "telephone keys played")                      \
+	X(KEYS_LOST, "keys_lost_total", COUNTER, "telephone keys not told: too many at once")      \
+	X(EVENTS_UNKNOWN, "events_unknown_total", COUNTER,                                         \
+	  "telephone events that are no keys, not told")                                           \
+	X(TAPS_REFUSED, "taps_refused_total", COUNTER,                                             \
+	  "medias whose keys could not be heard for want of memory")                               \
 	X(OPEN_RETRIES, "open_retries_total", COUNTER, "ports that another program had")
 
 enum relay_counter {
@@ -85,6 +93,7 @@ struct relay_config {
 	uint8_t tos;
 	struct leg_rates rates;
 	const char *srtp_engine;
+	bool dtmf_detect; /* keys of all calls are told */
 };
 
 /* What happened, for the log and for clients (notify.h); counters are counted in the core. */
@@ -112,6 +121,7 @@ struct relay_notice {
 	struct addr source;    /* where its packets come from; family ADDR_NONE: not known */
 	uint8_t digit, volume; /* DTMF: RFC 4733 event, -dBm0 */
 	uint32_t ms;           /* DTMF: how long it was held; MEDIA_…: silence so far */
+	struct addr dtmf_dest; /* DTMF: where the call wants it told as JSON; ADDR_NONE: nowhere of its own */
 	/* Filled by relay_tell: who is to hear of it (the bytes that named the peer of the command),
 	 * with which word in front, and the number of the event in its call. Empty: nobody. */
 	struct str owner, cookie;
@@ -155,6 +165,7 @@ struct relay {
 	struct portset portsets[LIMIT_INTERFACES];
 	struct srtp_worker srtp;
 	struct forward forward;
+	struct tap_set taps;
 	struct ng_cache cache;
 	struct owners owners;
 	uint64_t counters[RELAY_COUNTER_COUNT];
@@ -188,6 +199,9 @@ void relay_command(struct relay *r, const struct relay_now *now, struct str peer
 void relay_batch(struct relay *r, struct pkt *const pkts[], size_t n, uint64_t now_us);
 /* Time-outs, and what other threads may see: about every 100 ms. */
 void relay_tick(struct relay *r, const struct relay_now *now);
+/* What goes at its own pace, keys that are played above all: about every 10 ms while relay_is_paced says so. */
+void relay_pace(struct relay *r, uint64_t now_us);
+bool relay_is_paced(const struct relay *r);
 /* Appends up to `limit` Call-IDs, each as a bencode string. */
 void relay_list(const struct relay *r, uint32_t limit, struct buf *out);
 /* Makes the counters visible to other threads. */

@@ -106,6 +106,18 @@ static void take_codec(const struct sdp_media *m, struct leg_media *out)
 	}
 }
 
+static void take_events(const struct sdp_media *m, struct leg_media *out)
+{
+	struct sdp_codec c;
+	out->events.count = 0;
+	for (size_t i = 0; leg_is_rtp(m->proto) && i < m->format_count; i++) {
+		if (sdp_find_codec(m, m->formats[i], &c) == OK &&
+		    str_ieq(c.name, STR("telephone-event"))) {
+			dtmf_formats_add(&out->events, c.type, c.rate);
+		}
+	}
+}
+
 static void copy_text(struct str s, char *out, size_t cap)
 {
 	if (str_copy(s, out, cap) != OK) {
@@ -201,6 +213,7 @@ static void take_offer_line(const struct sdp_relay *x, size_t i)
 	}
 	take_addresses(x, m, from);
 	take_codec(m, from);
+	take_events(m, from);
 	from->direction = (uint8_t)sdp_direction_of(x->sdp, m);
 	take_offer_mux(x, m, &from->mux, &to->mux);
 	if (sdp_proto_info(from->proto)->srtp) {
@@ -287,6 +300,7 @@ static void take_answer_line(const struct sdp_relay *x, size_t i)
 	from->said = m->proto;
 	take_addresses(x, m, from);
 	take_codec(m, from);
+	take_events(m, from);
 	from->direction = (uint8_t)sdp_direction_of(x->sdp, m);
 	from->mux.agreed =
 		from->mux.only || (from->mux.wanted && sdp_find_attr(&m->attrs, STR("rtcp-mux")));

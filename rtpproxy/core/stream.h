@@ -51,6 +51,7 @@ struct stream {
 	struct stream *main;
 	/* The endpoint of the other party for each kind (PKT_RTP, PKT_RTCP); NULL: none yet. */
 	struct stream *peer[2];
+	struct tap *tap; /* of an RTP endpoint: what else is done with its packets (tap.h); NULL: nothing */
 	uint8_t kind;                         /* enum pkt_kind: PKT_RTP or PKT_RTCP */
 	uint8_t security;                     /* enum stream_security; of an RTP endpoint */
 	uint8_t flow;                         /* STREAM_… flags */

@@ -11,6 +11,7 @@
 
 enum {
 	TICK_MS = 100,
+	PACE_MS = 10, /* while keys are played: each 20 ms a packet */
 	COMMANDS_A_TURN = 16, /* so that packets never wait for a burst of calls */
 };
 
@@ -164,7 +165,8 @@ static void *run(void *arg)
 	uint64_t tick_us = 0;
 	bool more = false;
 	for (;;) {
-		l->io->ops->receive(l->io, more ? 0 : TICK_MS, &pkts, &turn);
+		int wait_ms = relay_is_paced(&l->relay) ? PACE_MS : TICK_MS;
+		l->io->ops->receive(l->io, more ? 0 : wait_ms, &pkts, &turn);
 		if (turn.count > 0) {
 			relay_batch(&l->relay, pkts, turn.count, turn.now_us);
 			l->io->ops->send(l->io);
@@ -174,6 +176,9 @@ static void *run(void *arg)
 		}
 		if ((turn.woken || more) && !take_asks(l, turn.now_us, &more)) {
 			break;
+		}
+		if (relay_is_paced(&l->relay)) {
+			relay_pace(&l->relay, turn.now_us);
 		}
 		if (turn.now_us - tick_us >= TICK_MS * 1000u) {
 			tick_us = turn.now_us;

@@ -1,0 +1,38 @@
+/*
+ * What the parts of the relay's root share: one command under way, and the steps that more than one kind of command
+ * takes. For relay*.c alone.
+ */
+#ifndef SALLYPORT_RELAY_WORK_H
+#define SALLYPORT_RELAY_WORK_H
+
+#include "rtpproxy/core/relay.h"
+
+/* What one command works with. */
+struct work {
+	struct relay *r;
+	const struct relay_now *now;
+	uint64_t now_ms;
+	const struct ng *ng;
+	struct str peer;
+	struct dict *reply;
+	struct call
+		*marked; /* by a delete; ends when the reply, which points into it, is written */
+};
+
+/* NULL: none. */
+struct call *relay_find_call(const struct relay *r, struct str call_id);
+
+/* ---- telephone events (relay_tap.c) */
+
+/* An offer or answer was taken: what it says about keys, for its call. */
+void relay_tap_signalled(struct work *w, struct call *c);
+/* The taps that the medias of these legs need now, with what they need to know. */
+void relay_tap_dialogue(struct relay *r, struct call *c, struct dialogue *d);
+void relay_tap_call(struct relay *r, struct call *c);
+/* Before the streams of a dialogue go. */
+void relay_tap_drop(struct relay *r, struct dialogue *d);
+/* After packets: tells what was heard, sends what was copied. */
+void relay_tap_after(struct relay *r);
+enum refusal relay_play_dtmf(struct work *w) MUST_USE;
+
+#endif
