@@ -41,7 +41,10 @@ enum pkt_kind {
 	X(OVERSIZE, "oversize", "longer than a media packet may be")                               \
 	X(NOISE, "noise", "its first byte belongs to no protocol")                                 \
 	X(STUN, "stun", "STUN or TURN: ICE was not agreed for this stream")                        \
+	X(OURS, "ours", "DTLS or STUN for the relay itself: it was dealt with")                    \
 	X(DTLS, "dtls", "DTLS: keys were not agreed this way for this stream")                     \
+	X(DTLS_FOREIGN, "dtls_foreign", "DTLS that belongs to no handshake of this stream")        \
+	X(DTLS_BUDGET, "dtls_budget", "more DTLS handshakes than may begin in a moment, or go on") \
 	X(ZRTP, "zrtp", "ZRTP is not supported")                                                   \
 	X(KIND, "kind",                                                                            \
 	  "RTP on an RTCP port, RTCP on an RTP port without rtcp-mux, or fax against media")       \
