@@ -32,6 +32,13 @@ endif
 WARN  := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wswitch-enum -Wconversion \
          -Wvla -Wformat=2 -Wundef -Wpointer-arith -Wno-string-conversion -Werror
 BASE  := -std=gnu11 -g -I. -D_GNU_SOURCE -DSALLYPORT_VERSION='"$(VERSION)"' -pthread -MMD -MP -fPIE -fno-strict-aliasing
+# What may be missing: on other processors than amd64 there is no libipsec-mb.
+ifneq ($(wildcard /usr/include/intel-ipsec-mb.h),)
+EXTRA_rtpproxy_core += -DSALLYPORT_IPSEC_MB
+LIBS_IPSEC := -Wl,--as-needed -lIPSec_MB -Wl,--no-as-needed
+else
+ABSENT += rtpproxy/core/srtp_ipsec_mb.c
+endif
 CF_rel  := $(BASE) $(WARN) -O2 -D_FORTIFY_SOURCE=3 -fstack-protector-strong
 CF_asan := $(BASE) $(WARN) -O1 -DSALLYPORT_DEBUG -fno-omit-frame-pointer -fsanitize=address,undefined \
            -fno-sanitize-recover=undefined
@@ -42,13 +49,13 @@ LF_asan := -pie -fsanitize=address,undefined -pthread
 LF_fuzz := -pie -fsanitize=fuzzer,address,undefined -pthread
 
 # What each layer may link: the linker proves purity a second time (make lint).
-LIBS_pure  := -lcrypto -lyaml -lpcre2-8 -ljansson -losipparser2 -losip2 -lsrtp2
+LIBS_pure  := -lcrypto -lyaml -lpcre2-8 -ljansson -losipparser2 -losip2 -lsrtp2 $(LIBS_IPSEC)
 LIBS_shell := -levent_core -levent_extra -levent_openssl -levent_pthreads -lssl -lcares -lhiredis -lmaxminddb
 LIBS       := $(LIBS_shell) $(LIBS_pure) -lm
 
 # Folders that become archives, lower ones last (link order).
 ARCHIVES := sbc/shell sbc/core rtpproxy/io rtpproxy/core policy common
-src      = $(sort $(wildcard $(1)/*.c))
+src      = $(filter-out $(ABSENT),$(sort $(wildcard $(1)/*.c)))
 lib      = $(patsubst %,$(B)/$(1)/lib/%.a,$(subst /,_,$(ARCHIVES)))
 # Each daemon links its own folders only: the two have files and functions of the same name.
 lib_sbc  = $(filter-out %/rtpproxy_io.a %/rtpproxy_core.a,$(call lib,$(1)))
@@ -103,6 +110,9 @@ sim_objs  := $(patsubst %.c,%.o,$(call src,tests/sim))
 
 $(B)/asan/tests/unit/test_%: $(B)/asan/tests/unit/test_%.o $(support:%=$(B)/asan/%) $(config_objs:%=$(B)/asan/%.o) $(B)/asan/rtpproxy/control.o $(call lib,asan)
 	$(Q)$(call link,asan) -lcmocka
+# The same without sanitizers, for what compares a million packets.
+$(B)/rel/tests/unit/test_%: $(B)/rel/tests/unit/test_%.o $(support:%=$(B)/rel/%) $(config_objs:%=$(B)/rel/%.o) $(B)/rel/rtpproxy/control.o $(call lib,rel)
+	$(Q)$(call link,rel) -lcmocka
 $(B)/asan/tests/fuzz/fuzz_%: $(B)/asan/tests/fuzz/fuzz_%.o $(B)/asan/tests/fuzz/main_replay.o $(helpers:%=$(B)/asan/%) $(config_objs:%=$(B)/asan/%.o) $(call lib,asan)
 	$(Q)$(call link,asan)
 $(B)/fuzz/tests/fuzz/fuzz_%: $(B)/fuzz/tests/fuzz/fuzz_%.o $(helpers:%=$(B)/fuzz/%) $(config_objs:%=$(B)/fuzz/%.o) $(call lib,fuzz)
@@ -114,7 +124,7 @@ $(B)/asan/tests/sim/world: $(sim_objs:%=$(B)/asan/%) $(call lib_sbc,asan)
 $(B)/rel/tests/sim/world: $(sim_objs:%=$(B)/rel/%) $(call lib_sbc,rel)
 	$(Q)$(call link,rel)
 
-unit: $(unit:%=$(B)/asan/tests/unit/%)
+unit: $(unit:%=$(B)/asan/tests/unit/%) $(B)/rel/tests/unit/test_srtp_oracle
 fuzz-build: $(fuzzers:%=$(B)/fuzz/tests/fuzz/%)
 replay: $(fuzzers:%=$(B)/asan/tests/fuzz/%)
 bench-build: $(benches:%=$(B)/rel/tests/bench/%)

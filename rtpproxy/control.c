@@ -191,7 +191,8 @@ static bool take_rate(struct control *c, struct str v)
 
 static bool take_engine(struct control *c, struct str v)
 {
-	return (str_eq(v, STR("openssl")) || str_eq(v, STR("libsrtp2"))) &&
+	char name[sizeof(c->engine)];
+	return str_copy(v, name, sizeof(name)) == OK && srtp_engine_is_name(name) &&
 	       str_copy(v, c->engine, sizeof(c->engine)) == OK;
 }
 
@@ -256,7 +257,8 @@ static const struct option_row rows[] = {
 	{"max-sessions", 0, true, take_sessions, "calls at once (0: as memory allows)"},
 	{"max-packet-rate", 0, true, take_rate,
 	 "packets a second of one audio stream (1000; 0: any)"},
-	{"srtp-engine", 0, true, take_engine, "openssl (default) or libsrtp2"},
+	{"srtp-engine", 0, true, take_engine,
+	 "auto (default: ipsec-mb where it works, else openssl), openssl, ipsec-mb or libsrtp2"},
 	{"log-level", 'L', true, take_level, "error, warn, info, debug, or 0 to 7"},
 	{"pidfile", 'p', true, take_pidfile, "where to write the process id"},
 	{"config", 0, true, take_config, "the common configuration file (sallyport.yaml)"},
@@ -308,7 +310,7 @@ static void set_defaults(struct control *c)
 			  .delete_delay_ms = DEFAULT_DELETE_S * 1000,
 			  .rates = {DEFAULT_RATE_AUDIO, DEFAULT_RATE_OTHER}},
 		.log_level = LOG_LEVEL_INFO,
-		.engine = "openssl",
+		.engine = "auto",
 	};
 	for (unsigned i = 0; i < LIMIT_INTERFACES; i++) {
 		c->relay.interfaces[i].port_min = DEFAULT_PORT_MIN;

@@ -251,6 +251,16 @@ static void stop(struct daemon *d)
 	libevent_global_shutdown();
 }
 
+static void say_engine(struct daemon *d)
+{
+	const char *wish = d->control.relay.srtp_engine;
+	const char *became = srtp_worker_engine(&d->loops[0].relay.srtp);
+	if (strcmp(wish, "auto") != 0 && strcmp(wish, became) != 0) {
+		say(d, LOG_LEVEL_WARN, "srtp_engine_not_there", "wish", wish);
+	}
+	say(d, LOG_LEVEL_INFO, "srtp_engine", "name", became);
+}
+
 static bool run(struct daemon *d)
 {
 	unsigned workers = d->control.relay.workers;
@@ -266,6 +276,7 @@ static bool run(struct daemon *d)
 	if (!start_workers(d) || !start_control(d) || !watch(d) || !write_pidfile(d)) {
 		return false;
 	}
+	say_engine(d);
 	say(d, LOG_LEVEL_INFO, "ready", "version", SALLYPORT_VERSION);
 	sdnotify("READY=1");
 	return event_base_dispatch(d->base) >= 0;

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 packages() { # the Build-Depends, without versions, profiles and debhelper (that one is for `make deb` only)
 	sed -n '/^Build-Depends:/,/^[A-Z]/{s/^Build-Depends://;/^[A-Z]/d;p}' debian/control |
-		tr ',' '\n' | sed 's/([^)]*)//; s/<[^>]*>//; s/ //g' | grep -v -e '^$' -e '^debhelper-compat$'
+		tr ',' '\n' | sed "s/([^)]*)//; s/<[^>]*>//; s/\[$(dpkg --print-architecture)\]//; /\[/d; s/ //g" | grep -v -e '^$' -e '^debhelper-compat$'
 }
 missing() {
 	for p in $(packages); do

@@ -63,7 +63,7 @@ enum err relay_init(struct relay *r, const struct relay_params *p, const struct 
 			    .published = p->published};
 	rng_init(&r->rng, p->seed);
 	wheel_init(&r->wheel, now->mono_us / 1000);
-	enum err e = srtp_worker_init(&r->srtp, config->srtp_engine);
+	enum err e = srtp_worker_init_wish(&r->srtp, config->srtp_engine);
 	if (e != OK) {
 		return e;
 	}

@@ -7,7 +7,26 @@
 #include "srtp_known.h"
 #include "srtp_mki.h"
 
-static const struct srtp_engine *const engines[] = {&srtp_engine_openssl, &srtp_engine_libsrtp2};
+static const struct srtp_engine *const engines[] = {
+	&srtp_engine_openssl,       &srtp_engine_libsrtp2,
+#ifdef SALLYPORT_IPSEC_MB
+	&srtp_engine_ipsec_mb,      &srtp_engine_ipsec_mb_plain,  &srtp_engine_ipsec_mb_sse,
+	&srtp_engine_ipsec_mb_avx2, &srtp_engine_ipsec_mb_avx512,
+#endif
+};
+
+#define BATCHED "ipsec-mb"
+
+bool srtp_engine_is_name(const char *engine)
+{
+	static const char *const names[] = {"auto",          "openssl",        "libsrtp2",
+					    BATCHED,         BATCHED "-plain", BATCHED "-sse",
+					    BATCHED "-avx2", BATCHED "-avx512"};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strcmp(names[i], engine) == 0)
+			return true;
+	return false;
+}
 
 enum err srtp_worker_init(struct srtp_worker *w, const char *engine)
 {
@@ -26,6 +45,21 @@ enum err srtp_worker_init(struct srtp_worker *w, const char *engine)
 		return e;
 	}
 	return ERR_NOTFOUND;
+}
+
+enum err srtp_worker_init_wish(struct srtp_worker *w, const char *wish)
+{
+	const bool is_auto = strcmp(wish, "auto") == 0;
+	const enum err e = srtp_worker_init(w, is_auto ? BATCHED : wish);
+	const bool may_fall = is_auto || strncmp(wish, BATCHED, sizeof(BATCHED) - 1) == 0;
+	return may_fall && (e == ERR_NOTFOUND || e == ERR_UNSUPPORTED)
+		       ? srtp_worker_init(w, "openssl")
+		       : e;
+}
+
+const char *srtp_worker_engine(const struct srtp_worker *w)
+{
+	return w->engine->name;
 }
 
 void srtp_worker_release(struct srtp_worker *w)

@@ -1,6 +1,7 @@
 /*
- * SRTP and SRTCP (RFC 3711, 6188, 7714) in batches, one engine behind it chosen at start: "openssl"
- * (our own core, what runs) or "libsrtp2" (the reference, for comparison and tests). Nothing is
+ * SRTP and SRTCP (RFC 3711, 6188, 7714) in batches, one engine behind it chosen at start: our own core over
+ * "openssl" (everywhere) or over "ipsec-mb" (batched, where library and processor are), or
+ * "libsrtp2" (the reference, for comparison and tests). Nothing is
  * committed before the tag is right; no (key, SSRC, index) ever protects two packets.
  *
  * An MKI may stand in the packets, one for each key; several keys of one side at once, F8, NULL and
@@ -44,9 +45,15 @@ struct srtp_worker {
 	void *state;
 };
 
-/* `engine` is "openssl" or "libsrtp2". ERR_NOTFOUND: no such engine; ERR_NOMEM; ERR_UNSUPPORTED: it
- * fails its known answers. */
+/* Is there such an engine, in this build or another? "auto" is one. */
+bool srtp_engine_is_name(const char *engine);
+/* Exactly this engine. ERR_NOTFOUND: not in this build; ERR_NOMEM; ERR_UNSUPPORTED: the processor has not
+ * what it needs, or it fails its known answers. */
 enum err srtp_worker_init(struct srtp_worker *w, const char *engine) MUST_USE;
+/* "auto" is ipsec-mb where it works; where that, wished for or not, does not work, openssl. */
+enum err srtp_worker_init_wish(struct srtp_worker *w, const char *wish) MUST_USE;
+/* The name of what it became. */
+const char *srtp_worker_engine(const struct srtp_worker *w);
 /* All contexts made with it must have been released. */
 void srtp_worker_release(struct srtp_worker *w);
 

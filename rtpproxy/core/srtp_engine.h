@@ -22,5 +22,12 @@ struct srtp_engine {
 
 extern const struct srtp_engine srtp_engine_openssl;
 extern const struct srtp_engine srtp_engine_libsrtp2;
+/* Where the library was there at build. The first chooses its code by the size of a batch, of what the processor has; the
+ * others are of one level: without and with the instructions for SHA, and wider ones. */
+extern const struct srtp_engine srtp_engine_ipsec_mb;
+extern const struct srtp_engine srtp_engine_ipsec_mb_plain;
+extern const struct srtp_engine srtp_engine_ipsec_mb_sse;
+extern const struct srtp_engine srtp_engine_ipsec_mb_avx2;
+extern const struct srtp_engine srtp_engine_ipsec_mb_avx512;
 
 #endif

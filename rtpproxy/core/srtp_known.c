@@ -14,7 +14,7 @@ struct bytes {
 	size_t len;
 };
 
-enum { KINDS = 2, ROOM = 128 };
+enum { KINDS = 2, ROOM = 128, BATCH_MAX = 17 };
 
 /* Master key and salt are 00 01 02 … */
 static const struct bytes plain[KINDS] = {
@@ -78,43 +78,76 @@ static const struct bytes known[SDES_SUITE_COUNT][KINDS] = {
 		},
 };
 
-static enum pkt_fate run(struct srtp_worker *w, struct srtp_key *key, struct pkt *pkt)
+/* Each packet under a key object of its own, as the streams of a batch are. */
+struct batch {
+	struct srtp_key keys[BATCH_MAX];
+	struct pkt pkts[BATCH_MAX];
+	struct srtp_op ops[BATCH_MAX];
+	uint8_t bytes[BATCH_MAX][ROOM];
+};
+
+static enum err set_keys(struct batch *b, struct srtp_worker *w, enum srtp_direction d,
+			 enum sdes_suite suite, const struct secret *key)
 {
-	struct srtp_op op = {.key = key, .pkt = pkt};
-	if (key->direction == SRTP_TX)
-		srtp_batch_protect(w, &op, 1);
-	else
-		srtp_batch_unprotect(w, &op, 1);
-	return (enum pkt_fate)op.fate;
+	enum err e = OK;
+	for (size_t i = 0; i < BATCH_MAX; i++) {
+		srtp_key_init(&b->keys[i], w, d);
+		if (e == OK)
+			e = srtp_key_set(&b->keys[i], suite, key);
+	}
+	return e;
 }
 
-static bool is_right(struct srtp_worker *w, struct srtp_key *key, enum pkt_kind kind,
+static bool is_right(struct batch *b, struct srtp_worker *w, size_t n, enum pkt_kind kind,
 		     const struct bytes *in, const struct bytes *want)
 {
-	uint8_t bytes[ROOM];
-	struct pkt pkt = {
-		.data = bytes, .len = (uint32_t)in->len, .cap = ROOM, .kind = (uint8_t)kind};
-	memcpy(bytes, in->p, in->len);
-	return run(w, key, &pkt) == FATE_SENT && pkt.len == want->len &&
-	       memcmp(bytes, want->p, want->len) == 0;
+	for (size_t i = 0; i < n; i++) {
+		b->pkts[i] = (struct pkt){.data = b->bytes[i],
+					  .len = (uint32_t)in->len,
+					  .cap = ROOM,
+					  .kind = (uint8_t)kind};
+		memcpy(b->bytes[i], in->p, in->len);
+		b->ops[i] = (struct srtp_op){.key = &b->keys[i], .pkt = &b->pkts[i]};
+	}
+	if (b->keys[0].direction == SRTP_TX)
+		srtp_batch_protect(w, b->ops, n);
+	else
+		srtp_batch_unprotect(w, b->ops, n);
+	for (size_t i = 0; i < n; i++)
+		if (b->ops[i].fate != FATE_SENT || b->pkts[i].len != want->len ||
+		    memcmp(b->bytes[i], want->p, want->len) != 0)
+			return false;
+	return true;
+}
+
+/* Sizes of batches that make engines take different code. */
+static const uint8_t sizes[] = {1, 8, BATCH_MAX};
+
+static enum err check_size(struct batch *b, struct srtp_worker *w, enum srtp_direction d,
+			   enum sdes_suite suite, const struct secret *key, size_t n)
+{
+	enum err e = set_keys(b, w, d, suite, key);
+	for (int kind = 0; e == OK && kind < KINDS; kind++) {
+		const struct bytes *in = d == SRTP_TX ? &plain[kind] : &known[suite][kind];
+		const struct bytes *out = d == SRTP_TX ? &known[suite][kind] : &plain[kind];
+		if (!is_right(b, w, n, (enum pkt_kind)kind, in, out))
+			e = ERR_UNSUPPORTED;
+	}
+	for (size_t i = 0; i < BATCH_MAX; i++)
+		srtp_key_release(&b->keys[i]);
+	return e;
 }
 
 static enum err check_suite(struct srtp_worker *w, enum sdes_suite suite, const struct secret *key)
 {
-	for (int d = 0; d < SRTP_DIRECTION_COUNT; d++) {
-		struct srtp_key k;
-		srtp_key_init(&k, w, (enum srtp_direction)d);
-		enum err e = srtp_key_set(&k, suite, key);
-		for (int kind = 0; e == OK && kind < KINDS; kind++) {
-			const struct bytes *in = d == SRTP_TX ? &plain[kind] : &known[suite][kind];
-			const struct bytes *out = d == SRTP_TX ? &known[suite][kind] : &plain[kind];
-			if (!is_right(w, &k, (enum pkt_kind)kind, in, out))
-				e = ERR_UNSUPPORTED;
+	struct batch b;
+	for (int d = 0; d < SRTP_DIRECTION_COUNT; d++)
+		for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+			const enum err e =
+				check_size(&b, w, (enum srtp_direction)d, suite, key, sizes[i]);
+			if (e != OK)
+				return e;
 		}
-		srtp_key_release(&k);
-		if (e != OK)
-			return e;
-	}
 	return OK;
 }
 

@@ -7,7 +7,7 @@
 
 struct srtp_worker;
 
-/* Protects and unprotects each of them. ERR_UNSUPPORTED: a wrong answer; ERR_NOMEM. */
+/* Protects and unprotects each of them, alone and in batches. ERR_UNSUPPORTED: a wrong answer; ERR_NOMEM. */
 enum err srtp_known_check(struct srtp_worker *w) MUST_USE;
 
 #endif

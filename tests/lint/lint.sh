@@ -51,7 +51,9 @@ links() {
 	link common common -- -lcrypto -lyaml -ljansson -lm
 	link policy policy common -- -lcrypto -lyaml -ljansson -lpcre2-8 -lm
 	link sbc_core sbc_core policy common -- -lcrypto -lyaml -ljansson -lpcre2-8 -losipparser2 -lm
-	link rtpproxy_core rtpproxy_core common -- -lssl -lcrypto -lyaml -ljansson -lsrtp2 -lm
+	local ipsec=()
+	[ -e /usr/include/intel-ipsec-mb.h ] && ipsec=(-lIPSec_MB)
+	link rtpproxy_core rtpproxy_core common -- -lssl -lcrypto -lyaml -ljansson -lsrtp2 "${ipsec[@]}" -lm
 	list=$(sed -n 's/^unlinked: *//p' tests/lint/purity.txt | tr ' ' '|')
 	but=$(sed -n 's/^but: *//p' tests/lint/purity.txt | tr ' ' '|')
 	for a in "${archives[@]}"; do

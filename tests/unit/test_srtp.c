@@ -1,4 +1,4 @@
-/* srtp.h on both engines: what the oracle does not say by comparing. */
+/* srtp.h on the engines: what the oracle does not say by comparing. */
 #include "rtpproxy/core/srtp.h"
 
 #include <string.h>
@@ -18,7 +18,7 @@ static struct fixture fixture;
 static int set_up(void **state)
 {
 	memset(&fixture, 0, sizeof(fixture));
-	return srtp_worker_init(&fixture.worker, *state ? *state : "openssl") == OK ? 0 : -1;
+	return srtp_worker_init_wish(&fixture.worker, *state) == OK ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -266,25 +266,52 @@ static void test_engine_by_name(void **state)
 	EXPECT_ERR(srtp_worker_init(&w, "rot13"), ERR_NOTFOUND);
 }
 
-#define ON_BOTH(f)                                                                                 \
-	{#f " (openssl)", f, set_up, tear_down, (void *)(uintptr_t) "openssl"},                    \
-	{                                                                                          \
-#f " (libsrtp2)", f, set_up, tear_down, (void *)(uintptr_t) "libsrtp2"             \
+/* auto is always something; what is not there falls back to openssl, and says its name. */
+static void test_wishes(void **state)
+{
+	(void)state;
+	static const char *const wishes[] = {"auto", "openssl", "ipsec-mb", "ipsec-mb-avx512",
+					     "libsrtp2"};
+	for (size_t i = 0; i < ARRAY_LEN(wishes); i++) {
+		struct srtp_worker w;
+		EXPECT_TRUE(srtp_engine_is_name(wishes[i]));
+		EXPECT_ERR(srtp_worker_init_wish(&w, wishes[i]), OK);
+		const char *became = srtp_worker_engine(&w);
+		const bool batched = strncmp(wishes[i], "ipsec", 5) == 0 || i == 0;
+		EXPECT_TRUE(strcmp(became, wishes[i]) == 0 ||
+			    (batched && strcmp(became, "openssl") == 0) ||
+			    (i == 0 && strcmp(became, "ipsec-mb") == 0));
+		srtp_worker_release(&w);
 	}
+	struct srtp_worker w;
+	EXPECT_TRUE(!srtp_engine_is_name("rot13"));
+	EXPECT_ERR(srtp_worker_init_wish(&w, "rot13"), ERR_NOTFOUND);
+}
+
+#define ON(f, name, wish)                                                                          \
+	{                                                                                          \
+		name " (" wish ")", f, set_up, tear_down, (void *)(uintptr_t)wish                  \
+	}
+#define ON_ALL(f, name) ON(f, name, "openssl"), ON(f, name, "auto"), ON(f, name, "libsrtp2")
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON_BOTH(test_no_changed_bit_is_accepted),
-		ON_BOTH(test_copies_in_one_batch_pass_once),
-		ON_BOTH(test_sequence_number_is_sent_once),
-		ON_BOTH(test_same_key_goes_on),
-		ON_BOTH(test_key_moves_with_its_counters),
-		ON_BOTH(test_ssrc_comes_back_with_its_counter),
-		ON_BOTH(test_lengths_of_keys),
-		cmocka_unit_test_setup_teardown(test_shapes, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_ssrcs_have_a_limit, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_engine_by_name, set_up, tear_down),
+		ON_ALL(test_no_changed_bit_is_accepted, "no changed bit of a packet is accepted"),
+		ON_ALL(test_copies_in_one_batch_pass_once,
+		       "of copies in one batch one is accepted"),
+		ON_ALL(test_sequence_number_is_sent_once, "a sequence number is sent once"),
+		ON_ALL(test_same_key_goes_on, "the same key set again goes on with its counters"),
+		ON_ALL(test_key_moves_with_its_counters, "a key that moves keeps its counters"),
+		ON_ALL(test_ssrc_comes_back_with_its_counter,
+		       "an SSRC that comes back has its rollover counter"),
+		ON_ALL(test_lengths_of_keys, "a key of the wrong length is refused"),
+		ON(test_shapes, "what does not fit or is cut is refused by name", "openssl"),
+		ON(test_shapes, "what does not fit or is cut is refused by name", "auto"),
+		ON(test_ssrcs_have_a_limit, "SSRCs of a direction have a limit", "openssl"),
+		ON(test_ssrcs_have_a_limit, "SSRCs of a direction have a limit", "auto"),
+		ON(test_engine_by_name, "an engine that is not there is an error", "openssl"),
+		ON(test_wishes, "a wish for an engine ends with one that works", "openssl"),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
