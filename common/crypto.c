@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +25,7 @@ static EVP_CIPHER *chacha20;
 
 struct contexts {
 	EVP_MD_CTX *md;
-	EVP_MAC_CTX *mac;
+	EVP_MAC_CTX *mac, *mac_sha1;
 	EVP_CIPHER_CTX *cipher;
 };
 
@@ -35,6 +36,7 @@ static void contexts_free(void *p)
 	struct contexts *c = p;
 	EVP_MD_CTX_free(c->md);
 	EVP_MAC_CTX_free(c->mac);
+	EVP_MAC_CTX_free(c->mac_sha1);
 	EVP_CIPHER_CTX_free(c->cipher);
 	free(c);
 	mine = NULL;
@@ -53,6 +55,17 @@ static void fetch(void)
 	CHECK(pthread_key_create(&per_thread, contexts_free) == 0);
 }
 
+static EVP_MAC_CTX *new_hmac(const char *digest)
+{
+	char name[16];
+	snprintf(name, sizeof(name), "%s", digest);
+	EVP_MAC_CTX *m = EVP_MAC_CTX_new(hmac);
+	OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
+			       OSSL_PARAM_construct_end()};
+	CHECK(m && EVP_MAC_CTX_set_params(m, params) == 1);
+	return m;
+}
+
 static struct contexts *contexts(void)
 {
 	if (mine)
@@ -60,12 +73,9 @@ static struct contexts *contexts(void)
 	pthread_once(&once, fetch);
 	struct contexts *c = malloc(sizeof(*c));
 	CHECK(c != NULL);
-	*c = (struct contexts){EVP_MD_CTX_new(), EVP_MAC_CTX_new(hmac), EVP_CIPHER_CTX_new()};
-	CHECK(c->md && c->mac && c->cipher);
-	char digest[] = "SHA256";
-	OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-			       OSSL_PARAM_construct_end()};
-	CHECK(EVP_MAC_CTX_set_params(c->mac, params) == 1);
+	*c = (struct contexts){EVP_MD_CTX_new(), new_hmac("SHA256"), new_hmac("SHA1"),
+			       EVP_CIPHER_CTX_new()};
+	CHECK(c->md && c->cipher);
 	CHECK(pthread_setspecific(per_thread, c) == 0);
 	mine = c;
 	return c;
@@ -118,6 +128,20 @@ void crypto_hmac_sha256(const void *key, size_t key_len, const void *p, size_t n
 		    EVP_MAC_update(c->mac, p, n) == 1 &&
 		    EVP_MAC_final(c->mac, out, &len, CRYPTO_SHA256_LEN) == 1;
 	CHECK(done);
+}
+
+void crypto_hmac_sha1(const void *key, size_t key_len, const struct str *pieces, size_t count,
+		      uint8_t out[CRYPTO_SHA1_LEN])
+{
+	struct contexts *c = contexts();
+	size_t len = 0;
+	CHECK(key_len > 0);
+	bool done = EVP_MAC_init(c->mac_sha1, key, key_len, NULL) == 1;
+	for (size_t i = 0; i < count && done; i++)
+		done = EVP_MAC_update(c->mac_sha1, (const unsigned char *)pieces[i].p,
+				      pieces[i].len) == 1;
+	done = done && EVP_MAC_final(c->mac_sha1, out, &len, CRYPTO_SHA1_LEN) == 1;
+	CHECK(done && len == CRYPTO_SHA1_LEN);
 }
 
 void crypto_chacha20(const uint8_t key[32], uint64_t counter, uint8_t *out, size_t n)

@@ -24,6 +24,9 @@ size_t crypto_hash_pieces(enum crypto_hash h, const struct str *pieces, size_t c
 void crypto_sha256(const void *p, size_t n, uint8_t out[CRYPTO_SHA256_LEN]);
 void crypto_hmac_sha256(const void *key, size_t key_len, const void *p, size_t n,
 			uint8_t out[CRYPTO_SHA256_LEN]);
+/* Of the pieces one after another: what STUN signs (RFC 8489 §14.5). key_len > 0. */
+void crypto_hmac_sha1(const void *key, size_t key_len, const struct str *pieces, size_t count,
+		      uint8_t out[CRYPTO_SHA1_LEN]);
 /* n bytes of the ChaCha20 key stream of a 32-byte key at block `counter`. */
 void crypto_chacha20(const uint8_t key[32], uint64_t counter, uint8_t *out, size_t n);
 /* Standard alphabet with padding. */
