@@ -1,11 +1,9 @@
 #include "ws.h"
 
 #include "common/check.h"
-#include "common/crypto.h"
+#include "common/ws_key.h"
 
 /* ---- the upgrade ---- */
-
-enum { KEY_TEXT_LEN = 24, KEY_LEN = 16 };
 
 /* What of the request counts. A header that may stand once and stands twice makes `broken`. */
 struct request {
@@ -107,13 +105,6 @@ static struct request read_request(struct str text)
 	return r;
 }
 
-static bool is_key(struct str key)
-{
-	uint8_t raw[KEY_TEXT_LEN];
-	size_t n = sizeof(raw);
-	return key.len == KEY_TEXT_LEN && crypto_read_base64(key, raw, &n) == OK && n == KEY_LEN;
-}
-
 static bool may_connect(const struct listener *l, const struct request *r)
 {
 	if (l->origin_count == 0)
@@ -134,7 +125,7 @@ static uint16_t judge(const struct request *r, const struct listener *l)
 		return 403;
 	if (!r->upgrade || !r->connection || !str_eq(r->version, STR("13")))
 		return 426;
-	return is_key(r->key) && r->sip ? 101 : 400;
+	return ws_key_is(r->key) && r->sip ? 101 : 400;
 }
 
 static void write_refusal(struct buf *b, uint16_t status)
@@ -153,16 +144,9 @@ static void write_refusal(struct buf *b, uint16_t status)
 /* §4.2.2 step 5: proves to the client that we know what it asked for. */
 static void write_welcome(struct buf *b, struct str key)
 {
-	char mem[KEY_TEXT_LEN + 36];
-	struct buf text;
-	uint8_t sha[CRYPTO_SHA1_LEN];
-	buf_init(&text, mem, sizeof(mem));
-	buf_str(&text, key);
-	buf_lit(&text, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-	crypto_sha1(text.p, text.len, sha);
 	buf_lit(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
 		   "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
-	crypto_write_base64(b, sha, sizeof(sha));
+	ws_key_write_accept(b, key);
 	buf_lit(b, "\r\nSec-WebSocket-Protocol: sip\r\n\r\n");
 }
 

@@ -9,7 +9,7 @@
 #include "common/buf.h"
 #include "sbc/core/settings.h"
 #include "sbc/shell/bytes.h"
-#include "sbc/shell/ws_frame.h"
+#include "common/ws_frame.h"
 
 enum {
 	WS_REQUEST_MAX = 8 * 1024, /* the upgrade's octets, request line and headers */

@@ -1,5 +1,5 @@
 /* WebSocket framing: a masked text frame with a SIP message in it, and its text looked through for UTF-8. */
-#include "sbc/shell/ws_frame.h"
+#include "common/ws_frame.h"
 #include "tests/bench/run.h"
 #include "tests/bench/sip.h"
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "common/buf.h"
-#include "sbc/shell/ws_frame.h"
+#include "common/ws_frame.h"
 #include "tests/support/check.h"
 
 enum { LIMIT = 65535 };

@@ -1,7 +1,7 @@
 /*
  * The framing of WebSocket (RFC 6455 §5), the server's side: cuts what a client sends into frames, checks
  * them, and writes the heads of ours. Pure: no socket, no clock, no memory of its own; whole messages out
- * of fragments are ws.c's.
+ * of fragments are the caller's.
  */
 #ifndef SALLYPORT_WS_FRAME_H
 #define SALLYPORT_WS_FRAME_H
