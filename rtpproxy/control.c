@@ -1,6 +1,7 @@
 #include "rtpproxy/control.h"
 
 #include <getopt.h>
+#include <pwd.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -70,21 +71,23 @@ static bool take_interface(struct control *c, struct str v)
 	return true;
 }
 
-static bool take_listen(struct control *c, struct str v)
+/* "unix:PATH", a port of `lone` or ADDRESS:PORT. */
+static bool add_listen(struct control *c, enum ctl_kind kind, struct str v, const struct addr *lone)
 {
 	if (c->listen_count == CTL_SOCKETS_MAX) {
 		return false;
 	}
 	struct ctl_listen *l = &c->listens[c->listen_count];
 	uint16_t port;
+	*l = (struct ctl_listen){.kind = kind};
 	if (str_has_prefix(v, STR("unix:"))) {
 		v = str_from_offset(v, 5);
-		l->addr.family = ADDR_NONE;
 		if (v.len == 0 || str_copy(v, l->path, sizeof(l->path)) != OK) {
 			return false;
 		}
 	} else if (str_to_u16(v, UINT16_MAX, &port) == OK && port > 0) {
-		l->addr = (struct addr){.family = ADDR_IP4, .port = port};
+		l->addr = *lone;
+		l->addr.port = port;
 	} else if (addr_parse(v, &l->addr) != OK || l->addr.port == 0) {
 		return false;
 	}
@@ -92,14 +95,72 @@ static bool take_listen(struct control *c, struct str v)
 	return true;
 }
 
+static const struct addr anywhere = {.family = ADDR_IP4};
+static const struct addr loopback = {.family = ADDR_IP4, .ip = {127, 0, 0, 1}};
+
+static bool take_listen(struct control *c, struct str v)
+{
+	static const struct str stream = STR("unix-stream:");
+	c->has_ng = true;
+	if (str_has_prefix(v, stream)) {
+		/* From "unix-stream:PATH" to "unix:PATH". */
+		char text[sizeof(c->listens[0].path) + 8];
+		struct buf b;
+		buf_init(&b, text, sizeof(text));
+		buf_lit(&b, "unix:");
+		buf_str(&b, str_from_offset(v, stream.len));
+		return !b.overflow && add_listen(c, CTL_STREAM, buf_view(&b), &loopback);
+	}
+	return add_listen(c, CTL_DATAGRAM, v, &anywhere);
+}
+
+static bool take_tcp(struct control *c, struct str v)
+{
+	c->has_ng = true;
+	return add_listen(c, CTL_STREAM, v, &loopback);
+}
+
 static bool take_http(struct control *c, struct str v)
 {
-	uint16_t port;
-	if (str_to_u16(v, UINT16_MAX, &port) == OK && port > 0) {
-		c->http = (struct addr){.family = ADDR_IP4, .ip = {127, 0, 0, 1}, .port = port};
-		return true;
+	return add_listen(c, CTL_HTTP, v, &loopback);
+}
+
+static bool take_remote(struct control *c, struct str v)
+{
+	(void)v;
+	c->allow_remote = true;
+	return true;
+}
+
+static bool take_mode(struct control *c, struct str v)
+{
+	unsigned mode = 0;
+	for (size_t i = 0; i < v.len; i++) {
+		if (v.p[i] < '0' || v.p[i] > '7' || mode > 077) {
+			return false;
+		}
+		mode = mode * 8 + (unsigned)(v.p[i] - '0');
 	}
-	return addr_parse(v, &c->http) == OK && c->http.port != 0;
+	c->socket_mode = mode;
+	return v.len > 0;
+}
+
+static bool take_user(struct control *c, struct str v)
+{
+	char name[64];
+	uint32_t uid;
+	if (c->users.count == CTL_USERS_MAX || str_copy(v, name, sizeof(name)) != OK) {
+		return false;
+	}
+	if (str_to_u32(v, UINT32_MAX - 1, &uid) != OK) {
+		const struct passwd *p = getpwnam(name);
+		if (!p) {
+			return false;
+		}
+		uid = p->pw_uid;
+	}
+	c->users.at[c->users.count++] = uid;
+	return true;
 }
 
 /* Kept in the first interface's place until all are known. */
@@ -242,8 +303,17 @@ static bool take_version(struct control *c, struct str v)
 static const struct option_row rows[] = {
 	{"interface", 'i', true, take_interface,
 	 "NAME/ADDRESS[!ADVERTISED]: where media arrives; may repeat; the first is the default"},
-	{"listen-ng", 'n', true, take_listen, "ADDRESS:PORT or unix:PATH for commands; may repeat"},
-	{"listen-http", 0, true, take_http, "ADDRESS:PORT for GET /metrics and /ping"},
+	{"listen-ng", 'n', true, take_listen,
+	 "ADDRESS:PORT, unix:PATH or unix-stream:PATH for commands; may repeat"},
+	{"listen-tcp-ng", 0, true, take_tcp, "ADDRESS:PORT for commands over TCP; may repeat"},
+	{"listen-http", 0, true, take_http,
+	 "ADDRESS:PORT or unix:PATH for HTTP and WebSocket: commands, /metrics, /ping; may repeat"},
+	{"allow-remote-control", 0, false, take_remote,
+	 "TCP, HTTP and WebSocket may take commands on other addresses than loopback"},
+	{"ng-socket-mode", 0, true, take_mode,
+	 "mode of Unix sockets, in octal (0600; 0660 for those of the file)"},
+	{"allow-user", 0, true, take_user,
+	 "a user who may ask over Unix sockets, beside root, our own and our group's; may repeat"},
 	{"port-min", 'm', true, take_port_min, "first media port (30000)"},
 	{"port-max", 'M', true, take_port_max, "last media port (39999)"},
 	{"foreground", 'f', false, take_foreground, "do not go into the background"},
@@ -275,7 +345,6 @@ static const struct option_row rows[] = {
 	{"config-file", 0, true, NULL, NULL},
 	{"config-section", 0, true, NULL, NULL},
 	{"listen-cli", 'c', true, NULL, NULL},
-	{"listen-tcp-ng", 0, true, NULL, NULL},
 	{"xmlrpc-format", 'x', true, NULL, NULL},
 	{"recording-method", 0, true, NULL, NULL},
 	{"recording-dir", 0, true, NULL, NULL},
@@ -311,6 +380,7 @@ static void set_defaults(struct control *c)
 			  .rates = {DEFAULT_RATE_AUDIO, DEFAULT_RATE_OTHER}},
 		.log_level = LOG_LEVEL_INFO,
 		.engine = "auto",
+		.socket_mode = 0600,
 	};
 	for (unsigned i = 0; i < LIMIT_INTERFACES; i++) {
 		c->relay.interfaces[i].port_min = DEFAULT_PORT_MIN;
@@ -351,6 +421,8 @@ static bool add_control(struct control *c, const struct relay_conf_control *one)
 		return false;
 	}
 	struct ctl_listen *l = &c->listens[c->listen_count];
+	/* The group may ask: the signalling process runs as another user of the same one. */
+	*l = (struct ctl_listen){.kind = CTL_DATAGRAM, .mode = 0660};
 	if (one->url.kind == RELAY_URL_UDP) {
 		l->addr = one->url.addr;
 	} else if (str_copy(one->url.path, l->path, sizeof(l->path)) != OK) {
@@ -365,7 +437,7 @@ static enum err read_file(struct control *c, FILE *errors)
 {
 	struct conf_report report;
 	struct relay_conf *conf = NULL;
-	bool interfaces = c->relay.interface_count == 0, listens = c->listen_count == 0;
+	bool interfaces = c->relay.interface_count == 0, listens = !c->has_ng;
 	enum err e = conf_report_init(&report);
 	if (e != OK) {
 		return e;
@@ -382,7 +454,7 @@ static enum err read_file(struct control *c, FILE *errors)
 		}
 	}
 	for (size_t i = 0; e == OK && listens && i < conf->control_count; i++) {
-		c->listens_optional = true;
+		c->listens_optional = c->has_ng = true;
 		if (!add_control(c, &conf->controls[i])) {
 			fprintf(errors, "%s: media_relays: too many, or a path is too long\n",
 				c->config_path);
@@ -452,6 +524,36 @@ static enum err parse_options(struct control *c, int argc, char **argv, FILE *er
 	return e;
 }
 
+/*
+ * Whoever reaches these may end every call: without being told, nobody but this machine does. Metrics are
+ * for all who may reach them.
+ */
+static enum err check_listens(struct control *c, FILE *errors)
+{
+	enum err e = OK;
+	for (size_t i = 0; i < c->listen_count; i++) {
+		struct ctl_listen *l = &c->listens[i];
+		l->mode = l->mode != 0 ? l->mode : c->socket_mode;
+		if (l->addr.family == ADDR_NONE || c->allow_remote || l->kind == CTL_DATAGRAM ||
+		    addr_class(&l->addr) == ADDR_CLASS_LOOPBACK) {
+			continue;
+		}
+		l->look_only = l->kind == CTL_HTTP;
+		if (l->look_only) {
+			fputs("note: --listen-http is not on loopback: /metrics and /ping alone, "
+			      "without "
+			      "--allow-remote-control\n",
+			      errors);
+		} else {
+			fputs("--listen-tcp-ng: not on loopback; that needs "
+			      "--allow-remote-control\n",
+			      errors);
+			e = ERR_BAD;
+		}
+	}
+	return e;
+}
+
 enum err control_parse(struct control *c, int argc, char **argv, FILE *errors)
 {
 	set_defaults(c);
@@ -470,9 +572,9 @@ enum err control_parse(struct control *c, int argc, char **argv, FILE *errors)
 		fputs("no --interface and no --config: where shall media arrive?\n", errors);
 		return ERR_BAD;
 	}
-	if (c->listen_count == 0) {
+	if (!c->has_ng) {
 		fputs("no --listen-ng and no --config: where shall commands arrive?\n", errors);
 		return ERR_BAD;
 	}
-	return OK;
+	return check_listens(c, errors);
 }

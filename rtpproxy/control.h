@@ -17,8 +17,11 @@ struct control {
 	struct relay_config relay;
 	struct ctl_listen listens[CTL_SOCKETS_MAX];
 	size_t listen_count;
+	bool has_ng;           /* one of them takes commands */
 	bool listens_optional; /* from the file: those of other machines cannot be bound */
-	struct addr http;      /* family ADDR_NONE: none */
+	bool allow_remote;
+	mode_t socket_mode;
+	struct ctl_users users;
 	bool foreground;
 	bool show_help, show_version;
 	enum log_level log_level;

@@ -1,7 +1,6 @@
 /* sallyport-rtpproxy: wires options, workers and the control thread together. */
 #include <errno.h>
 #include <event2/event.h>
-#include <event2/http.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +13,6 @@
 #include "rtpproxy/control.h"
 #include "rtpproxy/io/ctl.h"
 #include "rtpproxy/io/loop.h"
-#include "rtpproxy/io/metrics.h"
 #include "common/sdnotify.h"
 
 enum { EXIT_USAGE = 2 };
@@ -27,7 +25,6 @@ struct daemon {
 	unsigned started;
 	struct event_base *base;
 	struct ctl *ctl;
-	struct evhttp *http;
 	struct event *signals[3], *watchdog;
 	struct log log;
 };
@@ -127,6 +124,8 @@ static bool start_workers(struct daemon *d)
 
 static bool listen_all(struct daemon *d)
 {
+	static const char *const words[CTL_KIND_COUNT] = {
+		[CTL_DATAGRAM] = "ng", [CTL_STREAM] = "ng_stream", [CTL_HTTP] = "http"};
 	size_t bound = 0;
 	for (size_t i = 0; i < d->control.listen_count; i++) {
 		const struct ctl_listen *l = &d->control.listens[i];
@@ -141,7 +140,7 @@ static bool listen_all(struct daemon *d)
 		buf_char(&b, '\0');
 		if (ctl_listen(d->ctl, l) == OK) {
 			bound++;
-			say(d, LOG_LEVEL_INFO, "listening", "ng", text);
+			say(d, LOG_LEVEL_INFO, "listening", words[l->kind], text);
 			continue;
 		}
 		bool elsewhere = d->control.listens_optional && errno == EADDRNOTAVAIL;
@@ -165,20 +164,13 @@ static bool start_control(struct daemon *d)
 				     .config = &d->control.relay,
 				     .published = d->published,
 				     .list = &d->list,
+				     .users = &d->control.users,
 				     .started_s = wall_ms() / 1000};
 	if (ctl_init(d->ctl, &p) != OK) {
 		d->ctl->base = NULL; /* nothing to release */
 		return false;
 	}
-	if (!listen_all(d)) {
-		return false;
-	}
-	if (d->control.http.family != ADDR_NONE &&
-	    metrics_listen(d->base, &d->control.http, d->ctl, &d->http) != OK) {
-		fputs("cannot listen on the --listen-http address\n", stderr);
-		return false;
-	}
-	return true;
+	return listen_all(d);
 }
 
 static bool watch(struct daemon *d)
@@ -221,7 +213,6 @@ static void stop(struct daemon *d)
 	for (unsigned w = 0; w < d->started; w++) {
 		loop_release(&d->loops[w]);
 	}
-	metrics_release(&d->http);
 	if (d->ctl && d->ctl->base) {
 		ctl_release(d->ctl);
 	}

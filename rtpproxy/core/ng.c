@@ -227,8 +227,10 @@ struct dict *ng_error(struct arena *a, enum refusal r)
 
 void ng_write(struct buf *b, const struct ng *n, const struct dict *reply)
 {
-	buf_str(b, n->cookie);
-	buf_char(b, ' ');
+	if (n->cookie.len > 0) {
+		buf_str(b, n->cookie);
+		buf_char(b, ' ');
+	}
 	if (n->json) {
 		json_write(b, reply);
 	} else {

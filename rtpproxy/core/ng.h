@@ -102,7 +102,7 @@ bool ng_is_about_call(enum ng_command c);
 struct dict *ng_reply(struct arena *a, struct str result);
 /* {"result": "error", "error-reason": …}. */
 struct dict *ng_error(struct arena *a, enum refusal r);
-/* Cookie, space, and the dictionary in the notation of the request. */
+/* Cookie and space, if there was one, and the dictionary in the notation of the request. */
 void ng_write(struct buf *b, const struct ng *n, const struct dict *reply);
 
 #endif

@@ -890,6 +890,16 @@ void relay_command(struct relay *r, const struct relay_now *now, struct str peer
 	relay_publish(r);
 }
 
+void relay_command_plain(struct relay *r, const struct relay_now *now, struct str body,
+			 struct buf *reply)
+{
+	struct ng ng;
+	arena_reset(&r->arena);
+	enum refusal e = ng_parse(STR_NONE, body, &r->arena, &ng);
+	answer(r, now, &ng, e, reply);
+	relay_publish(r);
+}
+
 void relay_batch(struct relay *r, struct pkt *const pkts[], size_t n, uint64_t now_us)
 {
 	forward_batch(&r->forward, pkts, n, now_us);

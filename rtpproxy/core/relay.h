@@ -195,6 +195,9 @@ void relay_release(struct relay *r);
  */
 void relay_command(struct relay *r, const struct relay_now *now, struct str peer,
 		   struct str datagram, struct buf *reply);
+/* The same without a cookie: the dictionary alone, both ways. For transports that lose and repeat nothing. */
+void relay_command_plain(struct relay *r, const struct relay_now *now, struct str body,
+			 struct buf *reply);
 /* A batch of packets: fills their fates. Sending is the caller's. */
 void relay_batch(struct relay *r, struct pkt *const pkts[], size_t n, uint64_t now_us);
 /* Time-outs, and what other threads may see: about every 100 ms. */

@@ -6,6 +6,9 @@
 
 struct str ask_peer_key(const struct ask_peer *p)
 {
+	if (p->conn != 0) {
+		return (struct str){(const char *)&p->conn, sizeof(p->conn)};
+	}
 	/* From fd to the end of the address, as one run of bytes. */
 	const char *from = (const char *)&p->fd;
 	size_t sa_at = offsetof(struct ask_peer, sa) - offsetof(struct ask_peer, fd);
@@ -16,6 +19,11 @@ bool ask_peer_of(struct str key, struct ask_peer *out)
 {
 	size_t sa_at = offsetof(struct ask_peer, sa) - offsetof(struct ask_peer, fd);
 	memset(out, 0, sizeof(*out));
+	if (key.len == sizeof(out->conn)) {
+		out->fd = -1;
+		memcpy(&out->conn, key.p, key.len);
+		return true;
+	}
 	if (key.len <= sa_at || key.len > sizeof(*out) - offsetof(struct ask_peer, fd)) {
 		return false;
 	}
@@ -23,7 +31,7 @@ bool ask_peer_of(struct str key, struct ask_peer *out)
 	return out->sa_len == key.len - sa_at;
 }
 
-bool ask_reply(const struct ask_peer *p, struct str reply)
+static bool reply_datagram(const struct ask_peer *p, struct str reply)
 {
 	struct iovec iov = {(void *)(uintptr_t)reply.p, reply.len};
 	union {
@@ -53,4 +61,23 @@ bool ask_reply(const struct ask_peer *p, struct str reply)
 		}
 	}
 	return sendmsg(p->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+}
+
+static bool give_back(const struct ask_peer *p, struct queue *back, struct str bytes, bool unasked)
+{
+	const struct ask_back head = {.conn = p->conn, .unasked = unasked};
+	return queue_push(back, &head, sizeof(head), bytes.p, bytes.len) == OK;
+}
+
+bool ask_reply(const struct ask_peer *p, struct queue *back, struct str reply)
+{
+	if (p->conn != 0) {
+		return give_back(p, back, reply, false);
+	}
+	return reply.len == 0 || reply_datagram(p, reply);
+}
+
+bool ask_tell(const struct ask_peer *p, struct queue *back, struct str bytes)
+{
+	return p->conn != 0 ? give_back(p, back, bytes, true) : reply_datagram(p, bytes);
 }

@@ -1,24 +1,19 @@
 #include "rtpproxy/io/ctl.h"
 
-#include <errno.h>
 #include <event2/event.h>
-#include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/sockaddr.h"
+#include "rtpproxy/io/ctl_conn.h"
+#include "rtpproxy/io/ctl_dgram.h"
 #include "rtpproxy/io/statistics.h"
 
-enum {
-	ARENA_SIZE = 1024 * 1024,
-	DATAGRAMS_A_TURN = 64,
-	RECEIVE_BUFFER = 4 * 1024 * 1024 /* a burst of offers waits here, not at the client */
-};
+enum { ARENA_SIZE = 1024 * 1024 };
 
 uint64_t ctl_sum(const struct relay_published *p, unsigned workers, unsigned counter)
 {
@@ -27,6 +22,16 @@ uint64_t ctl_sum(const struct relay_published *p, unsigned workers, unsigned cou
 		n += atomic_load_explicit(&p[w].v[counter], memory_order_relaxed);
 	}
 	return n;
+}
+
+static void reply_bytes(struct ctl *c, const struct ask_peer *peer, struct str reply)
+{
+	if (peer->conn != 0) {
+		ctl_conn_reply(c, peer->conn, reply);
+	} else {
+		/* Refused by the kernel: the asker repeats. */
+		(void)ask_reply(peer, NULL, reply);
+	}
 }
 
 static void reply_dict(struct ctl *c, const struct ask_peer *peer, const struct ng *ng,
@@ -40,8 +45,7 @@ static void reply_dict(struct ctl *c, const struct ask_peer *peer, const struct 
 		buf_reset(&b);
 		ng_write(&b, ng, ng_error(&c->arena, REFUSAL_MEMORY));
 	}
-	/* Refused by the kernel: the asker repeats. */
-	(void)ask_reply(peer, buf_view(&b));
+	reply_bytes(c, peer, buf_view(&b));
 }
 
 static struct ctl_proxy *find_proxy(struct ctl *c, const struct ask_peer *peer)
@@ -65,17 +69,18 @@ static struct ctl_proxy *find_proxy(struct ctl *c, const struct ask_peer *peer)
 
 /* ---- list */
 
-static void begin_list(struct ctl *c, const struct ask_peer *peer, const struct ng *ng)
+/* False: one is being gathered already. */
+static bool begin_list(struct ctl *c, const struct ask_peer *peer, const struct ng *ng)
 {
-	/* One at a time: a second one is repeated by its client. */
 	if (c->list_busy || ng->cookie.len >= sizeof(c->list_cookie)) {
-		c->dropped++;
-		return;
+		return false;
 	}
 	c->list_limit = ng->limit > 0 && ng->limit < LIMIT_LIST ? (uint32_t)ng->limit : LIMIT_LIST;
 	c->list_peer = *peer;
 	c->list_ng = (struct ng){.json = ng->json, .cookie = {c->list_cookie, ng->cookie.len}};
-	memcpy(c->list_cookie, ng->cookie.p, ng->cookie.len);
+	if (ng->cookie.len > 0) {
+		memcpy(c->list_cookie, ng->cookie.p, ng->cookie.len);
+	}
 	atomic_store_explicit(&c->list->left, c->loop_count, memory_order_relaxed);
 	const struct ask a = {.kind = ASK_LIST, .limit = c->list_limit};
 	c->list_busy = true;
@@ -87,6 +92,7 @@ static void begin_list(struct ctl *c, const struct ask_peer *peer, const struct 
 			c->list_busy = false;
 		}
 	}
+	return c->list_busy;
 }
 
 /* The parts are bencode strings, one behind the other. */
@@ -113,15 +119,23 @@ static void on_list_done(evutil_socket_t fd, short what, void *arg)
 	if (n < 0 || !c->list_busy) {
 		return;
 	}
-	arena_reset(&c->arena);
-	struct dict *d = ng_reply(&c->arena, STR("ok"));
-	struct dict *calls = dict_add_list(&c->arena, d, STR("calls"));
-	uint32_t left = c->list_limit;
-	for (unsigned w = 0; w < c->loop_count; w++) {
-		add_part(c, calls, buf_view(&c->list->parts[w]), &left);
-	}
-	reply_dict(c, &c->list_peer, &c->list_ng, d);
+	uint32_t most = ctl_reply_max(&c->list_peer, NG_LIST), names = c->list_limit;
+	struct buf b;
+	/* Fewer names until they can be said in one reply. */
+	do {
+		arena_reset(&c->arena);
+		struct dict *d = ng_reply(&c->arena, STR("ok"));
+		struct dict *calls = dict_add_list(&c->arena, d, STR("calls"));
+		uint32_t left = names;
+		for (unsigned w = 0; w < c->loop_count; w++) {
+			add_part(c, calls, buf_view(&c->list->parts[w]), &left);
+		}
+		buf_init(&b, c->reply, most);
+		ng_write(&b, &c->list_ng, d);
+		names -= names / 8 + 1;
+	} while ((b.overflow || c->arena.failed) && names > 0);
 	c->list_busy = false;
+	reply_bytes(c, &c->list_peer, buf_view(&b));
 }
 
 /* ---- what is answered here */
@@ -140,11 +154,12 @@ static void answer_here(struct ctl *c, const struct ask_peer *peer, const struct
 	struct dict *d = NULL;
 	if (r == REFUSAL_NONE) {
 		proxy->requests[ng->command]++;
-		if (ng->command == NG_LIST) {
-			begin_list(c, peer, ng);
+		if (ng->command == NG_LIST && begin_list(c, peer, ng)) {
 			return;
 		}
-		if (ng->command == NG_STATISTICS) {
+		if (ng->command == NG_LIST) {
+			r = REFUSAL_LOAD;
+		} else if (ng->command == NG_STATISTICS) {
 			d = ng_reply(&c->arena, STR("ok"));
 			statistics_add(&c->arena, d, c, wall_s());
 		} else if (ng->command == NG_PING) {
@@ -161,171 +176,106 @@ static void answer_here(struct ctl *c, const struct ask_peer *peer, const struct
 	reply_dict(c, peer, ng, d);
 }
 
-static void pass_on(struct ctl *c, const struct ask_peer *peer, struct str call_id,
-		    struct str datagram)
+/* npm's rtpengine-client gives up above 16 KiB on TCP; SDP must be whole wherever it goes. */
+uint32_t ctl_reply_max(const struct ask_peer *peer, enum ng_command command)
+{
+	bool may_be_cut = command == NG_LIST || command == NG_QUERY || command == NG_DELETE;
+	return peer->conn != 0 && may_be_cut ? CTL_STREAM_REPLY_MAX : LIMIT_DATAGRAM;
+}
+
+static void pass_on(struct ctl *c, struct ask *a, enum ng_command command, struct str call_id,
+		    struct str request)
 {
 	uint64_t hash = siphash(&c->key, call_id.p, call_id.len);
-	const struct ask a = {.kind = ASK_NG, .peer = *peer};
-	if (queue_push(&c->loops[hash % c->loop_count].queue, &a, sizeof(a), datagram.p,
-		       datagram.len) != OK) {
-		c->dropped++; /* the client repeats */
+	find_proxy(c, &a->peer)->requests[command]++;
+	a->kind = ASK_NG;
+	a->reply_max = ctl_reply_max(&a->peer, command);
+	if (queue_push(&c->loops[hash % c->loop_count].queue, a, sizeof(*a), request.p,
+		       request.len) == OK) {
+		return;
+	}
+	c->dropped++; /* whoever sends datagrams repeats them */
+	if (a->peer.conn != 0) {
+		struct str cookie = STR_NONE, body = request;
+		(void)(a->plain || ng_split(request, &cookie, &body));
+		const struct ng ng = {.cookie = cookie, .json = body.len > 0 && body.p[0] == '{'};
+		arena_reset(&c->arena);
+		reply_dict(c, &a->peer, &ng, ng_error(&c->arena, REFUSAL_LOAD));
 	}
 }
 
-static void on_datagram(struct ctl *c, const struct ask_peer *peer, struct str datagram)
+bool ctl_take(struct ctl *c, const struct ask_peer *peer, struct str request, bool plain)
 {
-	struct str cookie, body, word, call_id;
+	struct ask a = {.peer = *peer, .plain = plain};
+	struct str cookie = STR_NONE, body = request, word, call_id;
 	enum ng_command command;
 	struct ng ng;
-	if (!ng_split(datagram, &cookie, &body)) {
+	if (!plain && !ng_split(request, &cookie, &body)) {
 		c->dropped++;
-		return;
+		return false;
 	}
-	/* The cheap way: most datagrams are bencode, and the worker parses them anyway. */
+	/* The cheap way: most requests are bencode, and the worker parses them anyway. */
 	if (ng_peek(body, &word, &call_id) && call_id.len > 0 && ng_command_find(word, &command) &&
 	    ng_is_about_call(command)) {
-		find_proxy(c, peer)->requests[command]++;
-		pass_on(c, peer, call_id, datagram);
-		return;
+		pass_on(c, &a, command, call_id, request);
+		return true;
 	}
 	arena_reset(&c->arena);
 	enum refusal r = ng_parse(cookie, body, &c->arena, &ng);
 	if (r == REFUSAL_NONE && ng.call_id.len > 0 && ng_is_about_call(ng.command)) {
-		find_proxy(c, peer)->requests[ng.command]++;
-		pass_on(c, peer, ng.call_id, datagram);
-		return;
+		pass_on(c, &a, ng.command, ng.call_id, request);
+	} else {
+		answer_here(c, peer, &ng, r);
 	}
-	answer_here(c, peer, &ng, r);
+	return true;
 }
 
-/* ---- sockets */
+/* ---- replies of workers to connections */
 
-static void read_local(struct msghdr *m, struct addr *out)
+static void on_back(evutil_socket_t fd, short what, void *arg)
 {
-	/* *out is all zero, its padding too: it is a part of what names the peer. */
-	for (struct cmsghdr *h = CMSG_FIRSTHDR(m); h; h = CMSG_NXTHDR(m, h)) {
-		if (h->cmsg_level == IPPROTO_IP && h->cmsg_type == IP_PKTINFO) {
-			struct in_pktinfo info;
-			memcpy(&info, CMSG_DATA(h), sizeof(info));
-			out->family = ADDR_IP4;
-			memcpy(out->ip, &info.ipi_spec_dst, 4);
-		} else if (h->cmsg_level == IPPROTO_IPV6 && h->cmsg_type == IPV6_PKTINFO) {
-			struct in6_pktinfo info;
-			memcpy(&info, CMSG_DATA(h), sizeof(info));
-			out->family = ADDR_IP6;
-			memcpy(out->ip, &info.ipi6_addr, 16);
-		}
-	}
-}
-
-static void on_readable(evutil_socket_t fd, short what, void *arg)
-{
-	struct ctl_socket *s = arg;
-	struct ctl *c = s->ctl;
+	struct ctl_back *back = arg;
+	const char *message;
+	size_t len;
+	(void)fd;
 	(void)what;
-	for (int i = 0; i < DATAGRAMS_A_TURN; i++) {
-		struct ask_peer peer;
-		memset(&peer, 0, sizeof(peer));
-		union {
-			struct cmsghdr align;
-			char bytes[256];
-		} control;
-		struct iovec iov = {c->datagram, sizeof(c->datagram)};
-		struct msghdr m = {.msg_name = &peer.sa,
-				   .msg_namelen = sizeof(peer.un),
-				   .msg_iov = &iov,
-				   .msg_iovlen = 1,
-				   .msg_control = control.bytes,
-				   .msg_controllen = sizeof(control.bytes)};
-		ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT);
-		if (n < 0) {
-			return;
+	queue_woken(&back->loop->back);
+	while ((message = queue_peek(&back->loop->back, &len))) {
+		struct ask_back head;
+		memcpy(&head, message, sizeof(head));
+		const struct str bytes = {message + sizeof(head), len - sizeof(head)};
+		if (head.unasked) {
+			ctl_conn_tell(back->ctl, head.conn, bytes);
+		} else {
+			ctl_conn_reply(back->ctl, head.conn, bytes);
 		}
-		/* A Unix sender without a name of its own cannot be answered. */
-		if (m.msg_flags & MSG_TRUNC || m.msg_namelen <= sizeof(sa_family_t)) {
-			c->dropped++;
-			continue;
-		}
-		peer.fd = fd;
-		peer.sa_len = m.msg_namelen;
-		read_local(&m, &peer.local);
-		on_datagram(c, &peer, (struct str){c->datagram, (size_t)n});
+		queue_pop(&back->loop->back);
 	}
 }
 
-static int open_udp(const struct addr *a)
+bool ctl_may_ask(const struct ctl *c, uid_t uid, gid_t gid)
 {
-	struct sockaddr_storage sa;
-	socklen_t len = sockaddr_write(a, &sa);
-	int one = 1, size = RECEIVE_BUFFER;
-	int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0) {
-		return -1;
+	/* The group: the signalling process is another user of it. */
+	bool may = uid == 0 || uid == geteuid() || gid == getegid();
+	for (unsigned i = 0; i < c->users.count; i++) {
+		may = may || c->users.at[i] == uid;
 	}
-	int level = a->family == ADDR_IP6 ? IPPROTO_IPV6 : IPPROTO_IP;
-	int option = a->family == ADDR_IP6 ? IPV6_RECVPKTINFO : IP_PKTINFO;
-	if (a->family == ADDR_IP6) {
-		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	}
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	if (setsockopt(fd, level, option, &one, sizeof(one)) < 0 ||
-	    bind(fd, (struct sockaddr *)&sa, len) < 0) {
-		int e = errno;
-		close(fd);
-		errno = e;
-		return -1;
-	}
-	return fd;
-}
-
-static int open_unix(const char *path)
-{
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	struct stat st;
-	memcpy(sa.sun_path, path, sizeof(sa.sun_path));
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0) {
-		return -1;
-	}
-	/* A socket left by a process that was killed; anything else there is not ours to remove. */
-	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
-		unlink(path);
-	}
-	/* The group may ask: the signalling process runs as another user of the same group. */
-	mode_t before = umask(0117);
-	int r = bind(fd, (struct sockaddr *)&sa, sizeof(sa));
-	int e = errno;
-	umask(before);
-	if (r < 0) {
-		close(fd);
-		errno = e;
-		return -1;
-	}
-	return fd;
+	return may;
 }
 
 enum err ctl_listen(struct ctl *c, const struct ctl_listen *where)
 {
-	if (c->socket_count == CTL_SOCKETS_MAX) {
-		return ERR_LIMIT;
+	return where->kind == CTL_DATAGRAM ? ctl_dgram_listen(c, where) : ctl_conn_listen(c, where);
+}
+
+static struct event *watch(struct ctl *c, int fd, event_callback_fn on_event, void *arg)
+{
+	struct event *e = event_new(c->base, fd, EV_READ | EV_PERSIST, on_event, arg);
+	if (e && event_add(e, NULL) < 0) {
+		event_free(e);
+		e = NULL;
 	}
-	struct ctl_socket *s = &c->sockets[c->socket_count];
-	bool is_path = where->addr.family == ADDR_NONE;
-	*s = (struct ctl_socket){.ctl = c};
-	s->fd = is_path ? open_unix(where->path) : open_udp(&where->addr);
-	if (s->fd < 0) {
-		return ERR_IO;
-	}
-	if (is_path) {
-		memcpy(s->path, where->path, sizeof(s->path));
-	}
-	s->event = event_new(c->base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
-	if (!s->event || event_add(s->event, NULL) < 0) {
-		close(s->fd);
-		return ERR_NOMEM;
-	}
-	c->socket_count++;
-	return OK;
+	return e;
 }
 
 enum err ctl_init(struct ctl *c, const struct ctl_params *p)
@@ -336,6 +286,7 @@ enum err ctl_init(struct ctl *c, const struct ctl_params *p)
 			  .config = p->config,
 			  .published = p->published,
 			  .list = p->list,
+			  .users = p->users ? *p->users : (struct ctl_users){.count = 0},
 			  .started_s = p->started_s};
 	if (getrandom(&c->key, sizeof(c->key), 0) != sizeof(c->key)) {
 		return ERR_IO;
@@ -344,25 +295,34 @@ enum err ctl_init(struct ctl *c, const struct ctl_params *p)
 	if (e != OK) {
 		return e;
 	}
-	c->list_done = event_new(c->base, c->list->done_fd, EV_READ | EV_PERSIST, on_list_done, c);
-	if (!c->list_done || event_add(c->list_done, NULL) < 0) {
+	e = ctl_conn_init(c);
+	if (e != OK) {
 		arena_release(&c->arena);
-		return ERR_NOMEM;
+		return e;
 	}
-	return OK;
+	bool all = (c->list_done = watch(c, c->list->done_fd, on_list_done, c)) != NULL;
+	for (unsigned w = 0; all && w < c->loop_count; w++) {
+		struct ctl_back *b = &c->backs[w];
+		*b = (struct ctl_back){.ctl = c, .loop = &c->loops[w]};
+		all = (b->event = watch(c, b->loop->back.wake_fd, on_back, b)) != NULL;
+	}
+	if (!all) {
+		ctl_release(c);
+	}
+	return all ? OK : ERR_NOMEM;
 }
 
 void ctl_release(struct ctl *c)
 {
-	for (size_t i = 0; i < c->socket_count; i++) {
-		struct ctl_socket *s = &c->sockets[i];
-		event_free(s->event);
-		close(s->fd);
-		if (s->path[0] != '\0') {
-			unlink(s->path);
+	ctl_conn_release(c);
+	ctl_dgram_release(c);
+	for (unsigned w = 0; w < c->loop_count; w++) {
+		if (c->backs[w].event) {
+			event_free(c->backs[w].event);
 		}
 	}
-	c->socket_count = 0;
-	event_free(c->list_done);
+	if (c->list_done) {
+		event_free(c->list_done);
+	}
 	arena_release(&c->arena);
 }

@@ -60,7 +60,8 @@ static void tell_owner(struct loop *l, const struct relay_notice *n)
 	if (b.len == 0) {
 		return;
 	}
-	bool sent = !b.overflow && ask_peer_of(n->owner, &peer) && ask_reply(&peer, buf_view(&b));
+	bool sent = !b.overflow && ask_peer_of(n->owner, &peer) &&
+		    ask_tell(&peer, &l->back, buf_view(&b));
 	atomic_fetch_add_explicit(sent ? &l->notified : &l->notify_errors, 1, memory_order_relaxed);
 }
 
@@ -120,9 +121,13 @@ static void answer_ng(struct loop *l, const struct ask *a, struct str datagram, 
 {
 	struct buf reply;
 	const struct relay_now now = {now_us, clock_us(CLOCK_REALTIME)};
-	buf_init(&reply, l->reply, sizeof(l->reply));
-	relay_command(&l->relay, &now, ask_peer_key(&a->peer), datagram, &reply);
-	if (reply.len > 0 && !ask_reply(&a->peer, buf_view(&reply))) {
+	buf_init(&reply, l->reply, a->reply_max);
+	if (a->plain) {
+		relay_command_plain(&l->relay, &now, datagram, &reply);
+	} else {
+		relay_command(&l->relay, &now, ask_peer_key(&a->peer), datagram, &reply);
+	}
+	if (!ask_reply(&a->peer, &l->back, buf_view(&reply))) {
 		atomic_fetch_add_explicit(&l->reply_errors, 1, memory_order_relaxed);
 	}
 }
@@ -133,6 +138,9 @@ static bool take_asks(struct loop *l, uint64_t now_us, bool *out_more)
 	size_t len;
 	const struct ask *a = NULL;
 	for (int i = 0; i < COMMANDS_A_TURN && (a = queue_peek(&l->queue, &len)); i++) {
+		if (!queue_has_room(&l->back, LIMIT_DATAGRAM)) {
+			break; /* its reply could not be given back: it waits, and none is lost */
+		}
 		switch (a->kind) {
 		case ASK_NG:
 			answer_ng(l, a, (struct str){(const char *)(a + 1), len - sizeof(*a)},
@@ -212,6 +220,11 @@ enum err loop_init(struct loop *l, unsigned index, const struct loop_params *p)
 	if (e != OK) {
 		return e;
 	}
+	e = queue_init(&l->back, LIMIT_QUEUE_BYTES);
+	if (e != OK) {
+		queue_release(&l->queue);
+		return e;
+	}
 	e = io_sock_new(l->queue.wake_fd, &l->io);
 	if (e == OK) {
 		e = relay_init(&l->relay, &relay, &now);
@@ -221,6 +234,7 @@ enum err loop_init(struct loop *l, unsigned index, const struct loop_params *p)
 		if (l->io) {
 			l->io->ops->free(&l->io);
 		}
+		queue_release(&l->back);
 		queue_release(&l->queue);
 	}
 	return e;
@@ -250,5 +264,6 @@ void loop_release(struct loop *l)
 	}
 	relay_release(&l->relay);
 	l->io->ops->free(&l->io);
+	queue_release(&l->back);
 	queue_release(&l->queue);
 }

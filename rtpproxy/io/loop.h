@@ -27,7 +27,8 @@ struct loop {
 	unsigned index;
 	struct relay relay;
 	struct io *io;
-	struct queue queue;
+	struct queue queue; /* commands for it */
+	struct queue back;  /* its replies to connections, for the control thread */
 	struct loop_list *list;
 	struct log log;
 	_Atomic uint64_t reply_errors;

@@ -1,14 +1,6 @@
 #include "rtpproxy/io/metrics.h"
 
-#include <event2/buffer.h>
-#include <event2/event.h>
-#include <event2/http.h>
-#include <stdlib.h>
-#include <time.h>
-
 #include "rtpproxy/io/ctl.h"
-
-enum { PAGE_MAX = 256 * 1024, URL_MAX = 256 };
 
 static uint64_t sum(const struct ctl *c, unsigned counter)
 {
@@ -82,6 +74,14 @@ static void write_own(struct buf *b, const struct ctl *c)
 	    "events of calls that their client's socket did not take", notify_errors);
 	one(b, "sallyport_relay_ng_dropped_total", COUNTER,
 	    "NG datagrams dropped: no cookie, or too many waiting", c->dropped);
+	one(b, "sallyport_relay_control_connections", GAUGE, "NG, HTTP and WebSocket connections",
+	    c->conns.used);
+	one(b, "sallyport_relay_control_connections_refused_total", COUNTER,
+	    "connections closed at once: too many, or another user", c->conns_refused);
+	one(b, "sallyport_relay_control_connections_broken_total", COUNTER,
+	    "connections closed for what they sent", c->conns_broken);
+	one(b, "sallyport_relay_control_connections_late_total", COUNTER,
+	    "connections closed for being slow or idle", c->conns_timed_out);
 	one(b, "sallyport_relay_never_total", COUNTER, "things believed impossible that happened",
 	    check_never_count());
 }
@@ -188,68 +188,4 @@ void metrics_write(struct buf *b, const struct ctl *c, uint64_t now_s)
 {
 	write_own(b, c);
 	write_rtpengine(b, c, now_s);
-}
-
-static void send_text(struct evhttp_request *req, const char *type, struct str body)
-{
-	struct evbuffer *out = evhttp_request_get_output_buffer(req);
-	evhttp_add_header(evhttp_request_get_output_headers(req), "Content-Type", type);
-	evbuffer_add(out, body.p, body.len);
-	evhttp_send_reply(req, HTTP_OK, "OK", NULL);
-}
-
-static void on_metrics(struct evhttp_request *req, void *arg)
-{
-	struct timespec t;
-	struct buf b;
-	char *page = malloc(PAGE_MAX);
-	if (!page) {
-		evhttp_send_error(req, HTTP_INTERNAL, NULL);
-		return;
-	}
-	clock_gettime(CLOCK_REALTIME, &t);
-	buf_init(&b, page, PAGE_MAX);
-	metrics_write(&b, arg, (uint64_t)t.tv_sec);
-	send_text(req, "text/plain; version=0.0.4; charset=utf-8", buf_view(&b));
-	free(page);
-}
-
-static void on_ping(struct evhttp_request *req, void *arg)
-{
-	(void)arg;
-	send_text(req, "text/plain", STR("pong\n"));
-}
-
-enum err metrics_listen(struct event_base *base, const struct addr *where, const struct ctl *c,
-			struct evhttp **out)
-{
-	char host[64];
-	struct buf b;
-	struct evhttp *h = evhttp_new(base);
-	if (!h) {
-		return ERR_NOMEM;
-	}
-	evhttp_set_allowed_methods(h, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
-	evhttp_set_max_headers_size(h, 8192);
-	evhttp_set_max_body_size(h, 0);
-	evhttp_set_timeout(h, 10);
-	evhttp_set_cb(h, "/metrics", on_metrics, (void *)(uintptr_t)c);
-	evhttp_set_cb(h, "/ping", on_ping, NULL);
-	buf_init(&b, host, sizeof(host));
-	addr_write_ip(&b, where);
-	buf_char(&b, '\0');
-	if (evhttp_bind_socket(h, host, where->port) < 0) {
-		evhttp_free(h);
-		return ERR_IO;
-	}
-	*out = h;
-	return OK;
-}
-
-void metrics_release(struct evhttp **h)
-{
-	if (*h) {
-		evhttp_free(*h);
-	}
-	*h = NULL;
 }

@@ -39,6 +39,14 @@ void queue_release(struct queue *q)
 	*q = (struct queue){.wake_fd = -1};
 }
 
+bool queue_has_room(const struct queue *q, size_t n)
+{
+	uint32_t at = atomic_load_explicit(&q->head, memory_order_relaxed);
+	uint32_t used = at - atomic_load_explicit(&q->tail, memory_order_acquire);
+	/* It may have to begin anew at the front. */
+	return q->size - used >= 2 * record_size(n);
+}
+
 static void put_u64(char *at, uint64_t v)
 {
 	memcpy(at, &v, sizeof(v));

@@ -6,6 +6,7 @@
 #define SALLYPORT_QUEUE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,8 @@ enum err queue_push(struct queue *q, const void *head, size_t head_len, const vo
  */
 const void *queue_peek(struct queue *q, size_t *out_len);
 void queue_pop(struct queue *q);
+/* Is there room for a message of n bytes? Only the writing thread. */
+bool queue_has_room(const struct queue *q, size_t n);
 /* Empties the eventfd, before the messages are read. */
 void queue_woken(struct queue *q);
 
