@@ -896,7 +896,7 @@ void relay_command_plain(struct relay *r, const struct relay_now *now, struct st
 	struct ng ng;
 	arena_reset(&r->arena);
 	enum refusal e = ng_parse(STR_NONE, body, &r->arena, &ng);
-	answer(r, now, &ng, e, reply);
+	answer(r, now, &ng, STR_NONE, e, reply);
 	relay_publish(r);
 }
 
