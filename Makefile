@@ -61,7 +61,13 @@ lib      = $(patsubst %,$(B)/$(1)/lib/%.a,$(subst /,_,$(ARCHIVES)))
 lib_sbc  = $(filter-out %/rtpproxy_io.a %/rtpproxy_core.a,$(call lib,$(1)))
 lib_rtp  = $(filter-out %/sbc_shell.a %/sbc_core.a,$(call lib,$(1)))
 
-all: $(B)/sallyport-sbc $(B)/sallyport-rtpproxy $(B)/sallyport
+# The programs for the kernel and their loader are built where clang, bpftool and libbpf are; without
+# them (or with BPF=no) the relay is the same and finds no maps: tier sockets.
+BPF      ?= $(shell pkg-config --exists libbpf 2>/dev/null && command -v clang >/dev/null && { command -v bpftool || ls /usr/sbin/bpftool; } >/dev/null 2>&1 && echo yes || echo no)
+BPFTOOL  := $(shell command -v bpftool || echo /usr/sbin/bpftool)
+LOADER   := $(if $(filter yes,$(BPF)),$(B)/sallyport-bpf)
+
+all: $(B)/sallyport-sbc $(B)/sallyport-rtpproxy $(B)/sallyport $(LOADER)
 
 # ---- objects and archives, once for each variant (rel, asan, fuzz)
 define VARIANT
@@ -90,6 +96,18 @@ $(B)/sallyport-rtpproxy: $(rtp_objs:%=$(B)/rel/%.o) $(call lib_rtp,rel)
 	$(call link,rel)
 $(B)/sallyport: $(cli_objs:%=$(B)/rel/%.o) $(call lib_sbc,rel)
 	$(call link,rel)
+# ---- programs in the kernel: rtpproxy/bpf/X.bpf.c → build/bpf/X.skel.h
+$(B)/bpf/%.bpf.o: rtpproxy/bpf/%.bpf.c $(wildcard rtpproxy/bpf/*.h)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  BPF   $<")
+	$(Q)clang -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter -I/usr/include/$(shell $(CC) -print-multiarch 2>/dev/null || gcc -print-multiarch) -c -o $@ $<
+$(B)/bpf/%.skel.h: $(B)/bpf/%.bpf.o
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@.new && mv $@.new $@
+$(B)/rel/rtpproxy/loader/loader.o: $(B)/bpf/relay.skel.h
+EXTRA_rtpproxy_loader := -I$(B)/bpf -Wno-conversion -Wno-sign-conversion
+$(B)/sallyport-bpf: $(B)/rel/rtpproxy/loader/loader.o $(B)/rel/rtpproxy/control.o $(call lib_rtp,rel)
+	$(call link,rel) -lbpf
+
 # The same daemons with sanitizers, for the end-to-end plays.
 $(B)/asan/sallyport-sbc: $(sbc_objs:%=$(B)/asan/%.o) $(call lib_sbc,asan)
 	$(call link,asan)
@@ -170,6 +188,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)/etc/sallyport $(DESTDIR)/lib/systemd/system
 	install -m 755 $(B)/sallyport $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(B)/sallyport-sbc $(B)/sallyport-rtpproxy $(DESTDIR)$(PREFIX)/sbin/
+	$(if $(LOADER),install -m 755 $(LOADER) $(DESTDIR)$(PREFIX)/sbin/)
 	install -m 644 systemd/*.service $(DESTDIR)/lib/systemd/system/
 	install -D -m 644 systemd/sallyport.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/sallyport.conf
 	install -D -m 644 systemd/sallyport.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/sallyport.conf

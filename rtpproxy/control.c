@@ -286,6 +286,16 @@ static bool take_name(struct control *c, struct str v)
 	return str_copy(v, c->relay_name, sizeof(c->relay_name)) == OK;
 }
 
+static bool take_io(struct control *c, struct str v)
+{
+	return io_tier_find(v, &c->io);
+}
+
+static bool take_bpf_dir(struct control *c, struct str v)
+{
+	return v.len > 0 && v.p[0] == '/' && str_copy(v, c->bpf_dir, sizeof(c->bpf_dir)) == OK;
+}
+
 static bool take_help(struct control *c, struct str v)
 {
 	(void)v;
@@ -329,6 +339,10 @@ static const struct option_row rows[] = {
 	 "packets a second of one audio stream (1000; 0: any)"},
 	{"srtp-engine", 0, true, take_engine,
 	 "auto (default: ipsec-mb where it works, else openssl), openssl, ipsec-mb or libsrtp2"},
+	{"io", 0, true, take_io,
+	 "how packets come and go: auto (default), sockets, steered or kernel (docs/io.md)"},
+	{"bpf-dir", 0, true, take_bpf_dir,
+	 "where sallyport-bpf left its maps (" PINS_DIR ")"},
 	{"log-level", 'L', true, take_level, "error, warn, info, debug, or 0 to 7"},
 	{"pidfile", 'p', true, take_pidfile, "where to write the process id"},
 	{"config", 0, true, take_config, "the common configuration file (sallyport.yaml)"},
@@ -381,6 +395,8 @@ static void set_defaults(struct control *c)
 		.log_level = LOG_LEVEL_INFO,
 		.engine = "auto",
 		.socket_mode = 0600,
+		.io = IO_TIER_AUTO,
+		.bpf_dir = PINS_DIR,
 	};
 	for (unsigned i = 0; i < LIMIT_INTERFACES; i++) {
 		c->relay.interfaces[i].port_min = DEFAULT_PORT_MIN;

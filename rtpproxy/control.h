@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "rtpproxy/core/relay.h"
 #include "rtpproxy/io/ctl.h"
+#include "rtpproxy/io/io_choice.h"
 
 struct control {
 	struct relay_config relay;
@@ -29,6 +30,8 @@ struct control {
 	char config_path[256];
 	char relay_name[64];
 	char engine[32];
+	enum io_tier io;
+	char bpf_dir[128];
 };
 
 /* Defaults, then the options, then the file if one is named. Every mistake goes to `errors`. ERR_BAD. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "rtpproxy/control.h"
+#include "rtpproxy/io/caps.h"
 #include "rtpproxy/io/ctl.h"
 #include "rtpproxy/io/loop.h"
 #include "common/sdnotify.h"
@@ -21,6 +22,7 @@ struct daemon {
 	struct control control;
 	struct relay_published *published;
 	struct loop_list list;
+	struct io_choice choice;
 	struct loop *loops;
 	unsigned started;
 	struct event_base *base;
@@ -108,16 +110,53 @@ static bool start_workers(struct daemon *d)
 				      .published = d->published,
 				      .list = &d->list,
 				      .log_level = d->control.log_level,
-				      .log_sink = to_stderr};
+				      .log_sink = to_stderr,
+				      .choice = &d->choice};
 	for (unsigned w = 0; w < d->control.relay.workers; w++) {
 		enum err e = loop_init(&d->loops[w], w, &p);
 		if (e == ERR_BAD) {
 			fputs("an interface has fewer port pairs than there are workers\n", stderr);
 		}
-		if (e != OK || (d->started++, loop_start(&d->loops[w])) != OK) {
+		if (e != OK) {
 			say(d, LOG_LEVEL_ERROR, "worker_failed", "reason", err_text(e));
 			return false;
 		}
+		d->started++;
+	}
+	return true;
+}
+
+static bool run_workers(struct daemon *d)
+{
+	for (unsigned w = 0; w < d->started; w++) {
+		if (loop_start(&d->loops[w]) != OK) {
+			say(d, LOG_LEVEL_ERROR, "worker_failed", "reason", "no thread");
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Tells which tier it is and why not more: nobody should have to guess. */
+static bool choose_io(struct daemon *d)
+{
+	const enum io_tier wanted = d->control.io;
+	const enum err e =
+		io_choice_make(&d->choice, wanted, d->control.bpf_dir, &d->control.relay);
+	if (e != OK) {
+		fprintf(stderr, "--io=%s is not granted: %s\n", io_tier_name(wanted),
+			d->choice.why);
+		return false;
+	}
+	log_start(&d->log, LOG_LEVEL_INFO, "packet_io", STR_NONE, wall_ms());
+	log_z(&d->log, "tier", io_tier_name(d->choice.tier));
+	if (d->choice.why) {
+		log_z(&d->log, "why_not_more", d->choice.why);
+	}
+	log_end(&d->log);
+	if (d->choice.tier != IO_TIER_SOCKETS && !d->choice.pins.control->is_reserved) {
+		say(d, LOG_LEVEL_WARN, "ports_not_reserved", "reason",
+		    "other programs may get them by chance: net.ipv4.ip_local_reserved_ports");
 	}
 	return true;
 }
@@ -213,6 +252,7 @@ static void stop(struct daemon *d)
 	for (unsigned w = 0; w < d->started; w++) {
 		loop_release(&d->loops[w]);
 	}
+	io_choice_release(&d->choice);
 	if (d->ctl && d->ctl->base) {
 		ctl_release(d->ctl);
 	}
@@ -264,7 +304,16 @@ static bool run(struct daemon *d)
 		return false;
 	}
 	memset(d->published, 0, workers * sizeof(*d->published));
-	if (!start_workers(d) || !start_control(d) || !watch(d) || !write_pidfile(d)) {
+	if (!choose_io(d) || !start_workers(d) || !start_control(d) || !watch(d) ||
+	    !write_pidfile(d)) {
+		return false;
+	}
+	/* All that needs a right is open now; capabilities are a thread's, so the workers start after. */
+	if (caps_drop() != OK) {
+		fputs("capabilities are left that could not be given up\n", stderr);
+		return false;
+	}
+	if (!run_workers(d)) {
 		return false;
 	}
 	say_engine(d);

@@ -360,3 +360,30 @@ enum pkt_fate forward_own(struct forward *f, struct pkt *p, uint64_t now_us)
 		send_copies(f, copies);
 	return (enum pkt_fate)p->fate;
 }
+
+static void credit_refused(struct forward *f, struct stream *s, enum pkt_fate fate, uint32_t n)
+{
+	f->stats.fate[fate] += n;
+	s->stats.dropped[fate] += n;
+}
+
+void forward_credit(struct forward *f, struct stream *s, const struct forward_credit *c)
+{
+	struct stream *out = s->peer[PKT_RTP];
+	credit_refused(f, s, FATE_SOURCE, c->refused_source);
+	credit_refused(f, s, FATE_RATE, c->refused_rate);
+	if (c->packets == 0)
+		return;
+	s->stats.rx_packets += c->packets;
+	s->stats.rx_bytes += c->bytes;
+	if (c->last_us > s->last_us)
+		s->last_us = s->latch.last_us = c->last_us;
+	quality_take_run(&s->quality, &c->run, c->last_us);
+	f->stats.fate[FATE_SENT] += c->packets;
+	f->stats.bytes_in += c->bytes;
+	f->stats.bytes_out += c->bytes;
+	if (!out)
+		return;
+	out->stats.tx_packets += c->packets;
+	out->stats.tx_bytes += c->bytes;
+}

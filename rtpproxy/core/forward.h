@@ -10,6 +10,7 @@
 
 #include "common/siphash.h"
 #include "pkt.h"
+#include "quality.h"
 #include "srtp.h"
 
 /* What a worker's packets came to, over all streams and those that met none. */
@@ -41,5 +42,16 @@ void forward_batch(struct forward *f, struct pkt *const pkts[], size_t n, uint64
  * accepted, and is not counted as one that came in. FATE_SENT: send it as above.
  */
 enum pkt_fate forward_own(struct forward *f, struct pkt *p, uint64_t now_us);
+
+/* RTP of a stream that another forwarder (the kernel) sent on, or refused, in our place. */
+struct forward_credit {
+	uint64_t packets, bytes; /* RTP, UDP payload; as many left by the peer */
+	uint32_t refused_source, refused_rate;
+	uint64_t last_us; /* of its last packet; monotonic */
+	struct quality_run run;
+};
+
+/* Counts and measures as if the packets had come here. */
+void forward_credit(struct forward *f, struct stream *s, const struct forward_credit *c);
 
 #endif

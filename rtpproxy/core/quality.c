@@ -188,6 +188,18 @@ void quality_rtp(struct quality *q, const struct rtp *h, uint64_t at_us)
 		end_interval(q, at_us);
 }
 
+void quality_take_run(struct quality *q, const struct quality_run *r, uint64_t at_us)
+{
+	q->cycles = r->cycles;
+	q->max_seq = r->max_seq;
+	q->received += r->received;
+	q->transit = r->transit;
+	q->last_timestamp = r->last_timestamp;
+	q->jitter_x16 = r->jitter_x16;
+	if (at_us >= q->interval_start_us + QUALITY_INTERVAL_US)
+		end_interval(q, at_us);
+}
+
 void quality_sr_sent(struct quality *q, uint32_t ntp_mid, uint64_t at_us)
 {
 	for (int i = QUALITY_SR_KEPT - 1; i > 0; i--)

@@ -85,6 +85,14 @@ void quality_init(struct quality *q);
 void quality_set_codec(struct quality *q, const struct quality_codec *codec, uint32_t clock_rate);
 /* A packet that was accepted. */
 void quality_rtp(struct quality *q, const struct rtp *h, uint64_t at_us);
+/* What somebody else has measured of this stream with the same rules, from where `q` was on. */
+struct quality_run {
+	uint32_t cycles, received; /* received: since the last such call */
+	uint32_t transit, last_timestamp, jitter_x16;
+	uint16_t max_seq;
+};
+/* at_us: of its last packet. */
+void quality_take_run(struct quality *q, const struct quality_run *r, uint64_t at_us);
 /* An SR went out to this party. */
 void quality_sr_sent(struct quality *q, uint32_t ntp_mid, uint64_t at_us);
 /* A report block came from this party. */

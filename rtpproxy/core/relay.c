@@ -823,6 +823,25 @@ static enum refusal execute(struct work *w)
 	return REFUSAL_NONE;
 }
 
+/* Before a command touches the call: its packets and their figures come back from where they were given. */
+static void recall(struct relay *r, const struct ng *ng)
+{
+	const struct call *c = ng->call_id.len > 0 ? find_call(r, ng->call_id) : NULL;
+	for (unsigned i = 0; c && i < c->dialogue_count; i++) {
+		const struct dialogue *d = c->dialogues[i];
+		for (unsigned at = 0; at < 2u * LIMIT_MEDIAS; at++) {
+			const struct leg *l = &d->legs[at % 2];
+			struct leg_media *m = at / 2 < l->media_count ? l->media[at / 2] : NULL;
+			for (unsigned k = 0; m && k < LEG_STREAMS; k++) {
+				if (is_open(m, k)) {
+					r->ports.recall(r->ports.ctx, &m->streams[k],
+							ng->command == NG_QUERY);
+				}
+			}
+		}
+	}
+}
+
 static void answer(struct relay *r, const struct relay_now *now, const struct ng *ng,
 		   struct str peer, enum refusal e, struct buf *reply)
 {
@@ -835,6 +854,9 @@ static void answer(struct relay *r, const struct relay_now *now, const struct ng
 	const char *command = e == REFUSAL_NONE ? ng_command_name(ng->command) : "";
 	if (e == REFUSAL_NONE) {
 		r->counters[RELAY_COMMANDS + ng->command]++;
+		if (r->ports.recall) {
+			recall(r, ng);
+		}
 		e = execute(&w);
 	}
 	if (e != REFUSAL_NONE) {

@@ -141,6 +141,12 @@ struct relay_ports {
 	 * does with it is not told. */
 	void (*send)(void *ctx, struct stream *from, const struct addr *to, const uint8_t *data,
 		     size_t len);
+	/*
+	 * The core is about to change a stream that is open, or only to read its figures. May be NULL. Who
+	 * forwards in our place (the kernel) brings the figures up to date and, unless only_figures, stops:
+	 * packets come here again until it finds that it may go on.
+	 */
+	void (*recall)(void *ctx, struct stream *s, bool only_figures);
 	void (*publish)(void *ctx, const struct relay_notice *n);
 };
 

@@ -16,7 +16,7 @@
 struct pkt;
 struct stream;
 
-enum { IO_BATCH = 64 };
+enum { IO_BATCH = 64, IO_EARLY = 4 };
 
 struct io_turn {
 	size_t count;    /* packets received */
@@ -49,11 +49,20 @@ struct io_ops {
 	 * refuses. */
 	void (*transmit)(struct io *io, struct stream *s, const struct addr *to,
 			 const uint8_t *data, size_t len);
+	/* May be NULL, as the two below. About every 100 ms, from the worker's thread. */
+	void (*tick)(struct io *io, uint64_t now_us);
+	/* As relay_ports.recall. */
+	void (*recall)(struct io *io, struct stream *s, bool only_figures);
+	/* The process ends, calls shall not: what goes on without it is not stopped by close. */
+	void (*leave)(struct io *io);
 	void (*free)(struct io **io);
 };
 
 struct io_stats {
 	uint64_t wakeups, send_errors, receive_errors;
+	uint64_t early[IO_EARLY]; /* dropped before they reached us: enum relay_bpf_drop */
+	uint64_t kernel_flows;    /* that the kernel forwards now */
+	uint64_t kernel_packets, kernel_bytes; /* that it has forwarded */
 };
 
 struct io {

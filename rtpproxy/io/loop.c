@@ -8,6 +8,7 @@
 
 #include "rtpproxy/core/notify.h"
 #include "rtpproxy/core/pkt.h"
+#include "rtpproxy/io/io_steered.h"
 
 enum {
 	TICK_MS = 100,
@@ -40,6 +41,12 @@ static void port_set_tos(void *ctx, struct stream *s, uint8_t tos)
 {
 	struct loop *l = ctx;
 	l->io->ops->set_tos(l->io, s, tos);
+}
+
+static void port_recall(void *ctx, struct stream *s, bool only_figures)
+{
+	struct loop *l = ctx;
+	l->io->ops->recall(l->io, s, only_figures);
 }
 
 static void port_send(void *ctx, struct stream *from, const struct addr *to, const uint8_t *data,
@@ -159,10 +166,19 @@ static bool take_asks(struct loop *l, uint64_t now_us, bool *out_more)
 static void tick(struct loop *l, uint64_t now_us)
 {
 	const struct relay_now now = {now_us, clock_us(CLOCK_REALTIME)};
+	if (l->io->ops->tick) {
+		l->io->ops->tick(l->io, now_us);
+	}
 	relay_tick(&l->relay, &now);
 	log_tick(&l->log, now.wall_us / 1000);
 	atomic_store_explicit(&l->wakeups, l->io->stats.wakeups, memory_order_relaxed);
 	atomic_store_explicit(&l->send_errors, l->io->stats.send_errors, memory_order_relaxed);
+	for (unsigned i = 0; i < IO_EARLY; i++) {
+		atomic_store_explicit(&l->early[i], l->io->stats.early[i], memory_order_relaxed);
+	}
+	atomic_store_explicit(&l->kernel_flows, l->io->stats.kernel_flows, memory_order_relaxed);
+	atomic_store_explicit(&l->kernel_packets, l->io->stats.kernel_packets, memory_order_relaxed);
+	atomic_store_explicit(&l->kernel_bytes, l->io->stats.kernel_bytes, memory_order_relaxed);
 }
 
 static void *run(void *arg)
@@ -196,10 +212,24 @@ static void *run(void *arg)
 	return NULL;
 }
 
+static enum err new_io(struct loop *l, const struct loop_params *p)
+{
+	if (p->choice == NULL || p->choice->tier == IO_TIER_SOCKETS) {
+		return io_sock_new(l->queue.wake_fd, &l->io);
+	}
+	const struct io_steered_params params = {.pins = &p->choice->pins,
+						 .worker = l->index,
+						 .wake_fd = l->queue.wake_fd,
+						 .forward = &l->relay.forward,
+						 .with_kernel = p->choice->tier == IO_TIER_KERNEL,
+						 .orphan_us = p->config->timeouts.media * 1000};
+	return io_steered_new(&params, &l->io);
+}
+
 enum err loop_init(struct loop *l, unsigned index, const struct loop_params *p)
 {
 	uint8_t seed[RNG_SEED_LEN];
-	const struct relay_params relay = {.config = p->config,
+	struct relay_params relay = {.config = p->config,
 					   .ports = {.ctx = l,
 						     .open = port_open,
 						     .close = port_close,
@@ -225,8 +255,9 @@ enum err loop_init(struct loop *l, unsigned index, const struct loop_params *p)
 		queue_release(&l->queue);
 		return e;
 	}
-	e = io_sock_new(l->queue.wake_fd, &l->io);
+	e = new_io(l, p);
 	if (e == OK) {
+		relay.ports.recall = l->io->ops->recall ? port_recall : NULL;
 		e = relay_init(&l->relay, &relay, &now);
 	}
 	secret_wipe(seed, sizeof(seed));
@@ -261,6 +292,9 @@ void loop_release(struct loop *l)
 		}
 		pthread_join(l->thread, NULL);
 		l->running = false;
+	}
+	if (l->io->ops->leave) {
+		l->io->ops->leave(l->io);
 	}
 	relay_release(&l->relay);
 	l->io->ops->free(&l->io);

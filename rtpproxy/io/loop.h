@@ -12,6 +12,7 @@
 #include "rtpproxy/core/relay.h"
 #include "rtpproxy/io/ask.h"
 #include "rtpproxy/io/io.h"
+#include "rtpproxy/io/io_choice.h"
 #include "rtpproxy/io/queue.h"
 
 /* `list` is asked of all workers at once; each fills its part and the last one wakes the asker. */
@@ -34,6 +35,7 @@ struct loop {
 	_Atomic uint64_t reply_errors;
 	_Atomic uint64_t notified, notify_errors; /* events told to clients, or not */
 	_Atomic uint64_t wakeups, send_errors;
+	_Atomic uint64_t early[IO_EARLY], kernel_flows, kernel_packets, kernel_bytes; /* of io_stats */
 	char reply[LIMIT_DATAGRAM];
 };
 
@@ -43,6 +45,7 @@ struct loop_params {
 	struct loop_list *list;
 	enum log_level log_level;
 	log_sink_fn log_sink;
+	const struct io_choice *choice; /* NULL: sockets. Outlives the loops */
 };
 
 /* Everything but the thread. Errors of relay_init, ERR_IO. On failure nothing is left. */

@@ -1,5 +1,7 @@
 #include "rtpproxy/io/metrics.h"
 
+#include <stddef.h>
+
 #include "rtpproxy/io/ctl.h"
 
 static uint64_t sum(const struct ctl *c, unsigned counter)
@@ -25,6 +27,33 @@ static void labelled(struct buf *b, const char *name, const char *label, const c
 		     uint64_t v)
 {
 	buf_printf(b, "%s{%s=\"%s\"} %llu\n", name, label, value, (unsigned long long)v);
+}
+
+/* Of all workers: what an offset within struct loop counts. */
+static uint64_t sum_loops(const struct ctl *c, size_t offset)
+{
+	uint64_t n = 0;
+	for (unsigned w = 0; w < c->loop_count; w++) {
+		const char *loop = (const char *)&c->loops[w];
+		n += atomic_load_explicit((const _Atomic uint64_t *)(const void *)(loop + offset),
+					  memory_order_relaxed);
+	}
+	return n;
+}
+
+static void write_kernel(struct buf *b, const struct ctl *c)
+{
+	static const char *const reasons[IO_EARLY] = {"unknown", "source", "rate", "busy"};
+	head(b, "sallyport_relay_early_drops_total", COUNTER,
+	     "datagrams dropped by the program in front of the relay, by reason");
+	for (size_t i = 0; i < IO_EARLY; i++) {
+		labelled(b, "sallyport_relay_early_drops_total", "reason", reasons[i],
+			 sum_loops(c, offsetof(struct loop, early) + i * sizeof(_Atomic uint64_t)));
+	}
+	one(b, "sallyport_relay_kernel_flows", GAUGE, "directions that the kernel forwards now",
+	    sum_loops(c, offsetof(struct loop, kernel_flows)));
+	one(b, "sallyport_relay_kernel_packets_total", COUNTER, "packets that the kernel forwarded",
+	    sum_loops(c, offsetof(struct loop, kernel_packets)));
 }
 
 static void write_own(struct buf *b, const struct ctl *c)
@@ -66,6 +95,7 @@ static void write_own(struct buf *b, const struct ctl *c)
 	    wakeups);
 	one(b, "sallyport_relay_send_errors_total", COUNTER, "media packets the kernel refused",
 	    send_errors);
+	write_kernel(b, c);
 	one(b, "sallyport_relay_ng_reply_errors_total", COUNTER, "NG replies the kernel refused",
 	    reply_errors);
 	one(b, "sallyport_relay_events_total", COUNTER, "events of calls told to their client",
@@ -121,6 +151,12 @@ static void write_requests(struct buf *b, const struct ctl *c)
 	}
 }
 
+/* Counters of the workers are read one after the other: never below zero. */
+static uint64_t less(uint64_t all, uint64_t part)
+{
+	return all > part ? all - part : 0;
+}
+
 static void write_rtpengine(struct buf *b, const struct ctl *c, uint64_t now_s)
 {
 	static const struct {
@@ -150,12 +186,15 @@ static void write_rtpengine(struct buf *b, const struct ctl *c, uint64_t now_s)
 	labelled(b, "rtpengine_mediastreams", "type", "kernel", 0);
 	one(b, "rtpengine_transcoded_media", GAUGE, "always 0: nothing is transcoded", 0);
 	head(b, "rtpengine_packets_total", COUNTER, "packets relayed");
+	const uint64_t packets = sum_loops(c, offsetof(struct loop, kernel_packets));
+	const uint64_t bytes = sum_loops(c, offsetof(struct loop, kernel_bytes));
 	labelled(b, "rtpengine_packets_total", "type", "userspace",
-		 sum(c, RELAY_FATES + FATE_SENT));
-	labelled(b, "rtpengine_packets_total", "type", "kernel", 0);
+		 less(sum(c, RELAY_FATES + FATE_SENT), packets));
+	labelled(b, "rtpengine_packets_total", "type", "kernel", packets);
 	head(b, "rtpengine_bytes_total", COUNTER, "bytes relayed");
-	labelled(b, "rtpengine_bytes_total", "type", "userspace", sum(c, RELAY_BYTES_OUT));
-	labelled(b, "rtpengine_bytes_total", "type", "kernel", 0);
+	labelled(b, "rtpengine_bytes_total", "type", "userspace",
+		 less(sum(c, RELAY_BYTES_OUT), bytes));
+	labelled(b, "rtpengine_bytes_total", "type", "kernel", bytes);
 	head(b, "rtpengine_packet_errors_total", COUNTER, "packets dropped");
 	labelled(b, "rtpengine_packet_errors_total", "type", "userspace", errors);
 	labelled(b, "rtpengine_packet_errors_total", "type", "kernel", 0);
