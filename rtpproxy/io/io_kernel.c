@@ -12,7 +12,7 @@
 #include "rtpproxy/io/io_steered.h"
 #include "rtpproxy/io/offload.h"
 #include "rtpproxy/io/pins.h"
-#include "rtpproxy/io/route.h"
+#include "rtpproxy/io/nexthop.h"
 
 enum {
 	LOOK_EVERY = 16, /* packets of a port between two looks at it */
@@ -45,7 +45,7 @@ struct kernel {
 	bool with_kernel, early, leaving;
 	uint64_t orphan_us;
 	uint64_t now_us; /* of this turn */
-	struct route route;
+	struct nexthop route;
 	bool has_route;
 	struct flow *flows; /* by slot */
 	uint32_t *list;     /* slots that the kernel forwards */
@@ -71,7 +71,7 @@ enum err kernel_new(const struct io_steered_params *p, struct kernel **out)
 	k->list = calloc(p->pins->slot_count, sizeof(*k->list));
 	enum err e = k->flows && k->list ? OK : ERR_NOMEM;
 	if (e == OK && k->with_kernel) {
-		e = route_init(&k->route);
+		e = nexthop_init(&k->route);
 		k->has_route = e == OK;
 	}
 	if (e != OK) {
@@ -91,7 +91,7 @@ void kernel_free(struct kernel **kernel)
 		return;
 	k->queue->limit = 0;
 	if (k->has_route)
-		route_release(&k->route);
+		nexthop_release(&k->route);
 	free(k->flows);
 	free(k->list);
 	free(k);
@@ -239,7 +239,7 @@ void kernel_leave(struct kernel *k)
 
 void kernel_routes_changed(struct kernel *k)
 {
-	if (!route_read_news(&k->route))
+	if (!nexthop_read_news(&k->route))
 		return;
 	while (k->list_count > 0)
 		take_back(k, k->list[k->list_count - 1]);
@@ -256,7 +256,7 @@ static void write_source(struct relay_slot *s, const struct offload *o, const st
 }
 
 static void write_way(const struct kernel *k, uint32_t slot, const struct offload *o, uint32_t out,
-		      const struct route_way *w)
+		      const struct nexthop_way *w)
 {
 	struct relay_slot *s = &k->pins->slots[slot];
 	const struct quality *q = &k->flows[slot].s->quality;
@@ -288,9 +288,9 @@ static bool give_away(struct kernel *k, uint32_t slot, const struct offload *o)
 	struct flow *f = &k->flows[slot];
 	const uint32_t out = (uint32_t)(uintptr_t)o->peer->user - 1;
 	const struct addr from = local_of(k, out);
-	struct route_way w;
+	struct nexthop_way w;
 	if (o->peer->user == NULL || k->flows[out].fed_by != 0 || from.family != o->to.family ||
-	    !route_find(&k->route, &from, &o->to, &w))
+	    !nexthop_find(&k->route, &from, &o->to, &w))
 		return false;
 	write_way(k, slot, o, out, &w);
 	f->packets = k->pins->slots[slot].packets;

@@ -3,6 +3,7 @@
 #include "common/check.h"
 #include "rtpproxy/core/latch.h"
 #include "rtpproxy/core/stream.h"
+#include "rtpproxy/core/tap.h"
 
 /* No packet can move it any more: only signalling. For sides that are not encrypted. */
 static bool is_settled(const struct latch *l, uint64_t now_us)
@@ -38,6 +39,8 @@ static enum offload_reason reason_of(const struct stream *s, uint64_t now_us)
 		return OFFLOAD_SECURITY;
 	if (s->flow != 0)
 		return OFFLOAD_BLOCKED;
+	if (s->tap && tap_is_wanted(s->tap))
+		return OFFLOAD_WATCHED;
 	if (s->latch.state != LATCH_HELD || !is_settled(&s->latch, now_us))
 		return OFFLOAD_LEARNING;
 	if (!peer || !latch_has_target(&peer->latch))

@@ -1,4 +1,4 @@
-#include "rtpproxy/io/route.h"
+#include "rtpproxy/io/nexthop.h"
 
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -28,20 +28,20 @@ static int open_netlink(uint32_t groups)
 	return fd;
 }
 
-enum err route_init(struct route *r)
+enum err nexthop_init(struct nexthop *r)
 {
 	const uint32_t groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE |
 				RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_RULE;
-	*r = (struct route){.generation = 1};
+	*r = (struct nexthop){.generation = 1};
 	r->ask_fd = open_netlink(0);
 	r->news_fd = open_netlink(groups);
 	if (r->ask_fd >= 0 && r->news_fd >= 0)
 		return OK;
-	route_release(r);
+	nexthop_release(r);
 	return ERR_IO;
 }
 
-void route_release(struct route *r)
+void nexthop_release(struct nexthop *r)
 {
 	if (r->ask_fd >= 0)
 		close(r->ask_fd);
@@ -50,7 +50,7 @@ void route_release(struct route *r)
 	r->ask_fd = r->news_fd = -1;
 }
 
-bool route_read_news(struct route *r)
+bool nexthop_read_news(struct nexthop *r)
 {
 	char buffer[ANSWER];
 	bool any = false;
@@ -70,7 +70,7 @@ static void add(struct question *q, unsigned short type, const uint8_t *ip, size
 	q->head.nlmsg_len = (uint32_t)(NLMSG_ALIGN(q->head.nlmsg_len) + RTA_ALIGN(a->rta_len));
 }
 
-static bool ask(struct route *r, const struct addr *from, const struct addr *to)
+static bool ask(struct nexthop *r, const struct addr *from, const struct addr *to)
 {
 	const size_t len = to->family == ADDR_IP6 ? 16 : 4;
 	struct question q = {
@@ -87,7 +87,8 @@ static bool ask(struct route *r, const struct addr *from, const struct addr *to)
 	return send(r->ask_fd, &q, q.head.nlmsg_len, 0) == (ssize_t)q.head.nlmsg_len;
 }
 
-static void read_attributes(const struct nlmsghdr *h, const struct addr *to, struct route_way *out)
+static void read_attributes(const struct nlmsghdr *h, const struct addr *to,
+			    struct nexthop_way *out)
 {
 	const struct rtmsg *m = NLMSG_DATA(h);
 	size_t left = RTM_PAYLOAD(h);
@@ -112,7 +113,7 @@ static void read_attributes(const struct nlmsghdr *h, const struct addr *to, str
 }
 
 /* The one answer to what was just asked; the kernel has it ready when send returns. */
-static bool read_answer(const struct route *r, const struct addr *to, struct route_way *out)
+static bool read_answer(const struct nexthop *r, const struct addr *to, struct nexthop_way *out)
 {
 	char buffer[ANSWER] __attribute__((aligned(NLMSG_ALIGNTO)));
 	for (;;) {
@@ -130,7 +131,7 @@ static bool read_answer(const struct route *r, const struct addr *to, struct rou
 	}
 }
 
-static bool read_device(const struct route *r, struct route_way *w)
+static bool read_device(const struct nexthop *r, struct nexthop_way *w)
 {
 	struct ifreq f = {0};
 	(void)r;
@@ -145,21 +146,22 @@ static bool read_device(const struct route *r, struct route_way *w)
 	return good;
 }
 
-static struct route_entry *place(struct route *r, const struct addr *from, const struct addr *to)
+static struct nexthop_entry *place(struct nexthop *r, const struct addr *from,
+				   const struct addr *to)
 {
 	uint32_t h = 2166136261u;
 	for (size_t i = 0; i < 16; i++)
 		h = (h ^ to->ip[i] ^ (uint32_t)from->ip[i] << 8) * 16777619u;
-	return &r->kept[(h ^ h >> 16) % ROUTE_KEPT];
+	return &r->kept[(h ^ h >> 16) % NEXTHOP_KEPT];
 }
 
-bool route_find(struct route *r, const struct addr *from, const struct addr *to,
-		struct route_way *out)
+bool nexthop_find(struct nexthop *r, const struct addr *from, const struct addr *to,
+		  struct nexthop_way *out)
 {
-	struct route_entry *e = place(r, from, to);
+	struct nexthop_entry *e = place(r, from, to);
 	if (e->generation != r->generation || !addr_eq_ip(&e->from, from) ||
 	    !addr_eq_ip(&e->to, to)) {
-		*e = (struct route_entry){.from = *from, .to = *to, .generation = r->generation};
+		*e = (struct nexthop_entry){.from = *from, .to = *to, .generation = r->generation};
 		e->found =
 			ask(r, from, to) && read_answer(r, to, &e->way) && read_device(r, &e->way);
 	}

@@ -3,8 +3,8 @@
  * change. The programs in the kernel cannot ask for themselves where the host is no router
  * (bpf_fib_lookup wants forwarding to be on, and an SBC's host does not forward).
  */
-#ifndef SALLYPORT_ROUTE_H
-#define SALLYPORT_ROUTE_H
+#ifndef SALLYPORT_NEXTHOP_H
+#define SALLYPORT_NEXTHOP_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,36 +13,36 @@
 #include "common/check.h"
 #include "common/err.h"
 
-enum { ROUTE_KEPT = 256 };
+enum { NEXTHOP_KEPT = 256 };
 
 /* How one address is reached. */
-struct route_way {
+struct nexthop_way {
 	unsigned ifindex; /* of an Ethernet device */
 	struct addr next; /* gateway, or the address itself; port 0 */
 	uint16_t mtu;
 };
 
-struct route_entry {
+struct nexthop_entry {
 	struct addr from, to;
 	uint32_t generation; /* 0: empty */
 	bool found;
-	struct route_way way;
+	struct nexthop_way way;
 };
 
-struct route {
+struct nexthop {
 	int ask_fd;
 	int news_fd; /* readable when something has changed */
 	uint32_t sequence, generation;
-	struct route_entry kept[ROUTE_KEPT];
+	struct nexthop_entry kept[NEXTHOP_KEPT];
 };
 
 /* ERR_IO. On failure nothing is left. */
-enum err route_init(struct route *r) MUST_USE;
-void route_release(struct route *r);
+enum err nexthop_init(struct nexthop *r) MUST_USE;
+void nexthop_release(struct nexthop *r);
 /* news_fd was readable: true if what was kept is void. */
-bool route_read_news(struct route *r);
+bool nexthop_read_news(struct nexthop *r);
 /* False: there is none, it ends at this host, or is no plain Ethernet. */
-bool route_find(struct route *r, const struct addr *from, const struct addr *to,
-		struct route_way *out);
+bool nexthop_find(struct nexthop *r, const struct addr *from, const struct addr *to,
+		  struct nexthop_way *out);
 
 #endif
