@@ -6,6 +6,9 @@
 
 static const char *const latching_words[] = {"off", "strict", "restricted", "learn", NULL};
 
+static const char *const ice_words[] = {"off", "lite", NULL};
+static const char *const bundle_words[] = {"off", "accept", NULL};
+
 static const struct conf_setting media_settings[] = {
 	{.name = "address",
 	 .type = CONF_ADDRESS,
@@ -33,6 +36,28 @@ static const struct conf_setting media_settings[] = {
 		 "an offer or "
 		 "answer; learn: the first who sends; off: the signalled address only, also for "
 		 "SRTP."},
+	{.name = "ice",
+	 .type = CONF_ENUM,
+	 CONF_AT(struct relay_conf_media, ice),
+	 .words = ice_words,
+	 .def = "off",
+	 .help = "lite: the relay answers the connectivity checks of browsers and phones and shows "
+		 "candidates of its own, no others (RFC 8445); off: no ICE attribute crosses."},
+	{.name = "bundle",
+	 .type = CONF_ENUM,
+	 CONF_AT(struct relay_conf_media, bundle),
+	 .words = bundle_words,
+	 .def = "off",
+	 .help = "accept: a group of media on one port is answered (RFC 8843); off: each has its "
+		 "own."},
+	{.name = "dscp",
+	 .type = CONF_INT,
+	 CONF_AT(struct relay_conf_media, dscp),
+	 .max = 63,
+	 .otherwise = "what the relay's option --tos says",
+	 .flags = CONF_RESTART,
+	 .help = "Code point (RFC 2474) of the packets that leave on this side; 46 is expedited "
+		 "forwarding."},
 	{.name = "anchor",
 	 .type = CONF_BOOL,
 	 CONF_AT(struct relay_conf_media, anchor),
@@ -89,6 +114,9 @@ void relay_conf_resolve(const struct relay_conf_media *m, const struct addr *lis
 	out->port_min = m->ports.min;
 	out->port_max = m->ports.max;
 	out->latching = m->latching;
+	out->ice = m->ice;
+	out->bundle = m->bundle;
+	out->dscp = m->dscp;
 	out->anchor = m->anchor;
 }
 

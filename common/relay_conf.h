@@ -31,12 +31,18 @@ enum relay_latching {
 	RELAY_LATCHING_COUNT
 };
 
+enum relay_ice { RELAY_ICE_OFF, RELAY_ICE_LITE, RELAY_ICE_COUNT };
+enum relay_bundle { RELAY_BUNDLE_OFF, RELAY_BUNDLE_ACCEPT, RELAY_BUNDLE_COUNT };
+
 /* realms.NAME.media as written. */
 struct relay_conf_media {
 	struct conf_head head;
 	struct addr address; /* family ADDR_NONE: the realm's first listener's */
 	struct conf_ports ports;
 	enum relay_latching latching;
+	enum relay_ice ice;
+	enum relay_bundle bundle;
+	uint16_t dscp; /* 0 to 63; 0: as the relay's option says */
 	bool anchor;
 };
 
@@ -46,6 +52,9 @@ struct relay_conf_realm {
 	struct addr address; /* port 0 */
 	uint16_t port_min, port_max;
 	enum relay_latching latching;
+	enum relay_ice ice;
+	enum relay_bundle bundle;
+	uint16_t dscp;
 	bool anchor;
 	const struct conf_node *node; /* the realm; valid while the tree is */
 };

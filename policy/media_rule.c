@@ -80,15 +80,49 @@ static enum keys find_keys(const struct media_rule *r, const struct sdp_media *m
 	return best;
 }
 
-static struct verdict check_srtp(const struct media_rule *r, const struct sdp_media *m,
-				 bool signalling_secure)
+/* RFC 8122 §5: the peer's certificate by a hash that still counts. SHA-1 is broken, others nobody uses. */
+static bool has_fingerprint(const struct sdp *sdp, const struct sdp_media *m)
+{
+	static const struct str hashes[] = {{"sha-256", 7}, {"sha-384", 7}, {"sha-512", 7}};
+	const struct str name = STR("fingerprint");
+	const struct sdp_attrs *all[] = {&m->attrs, &sdp->attrs};
+	for (size_t k = 0; k < ARRAY_LEN(all); k++)
+		for (const struct sdp_attr *a = sdp_find_attr(all[k], name); a;
+		     a = sdp_next_attr(all[k], name, a)) {
+			struct str rest = a->value, hash;
+			if (!str_cut_word(&rest, &hash))
+				continue;
+			for (size_t i = 0; i < ARRAY_LEN(hashes); i++)
+				if (str_ieq(hash, hashes[i]) && str_trim(rest).len > 0)
+					return true;
+		}
+	return false;
+}
+
+/* The profile says it; some say RTP/SAVP and give a fingerprint and no key. */
+static bool is_dtls(const struct sdp *sdp, const struct sdp_media *m)
+{
+	return sdp_proto_info(m->proto)->dtls || (!sdp_find_attr(&m->attrs, STR("crypto")) &&
+						  sdp_find_any(sdp, m, STR("fingerprint")));
+}
+
+static struct verdict check_srtp(const struct media_rule *r, const struct sdp *sdp,
+				 const struct sdp_media *m, bool signalling_secure)
 {
 	if (r->srtp == MEDIA_FORBID)
 		return refuse(r, WARN_TRANSPORT, STR("SRTP not available"));
-	if (sdp_proto_info(m->proto)->dtls)
-		return refuse(r, WARN_TRANSPORT, STR("DTLS-SRTP not available, SDES is"));
+	if (is_dtls(sdp, m)) {
+		if (!r->keying_dtls)
+			return refuse(r, WARN_TRANSPORT, STR("DTLS-SRTP not available, SDES is"));
+		return has_fingerprint(sdp, m)
+			       ? accept(r)
+			       : refuse(r, WARN_MISCELLANEOUS,
+					STR("no usable a=fingerprint (sha-256 or longer)"));
+	}
 	if (!r->keying_sdes)
-		return refuse(r, WARN_MISCELLANEOUS, STR("SDES keys not allowed"));
+		return refuse(r, WARN_MISCELLANEOUS,
+			      r->keying_dtls ? STR("SDES not available, DTLS-SRTP is")
+					     : STR("SDES keys not allowed"));
 	/* RFC 4568 §7.1: whoever reads the signalling has the keys. */
 	if (!signalling_secure)
 		return refuse(r, WARN_MISCELLANEOUS, STR("SDES keys need TLS signalling"));
@@ -120,8 +154,8 @@ static struct verdict check_other(const struct media_rule *r, const struct sdp_m
 				: STR("only audio and video over SRTP"));
 }
 
-static struct verdict check_medium(const struct media_rule *r, const struct sdp_media *m,
-				   bool signalling_secure)
+static struct verdict check_medium(const struct media_rule *r, const struct sdp *sdp,
+				   const struct sdp_media *m, bool signalling_secure)
 {
 	bool av = str_ieq(m->kind, STR("audio")) || str_ieq(m->kind, STR("video"));
 	if (!av || is_fax(m))
@@ -132,7 +166,7 @@ static struct verdict check_medium(const struct media_rule *r, const struct sdp_
 	/* RTP/AVP with a=crypto (RFC 8643) is a wish, not SRTP: the far end may go on in plaintext. */
 	if (!srtp && !plain_is_allowed(r))
 		return refuse(r, WARN_TRANSPORT, STR("SRTP required"));
-	struct verdict v = srtp ? check_srtp(r, m, signalling_secure) : accept(r);
+	struct verdict v = srtp ? check_srtp(r, sdp, m, signalling_secure) : accept(r);
 	if (v.outcome == VERDICT_ALLOW && !has_codec(r, m))
 		return refuse(r, WARN_FORMAT, STR("no codec in common"));
 	return v;
@@ -144,11 +178,17 @@ struct verdict media_rule_check(const struct media_rule *m, const struct sdp *sd
 	for (size_t i = 0; i < sdp->media_count; i++) {
 		if (!is_live(&sdp->media[i]))
 			continue;
-		struct verdict v = check_medium(m, &sdp->media[i], signalling_secure);
+		struct verdict v = check_medium(m, sdp, &sdp->media[i], signalling_secure);
 		if (v.outcome != VERDICT_ALLOW)
 			return v;
 	}
 	return accept(m);
+}
+
+/* One of the two: an offer with both leaves it to the far end what is in force, and many read only one of them. */
+bool media_rule_offers_dtls(const struct media_rule *m)
+{
+	return m->srtp != MEDIA_FORBID && m->keying_dtls && (m->dtls_first || !m->keying_sdes);
 }
 
 /*
@@ -156,10 +196,11 @@ struct verdict media_rule_check(const struct media_rule *m, const struct sdp *sd
  * profile, so there is nothing between the two; whether the sender used SRTP does not lower what this
  * side's own policy says, nor raise it where keys would cross in the clear.
  */
-struct str media_rule_protocol(const struct media_rule *m, bool sender_srtp, bool feedback)
+struct str media_rule_protocol(const struct media_rule *m, bool dtls, bool feedback)
 {
-	(void)sender_srtp;
 	bool srtp = !plain_is_allowed(m) || m->srtp == MEDIA_PREFER;
+	if (srtp && dtls)
+		return feedback ? STR("UDP/TLS/RTP/SAVPF") : STR("UDP/TLS/RTP/SAVP");
 	if (srtp)
 		return feedback ? STR("RTP/SAVPF") : STR("RTP/SAVP");
 	return feedback ? STR("RTP/AVPF") : STR("RTP/AVP");

@@ -12,12 +12,14 @@
 #include "policy/verdict.h"
 
 /* The side that sent `sdp`: is every live audio/video medium as its policy demands (protocol,
- * keying, a suite in common, a codec in common)? `signalling_secure`: SDES keys may only cross TLS
+ * keying, a suite or fingerprint that counts, a codec in common)? `signalling_secure`: SDES keys may only cross TLS
  * (RFC 4568 §7.1). */
 struct verdict media_rule_check(const struct media_rule *m, const struct sdp *sdp,
 				bool signalling_secure);
+/* Does an offer to the side with policy `m` ask for DTLS-SRTP? */
+bool media_rule_offers_dtls(const struct media_rule *m);
 /* The m= protocol to ask of the relay for the side with policy `m`, given whether the sender used
- * SRTP and AVPF. */
-struct str media_rule_protocol(const struct media_rule *m, bool sender_srtp, bool feedback);
+ * AVPF, and whether keys are to come from DTLS. */
+struct str media_rule_protocol(const struct media_rule *m, bool dtls, bool feedback);
 
 #endif

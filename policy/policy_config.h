@@ -55,12 +55,27 @@ enum media_need { MEDIA_FORBID, MEDIA_ALLOW, MEDIA_PREFER, MEDIA_REQUIRE, MEDIA_
 
 enum { MEDIA_SUITES_MAX = 8, MEDIA_CODECS_MAX = 32 };
 
+/* RTCP on the port of RTP (RFC 5761): never; where the far end offers it; asked for; nothing else. */
+enum media_mux {
+	MEDIA_MUX_REJECT,
+	MEDIA_MUX_ACCEPT,
+	MEDIA_MUX_OFFER,
+	MEDIA_MUX_REQUIRE,
+	MEDIA_MUX_COUNT
+};
+/* How this side tells keys: as events in the media; in INFO; as its SDP says. */
+enum media_dtmf { MEDIA_DTMF_RFC4733, MEDIA_DTMF_INFO, MEDIA_DTMF_AUTO, MEDIA_DTMF_COUNT };
+
 struct media_rule {
 	struct str name;
 	enum media_need rtp;  /* FORBID or ALLOW */
 	enum media_need srtp; /* FORBID, ALLOW, PREFER or REQUIRE */
-	bool keying_sdes;
-	bool t38;                                 /* fax (udptl) may pass, unencrypted as it is */
+	bool keying_sdes, keying_dtls;
+	bool dtls_first; /* of the two, where both are allowed: what our offers have */
+	enum media_mux rtcp_mux;
+	enum media_dtmf dtmf;
+	uint32_t timeout_ms; /* a party that is not heard for so long ends the call; 0: never */
+	bool t38;            /* fax (udptl) may pass, unencrypted as it is */
 	enum sdes_suite suites[MEDIA_SUITES_MAX]; /* in order of preference */
 	size_t suite_count;
 	struct str codecs_allow[MEDIA_CODECS_MAX]; /* none: all */

@@ -424,6 +424,7 @@ static bool add_realm(struct control *c, const struct relay_conf_realm *realm)
 	f->port_min = realm->port_min;
 	f->port_max = realm->port_max;
 	f->latch = (uint8_t)realm->latching;
+	f->tos = (uint8_t)(realm->dscp << 2);
 	r->interface_count++;
 	return true;
 }

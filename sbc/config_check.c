@@ -257,11 +257,12 @@ static void check_media_policy(const struct checking *g, const struct raw_media_
 	if (m->rtp == MEDIA_FORBID && m->srtp == MEDIA_FORBID)
 		conf_error(g->report, conf_node_at(n, "srtp"),
 			   "rtp and srtp are both forbidden: no call could ever have media");
-	if (m->srtp != MEDIA_FORBID && !m->keying_sdes && !is_broken(n, "keying"))
+	bool keyed = m->keying_sdes || m->keying_dtls;
+	if (m->srtp != MEDIA_FORBID && !keyed && !is_broken(n, "keying"))
 		conf_error(g->report, conf_node_at(n, "keying"),
-			   "srtp has no keying: it could never be used; needed: sdes, or srtp: "
-			   "forbid");
-	if (m->srtp != MEDIA_FORBID && m->suite_count == 0)
+			   "srtp has no keying: it could never be used; needed: sdes or dtls, or "
+			   "srtp: forbid");
+	if (m->srtp != MEDIA_FORBID && m->keying_sdes && m->suite_count == 0)
 		conf_error(g->report, conf_node_at(n, "suites"),
 			   "srtp has no suite: it could never be used; needed: a suite, or srtp: "
 			   "forbid");

@@ -1,6 +1,6 @@
 #include "sbc/config_build.h"
 
-enum { BUILT_IN_POLICIES = 2 };
+enum { BUILT_IN_POLICIES = 2, MEDIA_TIMEOUT_MS = 60000 /* as the table's default */ };
 
 static const enum sdes_suite default_suites[] = {SDES_AEAD_AES_256_GCM, SDES_AEAD_AES_128_GCM,
 						 SDES_AES_256_CM_HMAC_SHA1_80,
@@ -12,6 +12,8 @@ static struct media_rule built_in(bool encrypted)
 			       .rtp = encrypted ? MEDIA_FORBID : MEDIA_ALLOW,
 			       .srtp = encrypted ? MEDIA_REQUIRE : MEDIA_ALLOW,
 			       .keying_sdes = true,
+			       .rtcp_mux = MEDIA_MUX_ACCEPT,
+			       .timeout_ms = MEDIA_TIMEOUT_MS,
 			       .t38 = !encrypted,
 			       .suite_count = ARRAY_LEN(default_suites),
 			       .place = {STR("built-in"), 0}};
@@ -39,7 +41,15 @@ static void build_media_rule(struct media_rule *to, const struct raw_media_polic
 	to->rtp = from->rtp ? MEDIA_ALLOW : MEDIA_FORBID;
 	if (!rtp || rtp->kind == CONF_BROKEN)
 		to->rtp = from->srtp == MEDIA_REQUIRE ? MEDIA_FORBID : MEDIA_ALLOW;
-	to->keying_sdes = from->keying.count > 0;
+	const uint32_t *keying = from->keying.items;
+	for (size_t i = 0; i < from->keying.count; i++) {
+		to->keying_sdes |= keying[i] == 0;
+		to->keying_dtls |= keying[i] == 1;
+	}
+	to->dtls_first = from->keying.count > 0 && keying[0] == 1;
+	to->rtcp_mux = from->rtcp_mux;
+	to->dtmf = from->dtmf;
+	to->timeout_ms = from->timeout;
 	to->t38 = from->t38 != 0;
 	if (!conf_node_child(from->head.node, "t38"))
 		to->t38 = to->rtp == MEDIA_ALLOW && to->srtp != MEDIA_REQUIRE;
@@ -105,6 +115,8 @@ static void build_realm(struct config_build *g, const struct raw_realm *from, st
 				     "header_rules", from->header_rules,
 				     conf_node_child(from->head.node, "header_rules")),
 			     .anchor_media = media.anchor,
+			     .ice_lite = media.ice == RELAY_ICE_LITE,
+			     .bundle = media.bundle == RELAY_BUNDLE_ACCEPT,
 			     .media_addr = media.address,
 			     .port_min = media.port_min,
 			     .port_max = media.port_max,
@@ -168,6 +180,7 @@ static void build_listener(struct config_build *g, size_t realm, const struct ra
 	*to = (struct listener){.realm = (uint16_t)realm,
 				.transport = from->transport,
 				.local = from->address,
+				.dscp = (uint8_t)from->dscp,
 				.certificate = config_find_certificate(g, from->certificate,
 								       &from->head, "certificate"),
 				.client_certificate = from->client_certificate};

@@ -36,6 +36,7 @@ struct raw_listener {
 	struct str client_anchors;
 	struct str path;
 	struct conf_list origins; /* struct str */
+	uint16_t dscp;
 };
 
 struct raw_acl {
@@ -64,10 +65,13 @@ struct raw_media_policy {
 	struct conf_head head;
 	uint32_t rtp; /* 0: forbid, 1: allow */
 	enum media_need srtp;
-	struct conf_list keying; /* uint32_t, 0: sdes */
+	struct conf_list keying; /* uint32_t, 0: sdes, 1: dtls */
 	struct conf_list suites; /* uint32_t: enum sdes_suite */
 	struct raw_codecs codecs;
-	uint32_t rtcp_mux, dtmf, recording;
+	enum media_mux rtcp_mux;
+	enum media_dtmf dtmf;
+	uint32_t timeout; /* ms */
+	uint32_t recording;
 	uint32_t t38; /* 0: forbid, 1: pass */
 };
 

@@ -97,6 +97,14 @@ static const struct conf_setting listener_settings[] = {
 	 .flags = CONF_RESTART,
 	 .help = "ws and wss: the pages that may connect, as the browser says them, "
 		 "`https://phone.example.net`; others, and clients that say none, get 403."},
+	{.name = "dscp",
+	 .type = CONF_INT,
+	 CONF_AT(struct raw_listener, dscp),
+	 .max = 63,
+	 .def = "0",
+	 .flags = CONF_RESTART,
+	 .help = "Code point (RFC 2474) of the packets that leave from here; 24 is usual for "
+		 "signalling."},
 };
 static const struct conf_section listener_section = {.help = "Where SIP is heard.",
 						     ROWS(listener_settings),
@@ -234,9 +242,12 @@ static const struct conf_setting media_policy_settings[] = {
 	 .type = CONF_LIST_OF,
 	 .item = CONF_ENUM,
 	 CONF_AT(struct raw_media_policy, keying),
-	 .words = (const char *const[]){"sdes", NULL},
+	 .words = (const char *const[]){"sdes", "dtls", NULL},
 	 .def = "sdes",
-	 .help = "How SRTP keys are agreed. SDES keys are taken over TLS signalling only."},
+	 .help = "How SRTP keys are agreed: in the SDP (RFC 4568), or in the media (RFC 5764). "
+		 "What "
+		 "comes may be any of these, our offers have the first. SDES keys are taken over "
+		 "TLS signalling only."},
 	{.name = "suites",
 	 .type = CONF_LIST_OF,
 	 .item = CONF_ENUM,
@@ -253,15 +264,28 @@ static const struct conf_setting media_policy_settings[] = {
 	{.name = "rtcp_mux",
 	 .type = CONF_ENUM,
 	 CONF_AT(struct raw_media_policy, rtcp_mux),
-	 .words = (const char *const[]){"accept", NULL},
+	 .words = (const char *const[]){"reject", "accept", "offer", "require", NULL},
 	 .def = "accept",
-	 .help = "RTP and RTCP on one port: taken when the far end offers it."},
+	 .help = "RTP and RTCP on one port (RFC 5761). accept: taken when the far end offers it; "
+		 "offer: our offers have it too; require: they have no second port, as browsers "
+		 "want it."},
 	{.name = "dtmf",
 	 .type = CONF_ENUM,
 	 CONF_AT(struct raw_media_policy, dtmf),
-	 .words = (const char *const[]){"rfc4733", NULL},
+	 .words = (const char *const[]){"rfc4733", "info", "auto", NULL},
 	 .def = "rfc4733",
-	 .help = "Telephone events pass in the media."},
+	 .help = "How this side tells the keys that are pressed. rfc4733: as telephone events in "
+		 "the "
+		 "media, which pass; info: in INFO requests (application/dtmf-relay), and no "
+		 "telephone event is offered to it; auto: as events where its SDP names them, else "
+		 "in INFO. Between two sides that differ each key is translated, once."},
+	{.name = "timeout",
+	 .type = CONF_DURATION,
+	 CONF_AT(struct raw_media_policy, timeout),
+	 .max = 86400000,
+	 .def = "60s",
+	 .help = "A call ends when nothing was heard from this side for so long, unless it is on "
+		 "hold. 0s: never."},
 	{.name = "t38",
 	 .type = CONF_ENUM,
 	 CONF_AT(struct raw_media_policy, t38),

@@ -276,7 +276,8 @@ struct call_deadline call_find_deadline(struct call *c, const struct call_timeou
 	if (answered && held) {
 		at = (struct call_deadline){later(c->media_us / 1000, t->held), CALL_END_HELD};
 	} else if (answered) {
-		at = (struct call_deadline){later(c->media_us / 1000, t->media), CALL_END_MEDIA};
+		uint64_t limit = c->has_media_ms ? c->media_ms : t->media;
+		at = (struct call_deadline){later(c->media_us / 1000, limit), CALL_END_MEDIA};
 	}
 	if (later(c->created_ms, t->total) < at.at_ms) {
 		at = (struct call_deadline){later(c->created_ms, t->total), CALL_END_TOTAL};

@@ -37,9 +37,11 @@ struct call {
 	struct dialogue *dialogues[LIMIT_DIALOGUES];
 	uint8_t dialogue_count;
 	bool dying; /* all its dialogues are */
+	bool has_media_ms;
+	uint64_t media_ms; /* its own time-out (`media timeout`): 0 is never */
 	/* Who hears of its events (owner.h); 0: nobody. In front of each stands the cookie. */
 	uint8_t owner;
-	uint32_t told; /* events so far */
+	uint32_t told; /* number of its latest event */
 	char notify[LIMIT_NOTIFY + 1];
 	struct addr dtmf_dest; /* where its keys are told as JSON; family ADDR_NONE: nowhere of its own */
 	bool dtmf_detect;      /* its keys are told in any case */

@@ -313,6 +313,8 @@ static void take_number(struct flags *f, const struct dict *v)
 		f->tos = n >= 0 && n <= 255 ? (int)n : FLAGS_TOS_NONE;
 	} else if (dict_key_eq(v->key, STR("delete-delay"))) {
 		f->delete_delay_s = n >= 0 && n <= 86400 ? n : -1;
+	} else if (dict_key_eq(v->key, STR("media-timeout"))) {
+		f->media_timeout_s = n >= 0 && n <= 86400 ? n : -1;
 	} else if (dict_key_eq(v->key, STR("unproven-limit"))) {
 		f->unproven = n > 0 && n <= UINT32_MAX ? (uint32_t)n : 0;
 	}
@@ -320,7 +322,8 @@ static void take_number(struct flags *f, const struct dict *v)
 
 void flags_parse(const struct dict *d, struct flags *out)
 {
-	*out = (struct flags){.tos = FLAGS_TOS_NONE, .latch = -1, .delete_delay_s = -1};
+	*out = (struct flags){
+		.tos = FLAGS_TOS_NONE, .latch = -1, .delete_delay_s = -1, .media_timeout_s = -1};
 	/* In order and not by look-up: keys may repeat, and the later valid one wins. */
 	dict_each (v, d) {
 		if (dict_key_eq(v->key, STR("codec"))) {

@@ -117,11 +117,12 @@ struct flags {
 	struct flags_names media_remove;
 	struct str direction[2];
 	struct addr media_address, received_from;
-	uint8_t family;         /* enum addr_family */
-	int tos;                /* 0 … 255, FLAGS_TOS_NONE: not given or to be left */
-	int latch;              /* enum latch_mode, -1: not given */
-	int64_t delete_delay_s; /* -1: not given */
-	uint32_t unproven;      /* 0: no limit */
+	uint8_t family;          /* enum addr_family */
+	int tos;                 /* 0 … 255, FLAGS_TOS_NONE: not given or to be left */
+	int latch;               /* enum latch_mode, -1: not given */
+	int64_t delete_delay_s;  /* -1: not given */
+	int64_t media_timeout_s; /* 0: never; -1: not given */
+	uint32_t unproven;       /* 0: no limit */
 	struct str label;
 	struct addr dtmf_dest; /* where keys are told as JSON; family ADDR_NONE: not given */
 	struct str notify; /* in front of events about this call; empty: none are wanted */

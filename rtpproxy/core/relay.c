@@ -179,6 +179,14 @@ static void take_owner(struct relay *r, struct call *c, struct str peer, struct 
 	CHECK(e == OK); /* ng_parse checked the length */
 }
 
+static void take_timeout(struct call *c, const struct flags *f)
+{
+	if (f->media_timeout_s >= 0) {
+		c->has_media_ms = true;
+		c->media_ms = (uint64_t)f->media_timeout_s * 1000;
+	}
+}
+
 static void forget_owner(struct relay *r, struct call *c)
 {
 	owner_drop(&r->owners, c->owner);
@@ -329,6 +337,8 @@ static enum refusal new_call(struct work *w, struct call **out)
 	c->created_ms = w->now_ms;
 	c->created_wall_us = w->now->wall_us;
 	c->media_us = w->now->mono_us;
+	/* A call that is made anew, here or after a restart, counts on from a higher number. */
+	c->told = (uint32_t)(w->now->wall_us / 100000);
 	enum err e = str_copy(w->ng->call_id, c->call_id, sizeof(c->call_id));
 	CHECK(e == OK); /* ng_parse checked the length */
 	e = table_add(&r->by_call_id, &c->node,
@@ -370,7 +380,7 @@ static void set_interface(const struct relay *r, struct leg *l, unsigned i)
 	l->local = f->addr;
 	l->shown = f->shown;
 	l->latch = f->latch;
-	l->tos = r->config->tos;
+	l->tos = f->tos != 0 ? f->tos : r->config->tos;
 }
 
 static uint8_t family_of(const struct sdp *sdp)
@@ -650,6 +660,7 @@ static enum refusal do_offer(struct work *w)
 	}
 	if (e == REFUSAL_NONE) {
 		take_owner(r, c, w->peer, w->ng->flags.notify);
+		take_timeout(c, &w->ng->flags);
 		relay_tap_signalled(w, c);
 		signalled(w, c);
 		return e;

@@ -80,6 +80,7 @@ struct relay_interface {
 	struct addr shown; /* in SDP: addr, or what is advertised */
 	uint16_t port_min, port_max;
 	uint8_t latch; /* enum latch_mode */
+	uint8_t tos;   /* of what leaves here; 0: as the relay's */
 };
 
 /* The same for all workers; constant while they run. */

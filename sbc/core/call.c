@@ -1,6 +1,7 @@
 #include "sbc/core/call.h"
 
 #include "sbc/core/call_media.h"
+#include "sbc/core/call_watch.h"
 #include "sbc/core/exchange.h"
 #include "sbc/core/crossing.h"
 #include "sbc/core/in_dialog.h"
@@ -52,6 +53,7 @@ struct call *call_new(struct sbc *s, const struct settings *settings)
 	list_init(&c->owns);
 	timer_init(&c->session_alarm[0].timer);
 	timer_init(&c->session_alarm[1].timer);
+	timer_init(&c->media_alarm.timer);
 	list_init(&c->lingering);
 	c->record.start_ms = s->now_ms;
 	c->record.start_wall_ms = s->wall_ms;
@@ -78,6 +80,7 @@ void call_free(struct sbc *s, struct call **call)
 	exchange_free_all(s, c);
 	own_free_all(s, c);
 	refresh_stop(s, c);
+	call_watch_stop(s, c);
 	for (int i = 0; i < 2; i++) {
 		leg_dialog_free(&s->blocks, &c->leg[i].dialog);
 		block_str_free(&s->blocks, &c->leg[i].invite.body);
@@ -239,6 +242,8 @@ void call_view(const struct sbc *s, const struct call *c, struct sbc_call_view *
 		.started_ms = c->record.start_ms,
 		.answered_ms = c->record.answer_ms,
 		.codec = str_from(c->media.codec),
+		.in_silent_ms = c->silent_ms[0],
+		.out_silent_ms = c->silent_ms[1],
 		.settings = c->settings,
 	};
 	call_write_name(scratch, s, c);

@@ -110,6 +110,8 @@ struct call {
 	bool wrote_offer; /* the callee's session began with an offer of ours (trunks.X.initial_offer) */
 	struct leg leg[2];
 	struct alarm session_alarm[2];
+	struct alarm media_alarm;
+	uint64_t silent_ms[2]; /* since when that party is not heard, monotonic; 0: it is */
 	struct offer offer[2]; /* of each leg */
 	struct media media;
 	struct setup *setup; /* CALL_SETUP only */

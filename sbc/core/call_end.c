@@ -1,6 +1,7 @@
 #include "sbc/core/call.h"
 
 #include "policy/policy_config.h"
+#include "sbc/core/call_watch.h"
 #include "sbc/core/crossing.h"
 #include "sbc/core/q850.h"
 #include "sbc/core/exchange.h"
@@ -454,6 +455,7 @@ void call_end(struct sbc *s, struct call *c, const struct call_ending *why)
 	}
 	c->state = CALL_ENDING;
 	refresh_stop(s, c);
+	call_watch_stop(s, c);
 	exchange_refuse_all(s, c);
 	own_free_all(s, c);
 	call_end_step(s, c, NULL);

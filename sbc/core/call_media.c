@@ -2,6 +2,7 @@
 
 #include "policy/media_rule.h"
 #include "sbc/core/body.h"
+#include "sbc/core/call_watch.h"
 #include "sbc/core/transfer.h"
 #include "sbc/core/worker.h"
 
@@ -121,7 +122,7 @@ struct verdict call_check_sdp(struct sbc *s, const struct call *c, unsigned from
 
 static id_t64 ask(struct sbc *s, struct call *c, enum ask_what what, const struct call_sdp *sdp)
 {
-	char mem[320];
+	char mem[320], word[HIDE_BRANCH_LEN];
 	struct buf name;
 	bool offer = sdp->mean == OFFER_NEW;
 
@@ -135,7 +136,8 @@ static id_t64 ask(struct sbc *s, struct call *c, enum ask_what what, const struc
 				.sdp = sdp->text,
 				.parsed = &sdp->parsed,
 				.again = c->media.known,
-				.protocol = sdp->protocol};
+				.protocol = sdp->protocol,
+				.notify = call_watch_word(s, c, word)};
 	if (c->relay_asks >= CALL_ASKS_MAX || q.realm[0] >= c->settings->realm_count ||
 	    q.realm[1] >= c->settings->realm_count)
 		return ID_NONE;
@@ -161,14 +163,29 @@ id_t64 call_ask_media(struct sbc *s, struct call *c, const struct call_sdp *sdp)
 	return ask(s, c, sdp->mean == OFFER_NEW ? ASK_OFFER : ASK_ANSWER, sdp);
 }
 
+/* What the relay has written for that side of ICE and DTLS: nothing of it is anyone else's. */
+static uint8_t face_allows(const struct call *c, unsigned to)
+{
+	const struct policy_config *p = &c->settings->policy;
+	uint16_t realm = call_realm(c, to);
+	uint16_t at = realm < p->realm_count ? p->realms[realm].media_policy : POLICY_NO_INDEX;
+
+	if (!c->media.anchored || realm >= c->settings->realm_count)
+		return 0;
+	return (uint8_t)((c->settings->realms[realm].ice_lite ? SDP_FACE_ICE : 0) |
+			 (at < p->media_count && p->media[at].keying_dtls ? SDP_FACE_DTLS : 0));
+}
+
 struct str call_face(struct sbc *s, struct call *c, unsigned to, struct str sdp)
 {
 	uint16_t listener = c->leg[to].flow.listener;
+	struct sdp_face *face = &transfer_face(s, c, to)->sdp;
 
 	buf_reset(&s->text);
+	face->allow = face_allows(c, to);
 	if (listener >= c->settings->listener_count ||
-	    sdp_face_write(&s->text, &transfer_face(s, c, to)->sdp,
-			   &c->settings->listeners[listener].local, &s->arena, sdp) != OK)
+	    sdp_face_write(&s->text, face, &c->settings->listeners[listener].local, &s->arena,
+			   sdp) != OK)
 		return STR_NONE;
 	return buf_view(&s->text);
 }

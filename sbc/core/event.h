@@ -59,6 +59,7 @@ enum event_type {
 	EVENT_SEND_FAILED, /* a ports.send could not be delivered */
 	EVENT_RESOLVED,    /* the answer to ports.resolve */
 	EVENT_RELAY_REPLY, /* the answer to ports.relay */
+	EVENT_RELAY_TOLD,  /* a relay says something of its own accord */
 	EVENT_TICK,        /* time has come (sbc_next_ms) */
 	EVENT_SETTINGS,    /* a new generation of the configuration applies to new work */
 	EVENT_DRAIN,       /* no new calls from now on */
@@ -96,6 +97,11 @@ struct event {
 			const struct dict *reply; /* RESULT_OK: the reply's dictionary */
 			struct str error;         /* RESULT_ERROR: error-reason */
 		} relay;
+		struct {
+			uint16_t relay;  /* index in settings->relays of the one that says it */
+			struct str word; /* that stood in front */
+			const struct dict *body; /* anything at all: nobody has looked at it */
+		} told;
 		const struct settings *settings;
 	};
 };

@@ -23,6 +23,7 @@ enum hide_kind {
 	HIDE_TAG,
 	HIDE_CALL_ID,
 	HIDE_CONTACT,
+	HIDE_WATCH, /* in front of the relay's events of a call */
 	HIDE_KIND_COUNT
 };
 

@@ -52,13 +52,15 @@ static struct str joined(struct arena *a, const char *first, struct str second)
 	return (struct str){mem, n + second.len};
 }
 
-/* The suites that the receiver's policy allows, in its order; none of them: no SDES towards it. */
-static void add_keying(struct arena *a, struct dict *d, const struct media_rule *r)
+/* Keys towards the receiver: by DTLS, and by SDES the suites that its policy allows, in its order. */
+static void add_keying(struct arena *a, struct dict *d, const struct media_rule *r, bool dtls,
+		       bool with_sdes)
 {
 	struct dict *list = dict_add_list(a, d, STR("SDES"));
 
-	dict_add_str(a, d, STR("DTLS"), STR("off"));
-	if (r->srtp == MEDIA_FORBID || !r->keying_sdes) {
+	if (!dtls)
+		dict_add_str(a, d, STR("DTLS"), STR("off"));
+	if (!with_sdes) {
 		dict_add_str(a, list, STR_NONE, STR("off"));
 		return;
 	}
@@ -124,14 +126,87 @@ static void add_source(struct arena *a, struct dict *d, const struct addr *sourc
 	dict_add_str(a, l, STR_NONE, buf_view(&b));
 }
 
-static bool sender_uses(const struct sdp *sdp, bool feedback)
+static bool uses_feedback(const struct sdp *sdp)
 {
-	for (size_t i = 0; sdp && i < sdp->media_count; i++) {
-		const struct sdp_proto_info *p = sdp_proto_info(sdp->media[i].proto);
-		if (sdp->media[i].port && (feedback ? p->feedback : p->srtp))
+	for (size_t i = 0; sdp && i < sdp->media_count; i++)
+		if (sdp->media[i].port && sdp_proto_info(sdp->media[i].proto)->feedback)
 			return true;
-	}
 	return false;
+}
+
+/* Which keying an offer to that side has: as it is agreed, else what its policy names first. */
+static bool offers_dtls(const struct media *m, const struct media_query *q, unsigned to,
+			const struct media_rule *r)
+{
+	const struct media_face *f = &m->face[to];
+	const struct sdp_proto_info *p = sdp_proto_info((enum sdp_proto)f->proto);
+
+	if (q->protocol.len)
+		return sdp_proto_info(sdp_proto_find(q->protocol))->dtls;
+	if (q->again && p->srtp)
+		return p->dtls || f->suite == SDES_SUITE_COUNT;
+	return media_rule_offers_dtls(r);
+}
+
+/*
+ * The feedback profile (RFC 4585) goes on as it came; but that of a browser, which knows no other, is no wish, and a browser
+ * gets no other.
+ */
+static bool offers_feedback(const struct media_query *q, unsigned to)
+{
+	const struct realm *realms = q->settings->realms;
+
+	if (realms[q->realm[to]].ice_lite)
+		return true;
+	return !realms[q->realm[q->from]].ice_lite && uses_feedback(q->parsed);
+}
+
+/* What only the side that an SDP is for may see of ICE and BUNDLE: ours, where its realm has them. */
+static void add_ice(struct arena *a, struct dict *d, const struct media_query *q, bool offer)
+{
+	const struct realm *to = &q->settings->realms[q->realm[1 - q->from]];
+	const struct realm *from = &q->settings->realms[q->realm[q->from]];
+
+	dict_add_str(a, d, STR("ICE"), to->ice_lite ? STR("force") : STR("remove"));
+	if (offer && (to->ice_lite || from->ice_lite))
+		dict_add_str(a, d, STR("ICE-lite"),
+			     !from->ice_lite ? STR("forward")
+			     : to->ice_lite  ? STR("both")
+					     : STR("backward"));
+	if (from->bundle || to->bundle)
+		dict_add_str(a, dict_add_list(a, d, STR("bundle")), STR_NONE, STR("accept"));
+	if (to->ice_lite || to->bundle)
+		dict_add_str(a, dict_add_list(a, d, STR("flags")), STR_NONE, STR("generate mid"));
+}
+
+/* Each side's mux is its own: what the sender offers is taken, or not; what the receiver is offered is by its policy. */
+static void add_mux(struct arena *a, struct dict *d, const struct media_rule *from,
+		    const struct media_rule *to)
+{
+	struct dict *l = dict_add_list(a, d, STR("rtcp-mux"));
+	enum media_mux in = from ? from->rtcp_mux : MEDIA_MUX_ACCEPT;
+	enum media_mux out = to ? to->rtcp_mux : MEDIA_MUX_ACCEPT;
+
+	dict_add_str(a, l, STR_NONE, in == MEDIA_MUX_REJECT ? STR("reject") : STR("demux"));
+	if (out == MEDIA_MUX_OFFER || out == MEDIA_MUX_REQUIRE)
+		dict_add_str(a, l, STR_NONE, STR("offer"));
+	if (out == MEDIA_MUX_REQUIRE)
+		dict_add_str(a, l, STR_NONE, STR("require"));
+}
+
+/*
+ * Who is not heard we hear of as an event, and end the call with the figures of its media; the relay ends by itself, some time
+ * after that, what nobody has ever sent anything to.
+ */
+static void add_timeout(struct arena *a, struct dict *d, const struct media_rule *from,
+			const struct media_rule *to)
+{
+	enum { SLACK_MS = 15000 };
+	uint32_t x = from ? from->timeout_ms : 0, y = to ? to->timeout_ms : 0;
+	uint32_t longer = x == 0 || y == 0 ? 0 : (x > y ? x : y) + SLACK_MS;
+
+	if (from && to)
+		dict_add_int(a, d, STR("media-timeout"), (longer + 999) / 1000);
 }
 
 static struct dict *begin(struct arena *a, const char *command, const struct media *m,
@@ -178,17 +253,20 @@ void media_write_offer(struct buf *b, struct arena *a, const struct media *m,
 	dict_add_str(a, l, STR_NONE, s->realms[q->realm[q->from]].name);
 	dict_add_str(a, l, STR_NONE, s->realms[q->realm[to]].name);
 	add_replace(a, d);
-	dict_add_str(a, d, STR("ICE"), STR("remove"));
-	l = dict_add_list(a, d, STR("rtcp-mux"));
-	dict_add_str(a, l, STR_NONE, STR("demux"));
+	add_ice(a, d, q, true);
+	add_mux(a, d, from_rule, to_rule);
+	add_timeout(a, d, from_rule, to_rule);
+	if (q->notify.len)
+		dict_add_str(a, d, STR("notify"), q->notify);
 	struct str protocol = q->protocol;
+	bool dtls = to_rule && offers_dtls(m, q, to, to_rule);
 	if (protocol.len == 0 && to_rule)
-		protocol = media_rule_protocol(to_rule, sender_uses(q->parsed, false),
-					       sender_uses(q->parsed, true));
+		protocol = media_rule_protocol(to_rule, dtls, offers_feedback(q, to));
 	if (protocol.len)
 		dict_add_str(a, d, STR("transport-protocol"), protocol);
 	if (to_rule) {
-		add_keying(a, d, to_rule);
+		bool sdes = to_rule->srtp != MEDIA_FORBID && to_rule->keying_sdes && !dtls;
+		add_keying(a, d, to_rule, dtls, sdes);
 		add_codecs(a, d, from_rule ? from_rule : to_rule, to_rule);
 	}
 	add_source(a, d, q->source);
@@ -207,12 +285,51 @@ void media_write_answer(struct buf *b, struct arena *a, const struct media *m,
 	dict_add_str(a, d, STR("from-tag"), str_from(party[to])); /* still the offerer's */
 	dict_add_str(a, d, STR("to-tag"), str_from(party[q->from]));
 	add_replace(a, d);
-	dict_add_str(a, d, STR("ICE"), STR("remove"));
-	if (to_rule)
-		add_keying(a, d, to_rule);
+	add_ice(a, d, q, false);
+	/* Of what that side has offered and its policy allows. */
+	if (to_rule && to_rule->srtp != MEDIA_FORBID)
+		add_keying(a, d, to_rule, to_rule->keying_dtls, to_rule->keying_sdes);
+	else if (to_rule)
+		add_keying(a, d, to_rule, false, false);
 	add_source(a, d, q->source);
 	dict_add_str(a, d, STR("sdp"), q->sdp);
 	end(b, a, d);
+}
+
+bool media_is_session(const struct media *m, struct str call, struct str name)
+{
+	char mem[320];
+	struct buf b;
+
+	buf_init(&b, mem, sizeof(mem));
+	buf_str(&b, call);
+	buf_char(&b, '-');
+	buf_u64(&b, m->session);
+	return m->open && !b.overflow && str_eq(buf_view(&b), name);
+}
+
+bool media_see(struct media_seen *s, uint32_t number)
+{
+	enum { KEPT = 32 };
+	uint32_t ahead = number - s->top, behind = s->top - number;
+
+	if (!s->any) {
+		*s = (struct media_seen){.top = number, .any = true};
+		return true;
+	}
+	if (ahead == 0)
+		return false;
+	if (ahead < UINT32_MAX / 2) {
+		s->below = ahead >= KEPT ? 0 : s->below << ahead;
+		if (ahead <= KEPT)
+			s->below |= 1u << (ahead - 1);
+		s->top = number;
+		return true;
+	}
+	if (behind > KEPT || s->below & 1u << (behind - 1))
+		return false;
+	s->below |= 1u << (behind - 1);
+	return true;
 }
 
 void media_write_delete(struct buf *b, struct arena *a, const struct media *m, struct str call)

@@ -25,6 +25,12 @@ struct media_face {
 	uint8_t suite; /* enum sdes_suite, or SDES_SUITE_COUNT */
 };
 
+/* Numbers of events that have come: each counts once, in whatever order (the relay's transport may repeat them). */
+struct media_seen {
+	uint32_t top, below; /* the highest; bit i: top - 1 - i has come */
+	bool any;
+};
+
 struct media {
 	bool anchored;   /* through the relay; else SDP passes with a new face */
 	bool open;       /* the relay has a session of ours, or may have */
@@ -32,6 +38,7 @@ struct media {
 	uint16_t relay;  /* index of the one that has it; SETTINGS_NO_INDEX: not known yet */
 	uint8_t session; /* a new one for each target, so that no key is shown to two of them */
 	char codec[MEDIA_CODEC_LEN];
+	struct media_seen seen;                /* of this session */
 	struct media_face face[MEDIA_PARTIES]; /* by side: what that side sees of us */
 };
 
@@ -45,6 +52,7 @@ struct media_query {
 	const struct sdp *parsed; /* the same */
 	bool again;               /* the session exists: a re-offer */
 	struct str protocol;      /* of the offer for the other side, if it is known already */
+	struct str notify;        /* the word in front of the relay's events about this call */
 };
 
 void media_init(struct media *m, uint32_t random_a, uint32_t random_b);
@@ -55,6 +63,11 @@ void media_write_offer(struct buf *b, struct arena *a, const struct media *m,
 void media_write_answer(struct buf *b, struct arena *a, const struct media *m,
 			const struct media_query *q);
 void media_write_delete(struct buf *b, struct arena *a, const struct media *m, struct str call);
+
+/* Is `name` the session that the relay has for the call now? */
+bool media_is_session(const struct media *m, struct str call, struct str name);
+/* A number for the first time. */
+bool media_see(struct media_seen *s, uint32_t number);
 
 /* Remembers protocol, suite and codec of an SDP that is in force on `side`, for views. */
 void media_note(struct media *m, unsigned side, struct str sdp);

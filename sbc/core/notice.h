@@ -36,6 +36,7 @@ enum notice_type {
 	NOTICE_ENROL_FAILED, /* we are not: trunk, peer, status or 0, why, seconds until the next try */
 	NOTICE_ENROL_ENDED, /* we have signed off: trunk, peer, status or 0 */
 	NOTICE_CHALLENGED, /* a trunk wants credentials: trunk, method, status, why (answered, or why not) */
+	NOTICE_MEDIA, /* what the relay has seen of a party's media: call, side, its trunk, why */
 	NOTICE_COUNT
 };
 
@@ -73,6 +74,7 @@ struct notice {
 	uint16_t status;
 	struct str why; /* one word */
 	uint32_t seconds;
+	unsigned side; /* of a call: 0 who called us, 1 whom we called */
 	enum notice_drop drop;
 	const struct verdict *verdict;
 	struct str call; /* our id of the call: node and number, the same in log, CDR and page */

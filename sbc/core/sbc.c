@@ -5,6 +5,7 @@
 #include "common/secret.h"
 #include "policy/identify.h"
 #include "policy/route.h"
+#include "sbc/core/call_watch.h"
 #include "sbc/core/exchange.h"
 #include "sbc/core/in_dialog.h"
 #include "sbc/core/outside.h"
@@ -130,6 +131,7 @@ enum err sbc_new(struct sbc **out, const struct sbc_params *params)
 	rng_init(&s->rng, params->seed);
 	rng_bytes(&s->rng, &s->hide.key, sizeof(s->hide.key));
 	rng_bytes(&s->rng, &s->reply_key, sizeof(s->reply_key));
+	rng_bytes(&s->rng, &s->watch_key, sizeof(s->watch_key));
 	uint8_t nonce_key[CHALLENGE_KEY_LEN];
 	rng_bytes(&s->rng, nonce_key, sizeof(nonce_key));
 	challenge_init(&s->challenge, nonce_key);
@@ -867,6 +869,7 @@ static void on_alarm(struct sbc *s, struct alarm *a)
 	case ALARM_CALLEE_SESSION:
 		refresh_on_alarm(s, CONTAINER_OF(a, struct call, session_alarm[1]), 1);
 		break;
+	case ALARM_MEDIA: call_watch_on_alarm(s, CONTAINER_OF(a, struct call, media_alarm)); break;
 	case ALARM_OWN: own_on_alarm(s, CONTAINER_OF(a, struct own, alarm)); break;
 	case ALARM_PEER: peers_on_alarm(s, a); break;
 	case ALARM_ENROL: enrol_on_alarm(s, a); break;
@@ -928,6 +931,7 @@ void sbc_step(struct sbc *s, const struct event *e)
 	}
 	case EVENT_RESOLVED: on_resolved(s, e); break;
 	case EVENT_RELAY_REPLY: on_relay_reply(s, e); break;
+	case EVENT_RELAY_TOLD: call_watch_on_event(s, e); break;
 	case EVENT_TICK: on_tick(s); break;
 	case EVENT_SETTINGS: on_settings(s, e->settings); break;
 	case EVENT_DRAIN:

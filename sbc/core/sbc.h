@@ -44,6 +44,8 @@ struct sbc_call_view {
 	enum transport in_transport, out_transport;
 	uint64_t started_ms, answered_ms; /* monotonic; 0: not yet */
 	struct str in_media, out_media;   /* "RTP/SAVP AEAD_AES_256_GCM", "RTP/AVP" */
+	uint64_t in_silent_ms,
+		out_silent_ms; /* since when that party is not heard, monotonic; 0: it is */
 	struct str codec;
 	const struct settings *settings;
 };

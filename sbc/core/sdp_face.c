@@ -12,13 +12,15 @@ static const struct siphash_key face_key = {{0}}; /* only to see a change, not a
 
 /* The grammar of a value. Only TEXT has room for an address; what needs it needs its whole alphabet. */
 enum grammar {
-	NOTHING, /* no value */
-	NUMBER,  /* digits, at most one point */
-	NAME,    /* one of WORDS, of at most SDP_FACE_MID_MAX octets */
-	WORDS,   /* letters, digits, spaces and -_,=+/ and star; may be missing */
-	TEXT,    /* printable */
-	PORT,    /* RFC 3605, with the host that c= has or none */
-	GROUP    /* RFC 5888: semantics, and identifiers that the description has */
+	NOTHING,   /* no value */
+	NUMBER,    /* digits, at most one point */
+	NAME,      /* one of WORDS, of at most SDP_FACE_MID_MAX octets */
+	WORDS,     /* letters, digits, spaces and -_,=+/ and star; may be missing */
+	TEXT,      /* printable */
+	PORT,      /* RFC 3605, with the host that c= has or none */
+	GROUP,     /* RFC 5888: semantics, and identifiers that the description has */
+	CANDIDATE, /* RFC 8839, type host, of the address that c= has */
+	HASH       /* RFC 8122: the name of a hash, and bytes in hex with colons */
 };
 
 enum place { MEDIA = 1, SESSION = 2, BOTH = 3 };
@@ -27,12 +29,14 @@ struct allowed {
 	struct str name;
 	enum grammar grammar;
 	enum place place;
+	uint8_t only; /* SDP_FACE_…: where the side has it; 0: always */
 };
 
-#define A(name, grammar, place)                                                                    \
+#define A_IF(name, grammar, place, only)                                                           \
 	{                                                                                          \
-		{name, sizeof(name) - 1}, grammar, place                                           \
+		{name, sizeof(name) - 1}, grammar, place, only                                     \
 	}
+#define A(name, grammar, place) A_IF(name, grammar, place, 0)
 /* All that crosses. Test: each row here crosses in its grammar, and nothing else does. */
 static const struct allowed list[] = {
 	A("rtpmap", TEXT, MEDIA),
@@ -74,8 +78,18 @@ static const struct allowed list[] = {
 	A("T38FaxUdpECDepth", WORDS, MEDIA),
 	A("T38FaxUdpFECMaxSpan", NUMBER, MEDIA),
 	A("T38ModemType", WORDS, MEDIA),
+	A_IF("ice-lite", NOTHING, SESSION, SDP_FACE_ICE),
+	A_IF("ice-ufrag", WORDS, BOTH, SDP_FACE_ICE),
+	A_IF("ice-pwd", WORDS, BOTH, SDP_FACE_ICE),
+	A_IF("ice-options", WORDS, BOTH, SDP_FACE_ICE),
+	A_IF("candidate", CANDIDATE, MEDIA, SDP_FACE_ICE),
+	A_IF("end-of-candidates", NOTHING, BOTH, SDP_FACE_ICE),
+	A_IF("setup", NAME, BOTH, SDP_FACE_DTLS),
+	A_IF("fingerprint", HASH, BOTH, SDP_FACE_DTLS),
+	A_IF("tls-id", WORDS, BOTH, SDP_FACE_DTLS),
 };
 #undef A
+#undef A_IF
 
 /* Without case (most fail by length or first letter): T.38's names are spelled in more than one way, and each peer reads its own best. */
 static const struct allowed *find_allowed(struct str name)
@@ -132,6 +146,21 @@ static bool is_name(struct str s)
 	return s.len > 0 && s.len <= SDP_FACE_MID_MAX && is_words(s) && !str_has_char(s, ' ');
 }
 
+/* "sha-256 4A:AD:…": no room for anything else. */
+static bool is_hash(struct str s)
+{
+	struct str name;
+	bool good = str_cut_word(&s, &name) && is_name(name);
+
+	s = str_trim(s);
+	for (size_t i = 0; i < s.len; i++) {
+		char c = octet_lower(s.p[i]);
+		good = good &&
+		       (i % 3 == 2 ? c == ':' : octet_is(c, OCTET_DIGIT) || (c >= 'a' && c <= 'f'));
+	}
+	return good && s.len % 3 == 2;
+}
+
 /* ---- attributes with a meaning of their own */
 
 static void write_attr(struct buf *b, struct str name, struct str value)
@@ -157,6 +186,37 @@ static void write_rtcp(struct buf *b, const struct sdp *s, const struct sdp_medi
 	    str_trim(rest).len == 0 && str_ieq(net, c->net) && str_ieq(type, c->type) &&
 	    str_ieq(host, c->host))
 		write_attr(b, STR("rtcp"), value);
+}
+
+/*
+ * "ufrag 1 UDP 2130706431 192.0.2.1 20000 typ host": nothing behind the type, where the address of another network would stand
+ * (raddr); and the address is the one where this side is to send anyway.
+ */
+static void write_candidate(struct buf *b, const struct sdp *s, const struct sdp_media *m,
+			    struct str value)
+{
+	enum {
+		FOUNDATION,
+		COMPONENT,
+		TRANSPORT,
+		PRIORITY,
+		HOST,
+		PORT_AT,
+		TYP,
+		HOST_TYPE,
+		WORD_COUNT
+	};
+	const struct sdp_conn *c = sdp_conn_of(s, m);
+	struct str rest = value, word[WORD_COUNT];
+
+	for (int i = 0; i < WORD_COUNT; i++)
+		if (!str_cut_word(&rest, &word[i]))
+			return;
+	if (c && str_trim(rest).len == 0 && is_words(word[FOUNDATION]) &&
+	    is_digits(word[COMPONENT]) && str_ieq(word[TRANSPORT], STR("udp")) &&
+	    is_digits(word[PRIORITY]) && str_ieq(word[HOST], c->host) && is_digits(word[PORT_AT]) &&
+	    str_ieq(word[TYP], STR("typ")) && str_ieq(word[HOST_TYPE], STR("host")))
+		write_attr(b, STR("candidate"), value);
 }
 
 static bool has_mid(const struct sdp *s, struct str mid)
@@ -193,13 +253,13 @@ static void write_group(struct buf *b, const struct sdp *s, struct str value)
 
 /* m NULL: of the session. */
 static void write_allowed(struct buf *b, const struct sdp *s, const struct sdp_media *m,
-			  const struct sdp_attr *a)
+			  const struct sdp_attr *a, unsigned allow)
 {
 	const struct allowed *x = find_allowed(a->name);
 	struct str v = str_trim(a->value);
 	bool good = false;
 
-	if (!x || !(x->place & (m ? MEDIA : SESSION)))
+	if (!x || !(x->place & (m ? MEDIA : SESSION)) || (x->only & ~allow) != 0)
 		return;
 	switch (x->grammar) {
 	case NOTHING: good = v.len == 0; break;
@@ -209,6 +269,8 @@ static void write_allowed(struct buf *b, const struct sdp *s, const struct sdp_m
 	case TEXT: good = is_text(v); break;
 	case PORT: write_rtcp(b, s, m, v); return;
 	case GROUP: write_group(b, s, v); return;
+	case CANDIDATE: write_candidate(b, s, m, v); return;
+	case HASH: good = is_hash(v); break;
 	}
 	if (good)
 		write_attr(b, a->name, v);
@@ -298,7 +360,7 @@ static void write_label(struct buf *b, const struct sdp_media *m)
 }
 
 static enum err write_media(struct buf *b, const struct sdp *s, const struct sdp_media *m,
-			    bool labels)
+			    const struct sdp_face *f)
 {
 	enum err e = write_m(b, m);
 
@@ -307,23 +369,23 @@ static enum err write_media(struct buf *b, const struct sdp *s, const struct sdp
 	write_conn(b, &m->conn);
 	write_bandwidth(b, &m->bandwidth);
 	for (size_t i = 0; i < m->attrs.count; i++)
-		write_allowed(b, s, m, &m->attrs.at[i]);
-	if (labels)
+		write_allowed(b, s, m, &m->attrs.at[i], f->allow);
+	if (f->labels)
 		write_label(b, m);
 	return OK;
 }
 
 /* All that is behind the origin. */
-static enum err write_rest(struct buf *b, const struct sdp *s, bool labels)
+static enum err write_rest(struct buf *b, const struct sdp *s, const struct sdp_face *f)
 {
 	buf_lit(b, "s=-\r\n");
 	write_conn(b, &s->conn);
 	write_bandwidth(b, &s->bandwidth);
 	write_timing(b, s->timing);
 	for (size_t i = 0; i < s->attrs.count; i++)
-		write_allowed(b, s, NULL, &s->attrs.at[i]);
+		write_allowed(b, s, NULL, &s->attrs.at[i], f->allow);
 	for (size_t i = 0; i < s->media_count; i++) {
-		enum err e = write_media(b, s, &s->media[i], labels);
+		enum err e = write_media(b, s, &s->media[i], f);
 		if (e != OK)
 			return e;
 	}
@@ -363,7 +425,7 @@ enum err sdp_face_write(struct buf *b, struct sdp_face *f, const struct addr *ow
 	if (e != OK)
 		return e;
 	size_t start = b->len;
-	e = write_rest(b, &s, f->labels);
+	e = write_rest(b, &s, f);
 	if (e != OK)
 		return e;
 	size_t len = b->len - start;

@@ -5,7 +5,8 @@
  * names a product, a source, a candidate or is unknown. Media address and port stay as the text has them: the
  * relay's, or with `anchor: off` the other side's, on which such a site has agreed.
  *
- * ICE and DTLS-SRTP are not on the list: their attributes do not cross.
+ * ICE and DTLS-SRTP are each end's own: their attributes cross only where the text is the relay's and the side speaks them
+ * (`allow`), and of candidates only those at the address that c= shows: the relay's own.
  */
 #ifndef SALLYPORT_SDP_FACE_H
 #define SALLYPORT_SDP_FACE_H
@@ -21,11 +22,14 @@
 
 enum { SDP_FACE_MID_MAX = 32 };
 
+enum { SDP_FACE_ICE = 1, SDP_FACE_DTLS = 2 };
+
 /* What one side was told last: the origin of its descriptions for the life of the leg. */
 struct sdp_face {
 	uint64_t hash; /* of all behind the origin; 0: nothing was told yet */
 	uint32_t id;   /* session id of our o= */
 	uint32_t version;
+	uint8_t allow; /* SDP_FACE_… */
 	bool labels; /* a=label crosses: the call is a recording (RFC 7866), whose metadata speak of it */
 };
 

@@ -49,6 +49,7 @@ struct listener {
 	uint16_t realm;
 	enum transport transport;
 	struct addr local;    /* bound, and the sent-by of Via and host of Contact */
+	uint8_t dscp;         /* of what leaves from here */
 	uint16_t certificate; /* index of certificates, TLS and WSS only */
 	enum client_certificate client_certificate;
 	/* What client certificates are verified with (indexes of anchors); none: the system's store. */
@@ -78,6 +79,7 @@ struct realm {
 	struct str name;        /* also the relay's interface name (NG direction) */
 	uint16_t header_rules;  /* SETTINGS_NO_INDEX: the default carry list */
 	bool anchor_media;      /* false only when the configuration says `media: {anchor: off}` */
+	bool ice_lite, bundle;  /* what the relay speaks on this side */
 	struct addr media_addr; /* of the relay's interface; port 0 */
 	uint16_t port_min, port_max;
 	const struct str

@@ -90,6 +90,7 @@ static void forget_session(struct sbc *s, struct call *c)
 	c->media.open = c->media.known = false;
 	s->counts.relay_sessions--;
 	c->media.session++;
+	c->media.seen = (struct media_seen){.any = false};
 	c->media.relay = SETTINGS_NO_INDEX;
 	block_str_free(&s->blocks, &c->setup->offer);
 }

@@ -105,6 +105,7 @@ struct sbc {
 	struct rng rng;
 	struct hide hide;
 	struct siphash_key reply_key; /* tags of answers that leave no state */
+	struct siphash_key watch_key; /* words in front of the relay's events */
 	struct txn_table txns;
 	struct pool calls, setups, exchanges, owns, transfers, asks;
 	struct pool errands, subscriptions;

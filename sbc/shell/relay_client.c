@@ -15,7 +15,8 @@
 enum {
 	COOKIE_LEN = 24, /* instance and request id in hex */
 	ARENA_BYTES = 512 * 1024,
-	SOCKET_BYTES = 4 * 1024 * 1024
+	SOCKET_BYTES = 4 * 1024 * 1024,
+	RELAY_EVENT_BYTES = 4096
 };
 
 struct request {
@@ -367,12 +368,36 @@ static void take_probe(struct relay *r, struct request *q, const struct dict *re
 	request_free(q);
 }
 
+/*
+ * `WORD d4:datad…e6:notify…e`: the word is not ours to read. The socket is connected, so that a datagram of someone else's does
+ * not come here; the core sees whether the word is one that it gave away. False: it is no such thing.
+ */
+static bool take_event(struct relay *r, struct str bytes)
+{
+	struct relay_client *c = r->client;
+	struct dict *body = NULL;
+	size_t space = str_index(bytes, ' ');
+	if (space == 0 || space >= bytes.len || bytes.len > RELAY_EVENT_BYTES)
+		return false;
+	arena_reset(&c->arena);
+	if (bencode_parse(str_from_offset(bytes, space + 1), &c->arena, &body) < 0 ||
+	    dict_get_str(body, STR("notify")).len == 0)
+		return false;
+	struct event e = {.type = EVENT_RELAY_TOLD,
+			  .told = {.relay = r->index, .word = {bytes.p, space}, .body = body}};
+	c->turn->stats.relay_events++;
+	turn_step(c->turn, &e);
+	return true;
+}
+
 static void take_reply(struct relay *r, struct str bytes)
 {
 	struct relay_client *c = r->client;
 	struct str rest;
 	struct dict *reply = NULL;
 	struct request *q = find_request(c, bytes, &rest);
+	if (!q && take_event(r, bytes))
+		return;
 	arena_reset(&c->arena);
 	if (!q || q->relay != r->index || bencode_parse(rest, &c->arena, &reply) < 0 ||
 	    reply->type != DICT_DICT) {

@@ -35,6 +35,12 @@ enum family {
 	M_ENROLLED,
 	M_ENROL_FAILED,
 	M_CHALLENGES,
+	M_MEDIA_EVENTS,
+	M_MEDIA_MOS,
+	M_MEDIA_JITTER,
+	M_MEDIA_LOSS,
+	M_MEDIA_ONE_WAY,
+	M_MEDIA_SILENT,
 	M_TRANSACTIONS,
 	M_SUBSCRIPTIONS,
 	M_REGISTRATIONS,
@@ -61,6 +67,12 @@ static const uint64_t setup_bounds[] = {50,   100,  200,  500,   1000,  2000,
 					3000, 5000, 7500, 10000, 20000, 60000};
 static const uint64_t duration_bounds[] = {1000,   5000,   10000,   30000,   60000,  120000,
 					   300000, 600000, 1800000, 3600000, 7200000};
+
+/* MOS and loss in thousandths, jitter in milliseconds. */
+static const uint64_t mos_bounds[] = {1500, 2000, 2500, 3000, 3500, 3700,
+				      3900, 4000, 4100, 4200, 4300, 4400};
+static const uint64_t jitter_bounds[] = {1, 2, 5, 10, 20, 30, 50, 100, 200, 500};
+static const uint64_t loss_bounds[] = {1, 2, 5, 10, 20, 30, 50, 100, 200, 500};
 
 #define HISTOGRAM(bounds_)                                                                         \
 	.kind = STATS_HISTOGRAM, .scale = 1000, .bounds = bounds_, .bound_count = ARRAY_LEN(bounds_)
@@ -186,6 +198,43 @@ static const struct stats_family families[] = {
 		 .kind = STATS_COUNTER,
 		 .max_sets = 4096,
 		 .labels = {"trunk", "result"}},
+	[M_MEDIA_EVENTS] =
+		{.name = "sallyport_media_events_total",
+		 .help = "What the relay has said of a party's media while its call lasted: "
+			 "lost, back, one_way, ended, key",
+		 .kind = STATS_COUNTER,
+		 .max_sets = 4096,
+		 .labels = {"trunk", "direction", "event"}},
+	[M_MEDIA_MOS] = {.name = "sallyport_media_mos",
+			 .help = "MOS of what a trunk sent us, of calls that ended, by the E-model",
+			 HISTOGRAM(mos_bounds),
+			 .max_sets = 512,
+			 .labels = {"trunk", "direction"}},
+	[M_MEDIA_JITTER] =
+		{.name = "sallyport_media_jitter_seconds",
+		 .help = "Jitter of what a trunk sent us, of calls that ended (RFC 3550)",
+		 HISTOGRAM(jitter_bounds),
+		 .max_sets = 512,
+		 .labels = {"trunk", "direction"}},
+	[M_MEDIA_LOSS] =
+		{.name = "sallyport_media_loss_ratio",
+		 .help = "Share of what a trunk sent us that did not come, of calls that ended",
+		 HISTOGRAM(loss_bounds),
+		 .max_sets = 512,
+		 .labels = {"trunk", "direction"}},
+	[M_MEDIA_ONE_WAY] =
+		{.name = "sallyport_media_one_way_total",
+		 .help = "Media of ended calls in which this trunk's side, and it alone, "
+			 "was never heard",
+		 .kind = STATS_COUNTER,
+		 .max_sets = 1024,
+		 .labels = {"trunk", "direction"}},
+	[M_MEDIA_SILENT] =
+		{.name = "sallyport_media_silent_total",
+		 .help = "Media of ended calls in which this trunk's side was never heard",
+		 .kind = STATS_COUNTER,
+		 .max_sets = 1024,
+		 .labels = {"trunk", "direction"}},
 	[M_TRANSACTIONS] = {.name = "sallyport_transactions",
 			    .help = "SIP transactions now",
 			    .kind = STATS_GAUGE,
@@ -438,9 +487,10 @@ static uint64_t first_of(uint64_t a, uint64_t b)
 }
 
 /* Those of noc.md §1, and what a rule refused. */
-static const char *const outcomes[] = {
-	"other",   "answered",   "busy",    "no_answer",  "rejected", "wrong_number", "cancelled",
-	"refused", "congestion", "timeout", "redirected", "policy",   "transferred"};
+static const char *const outcomes[] = {"other",       "answered",     "busy",       "no_answer",
+				       "rejected",    "wrong_number", "cancelled",  "refused",
+				       "congestion",  "timeout",      "redirected", "policy",
+				       "transferred", "media_timeout"};
 
 static unsigned outcome_index(struct str s)
 {
@@ -470,6 +520,37 @@ static void count_transfer(struct sbc_metrics *m, const struct notice *n)
 	++*stats_get(&m->stats, M_TRANSFERS, v);
 }
 
+static void observe_media(struct sbc_metrics *m, enum family family, const struct str v[2],
+			  double value)
+{
+	if (value >= 0 && value < 1e9)
+		stats_observe(&m->stats, family, stats_get(&m->stats, family, v),
+			      (uint64_t)(value + 0.5));
+}
+
+/* By the side that sent it: what is bad there is bad on the way from that trunk to us. */
+static void count_media(struct sbc_metrics *m, const struct cdr *c)
+{
+	for (size_t i = 0; i < c->media_count; i++) {
+		const struct cdr_media *d = &c->media[i];
+		bool in = str_eq(d->leg, STR("ingress"));
+		struct str trunk = in ? c->ingress_trunk : c->egress_trunk;
+		struct str v[] = {trunk.len > 0 ? trunk : STR("none"),
+				  str_from(directions[in ? IN : OUT])};
+		if (d->has_mos)
+			observe_media(m, M_MEDIA_MOS, v, d->mos_cq * 1000);
+		if (d->has_jitter)
+			observe_media(m, M_MEDIA_JITTER, v, d->jitter_ms);
+		if (d->has_loss)
+			observe_media(m, M_MEDIA_LOSS, v, d->loss_pct * 10);
+		if (d->packets == 0 && c->answer) {
+			++*stats_get(&m->stats, M_MEDIA_SILENT, v);
+			if (d->one_way)
+				++*stats_get(&m->stats, M_MEDIA_ONE_WAY, v);
+		}
+	}
+}
+
 static void count_ended(struct sbc_metrics *m, const struct notice *n)
 {
 	const struct cdr *c = n->cdr;
@@ -495,6 +576,7 @@ static void count_ended(struct sbc_metrics *m, const struct notice *n)
 	if (c->answer)
 		observe(m, n, M_DURATION, c->duration_ms);
 	count_attempts(m, c);
+	count_media(m, c);
 }
 
 static void count_started(struct sbc_metrics *m, const struct notice *n)
@@ -623,6 +705,21 @@ static void note_enrol_failed(struct sbc_metrics *m, const struct notice *n)
 	log_enrol(m->log, n, "registration_failed", true);
 }
 
+/* That a key was pressed is a number; which one, nobody hears (threats D15), and when, no log. */
+static void note_media(struct sbc_metrics *m, const struct notice *n)
+{
+	struct str v[] = {trunk_name(n->settings, n->trunk),
+			  str_from(directions[n->side ? OUT : IN]), n->why};
+	++*stats_get(&m->stats, M_MEDIA_EVENTS, v);
+	if (str_eq(n->why, STR("key")))
+		return;
+	log_start(m->log, LOG_LEVEL_INFO, "media", n->call, n->wall_ms);
+	log_str(m->log, "what", n->why);
+	log_z(m->log, "from", n->side ? "callee" : "caller");
+	log_str(m->log, "trunk", v[0]);
+	log_end(m->log);
+}
+
 static void log_drop(struct log *l, const struct notice *n)
 {
 	log_start(l, LOG_LEVEL_INFO, "dropped", n->call, n->wall_ms);
@@ -673,6 +770,7 @@ void sbc_metrics_notice(struct sbc_metrics *m, const struct notice *n)
 	case NOTICE_PEER_UP: log_peer(m->log, n, true); break;
 	case NOTICE_PEER_DOWN: log_peer(m->log, n, false); break;
 	case NOTICE_CHALLENGED: note_challenge(m, n); break;
+	case NOTICE_MEDIA: note_media(m, n); break;
 	case NOTICE_ENROLLED: log_enrol(m->log, n, "registered", false); break;
 	case NOTICE_ENROL_FAILED: note_enrol_failed(m, n); break;
 	case NOTICE_ENROL_ENDED: log_enrol(m->log, n, "unregistered", false); break;

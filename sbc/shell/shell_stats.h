@@ -55,6 +55,7 @@
 	X(relay_retransmits, "relay_retransmits_total", "Requests to media relays sent again")     \
 	X(relay_timeouts, "relay_timeouts_total", "Requests that no media relay answered")         \
 	X(relay_stray, "relay_stray_total", "Replies of media relays to nothing that waits")       \
+	X(relay_events, "relay_events_total", "What media relays said of their own accord")        \
 	X(log_lost, "log_lost_total", "Log lines that were not written")
 
 struct shell_stats {

@@ -188,6 +188,13 @@ static void add_known(struct buf *b, const char *name, struct str v)
 		add_str(b, name, v);
 }
 
+/* Only of a party that is not heard. */
+static void add_silence(struct buf *b, const char *name, uint64_t now_ms, uint64_t since_ms)
+{
+	if (since_ms)
+		add_u64(b, name, now_ms > since_ms ? now_ms - since_ms : 0);
+}
+
 static void write_call(void *ctx, const struct sbc_call_view *c)
 {
 	const struct writing *w = ctx;
@@ -212,6 +219,8 @@ static void write_call(void *ctx, const struct sbc_call_view *c)
 	add_known(b, "in_media", c->in_media);
 	add_known(b, "out_media", c->out_media);
 	add_known(b, "codec", c->codec);
+	add_silence(b, "in_silent_ms", w->now_ms, c->in_silent_ms);
+	add_silence(b, "out_silent_ms", w->now_ms, c->out_silent_ms);
 	buf_char(b, '}');
 }
 

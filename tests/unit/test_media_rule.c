@@ -10,6 +10,8 @@
 #define SAVP  "m=audio 4000 RTP/SAVP 0 8\r\n"
 #define CM80  "a=crypto:1 AES_CM_128_HMAC_SHA1_80 " KEY16 "\r\n"
 #define CM32  "a=crypto:2 AES_CM_128_HMAC_SHA1_32 " KEY16 "\r\n"
+#define DTLS  "m=audio 4000 UDP/TLS/RTP/SAVPF 0 8\r\n"
+#define FP256 "a=fingerprint:sha-256 4A:AD:B9\r\n"
 #define GCM   "a=crypto:3 AEAD_AES_256_GCM " GCM32 "\r\n"
 
 static const struct media_rule srtp_only = {
@@ -55,6 +57,19 @@ static const struct media_rule fax_named = {.name = STR("fax"),
 					    .t38 = true,
 					    .suites = {SDES_AES_CM_128_HMAC_SHA1_80},
 					    .suite_count = 1};
+
+static const struct media_rule dtls_only = {
+	.name = STR("dtls"), .rtp = MEDIA_FORBID, .srtp = MEDIA_REQUIRE, .keying_dtls = true};
+static const struct media_rule both_keyings = {.name = STR("both"),
+					       .rtp = MEDIA_FORBID,
+					       .srtp = MEDIA_REQUIRE,
+					       .keying_sdes = true,
+					       .keying_dtls = true,
+					       .dtls_first = true,
+					       .suites = {SDES_AES_CM_128_HMAC_SHA1_80},
+					       .suite_count = 1};
+static const struct media_rule sdes_first = {
+	.srtp = MEDIA_REQUIRE, .keying_sdes = true, .keying_dtls = true};
 
 static void test_check(void **state)
 {
@@ -136,6 +151,27 @@ static void test_check(void **state)
 		{"a rtpmap over a static number is believed", &codecs, false,
 		 "m=audio 4000 RTP/AVP 8\r\na=rtpmap:8 PCMU/8000\r\n", 305, "no codec in common"},
 		{"an SDP without media passes", &srtp_only, true, "", 0, ""},
+		{"DTLS with a fingerprint passes where the policy has it", &dtls_only, false,
+		 DTLS FP256, 0, ""},
+		{"DTLS under the profile RTP/SAVP passes too", &dtls_only, false, SAVP FP256, 0,
+		 ""},
+		{"a fingerprint of the session level is the medium's", &dtls_only, false,
+		 FP256 DTLS, 0, ""},
+		{"one good fingerprint among others is enough", &dtls_only, false,
+		 DTLS "a=fingerprint:sha-1 AA\r\n" FP256, 0, ""},
+		{"DTLS without a fingerprint is refused", &dtls_only, true, DTLS, 399,
+		 "no usable a=fingerprint (sha-256 or longer)"},
+		{"a fingerprint by SHA-1 alone is none", &dtls_only, true,
+		 DTLS "a=fingerprint:sha-1 AA\r\n", 399,
+		 "no usable a=fingerprint (sha-256 or longer)"},
+		{"SDES where only DTLS may be is refused", &dtls_only, true, SAVP CM80, 399,
+		 "SDES not available, DTLS-SRTP is"},
+		{"plain RTP where DTLS is required is refused", &dtls_only, true, AVP FP256, 302,
+		 "SRTP required"},
+		{"SDES passes where both may be", &both_keyings, true, SAVP CM80, 0, ""},
+		{"DTLS passes where both may be", &both_keyings, false, DTLS FP256, 0, ""},
+		{"DTLS where SRTP is forbidden is refused", &plain, true, DTLS FP256, 302,
+		 "SRTP not available"},
 	};
 	static char memory[32 * 1024];
 	CHECK_TABLE(row, rows)
@@ -164,20 +200,40 @@ static void test_protocol(void **state)
 	static const struct {
 		const char *name;
 		const struct media_rule *rule;
-		bool sender_srtp, feedback;
+		bool dtls, feedback;
 		const char *want;
 	} rows[] = {
 		{"required: SRTP, although the sender has none", &srtp_only, false, false,
 		 "RTP/SAVP"},
-		{"required, with feedback", &srtp_only, true, true, "RTP/SAVPF"},
-		{"forbidden: plain, although the sender has SRTP", &plain, true, false, "RTP/AVP"},
-		{"forbidden, with feedback", &plain, true, true, "RTP/AVPF"},
-		{"allowed: not asked for", &either, true, false, "RTP/AVP"},
+		{"required, with feedback", &srtp_only, false, true, "RTP/SAVPF"},
+		{"required, keyed by DTLS", &srtp_only, true, false, "UDP/TLS/RTP/SAVP"},
+		{"required, keyed by DTLS, with feedback", &srtp_only, true, true,
+		 "UDP/TLS/RTP/SAVPF"},
+		{"forbidden: plain, although keys could come from DTLS", &plain, true, false,
+		 "RTP/AVP"},
+		{"forbidden, with feedback", &plain, false, true, "RTP/AVPF"},
+		{"allowed: not asked for", &either, false, false, "RTP/AVP"},
 		{"preferred: asked for", &prefer, false, false, "RTP/SAVP"},
 		{"required beside rtp: allow", &require, false, false, "RTP/SAVP"},
 	};
 	CHECK_TABLE(row, rows)
-	EXPECT_Z(media_rule_protocol(row->rule, row->sender_srtp, row->feedback), row->want);
+	EXPECT_Z(media_rule_protocol(row->rule, row->dtls, row->feedback), row->want);
+}
+
+static void an_offer_has_the_keying_that_the_policy_names_first(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		const struct media_rule *rule;
+		bool dtls;
+	} rows[] = {
+		{"sdes alone", &srtp_only, false},        {"dtls alone", &dtls_only, true},
+		{"dtls, then sdes", &both_keyings, true}, {"sdes, then dtls", &sdes_first, false},
+		{"no keys at all", &plain, false},
+	};
+	CHECK_TABLE(row, rows)
+	EXPECT_INT(media_rule_offers_dtls(row->rule), row->dtls);
 }
 
 int main(void)
@@ -185,6 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_protocol),
+		cmocka_unit_test(an_offer_has_the_keying_that_the_policy_names_first),
 	};
 	return cmocka_run_group_tests_name("media_rule", tests, NULL, NULL);
 }
