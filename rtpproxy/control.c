@@ -271,6 +271,12 @@ static bool take_level(struct control *c, struct str v)
 	return log_level_find(v, &c->log_level);
 }
 
+static bool take_dtmf_dest(struct control *c, struct str v)
+{
+	c->relay.dtmf_detect = true;
+	return addr_parse(v, &c->dtmf_dest) == OK && c->dtmf_dest.port != 0;
+}
+
 static bool take_pidfile(struct control *c, struct str v)
 {
 	return str_copy(v, c->pidfile, sizeof(c->pidfile)) == OK;
@@ -344,6 +350,8 @@ static const struct option_row rows[] = {
 	{"bpf-dir", 0, true, take_bpf_dir,
 	 "where sallyport-bpf left its maps (" PINS_DIR ")"},
 	{"log-level", 'L', true, take_level, "error, warn, info, debug, or 0 to 7"},
+	{"dtmf-log-dest", 0, true, take_dtmf_dest,
+	 "ADDRESS:PORT for a JSON datagram about each telephone key"},
 	{"pidfile", 'p', true, take_pidfile, "where to write the process id"},
 	{"config", 0, true, take_config, "the common configuration file (sallyport.yaml)"},
 	{"name", 0, true, take_name, "which of the file's media_relays this is"},

@@ -109,6 +109,7 @@ static bool start_workers(struct daemon *d)
 	const struct loop_params p = {.config = &d->control.relay,
 				      .published = d->published,
 				      .list = &d->list,
+				      .dtmf_dest = d->control.dtmf_dest,
 				      .log_level = d->control.log_level,
 				      .log_sink = to_stderr,
 				      .choice = &d->choice};

@@ -6,13 +6,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/sockaddr.h"
+#include "rtpproxy/core/dtmf_json.h"
 #include "rtpproxy/core/notify.h"
 #include "rtpproxy/core/pkt.h"
 #include "rtpproxy/io/io_steered.h"
 
 enum {
 	TICK_MS = 100,
-	PACE_MS = 10, /* while keys are played: each 20 ms a packet */
+	PACE_MS = 10,         /* while keys are played: each 20 ms a packet */
 	COMMANDS_A_TURN = 16, /* so that packets never wait for a burst of calls */
 };
 
@@ -72,6 +74,40 @@ static void tell_owner(struct loop *l, const struct relay_notice *n)
 	atomic_fetch_add_explicit(sent ? &l->notified : &l->notify_errors, 1, memory_order_relaxed);
 }
 
+static void send_key(struct loop *l, const struct addr *to, struct str json)
+{
+	struct sockaddr_storage sa;
+	int *fd = &l->dtmf_fd[to->family == ADDR_IP6];
+	if (to->family == ADDR_NONE) {
+		return;
+	}
+	if (*fd < 0) {
+		*fd = socket(to->family == ADDR_IP6 ? AF_INET6 : AF_INET,
+			     SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	}
+	socklen_t len = sockaddr_write(to, &sa);
+	bool sent = *fd >= 0 && sendto(*fd, json.p, json.len, MSG_DONTWAIT, (struct sockaddr *)&sa,
+				       len) == (ssize_t)json.len;
+	atomic_fetch_add_explicit(sent ? &l->keys_told : &l->key_errors, 1, memory_order_relaxed);
+}
+
+/* Once to each who wants it; never a word of it in the log (threats D15). */
+static void tell_key(struct loop *l, const struct relay_notice *n)
+{
+	char mem[DTMF_JSON_MAX];
+	struct buf b;
+	buf_init(&b, mem, sizeof(mem));
+	dtmf_json_write(&b, n, clock_us(CLOCK_REALTIME) / 1000000);
+	if (b.overflow) {
+		return;
+	}
+	send_key(l, &l->dtmf_dest, buf_view(&b));
+	if (!addr_eq(&n->dtmf_dest, &l->dtmf_dest)) {
+		send_key(l, &n->dtmf_dest, buf_view(&b));
+	}
+	secret_wipe(mem, sizeof(mem));
+}
+
 static void port_publish(void *ctx, const struct relay_notice *n)
 {
 	struct loop *l = ctx;
@@ -89,6 +125,10 @@ static void port_publish(void *ctx, const struct relay_notice *n)
 	};
 	if (n->owner.len > 0) {
 		tell_owner(l, n);
+	}
+	if (n->event == RELAY_DTMF) {
+		tell_key(l, n);
+		return;
 	}
 	if (!events[n->event].name || events[n->event].level > l->log.level) {
 		return;
@@ -240,7 +280,8 @@ enum err loop_init(struct loop *l, unsigned index, const struct loop_params *p)
 					   .published = p->published,
 					   .seed = seed};
 	const struct relay_now now = {clock_us(CLOCK_MONOTONIC), clock_us(CLOCK_REALTIME)};
-	*l = (struct loop){.index = index, .list = p->list};
+	*l = (struct loop){
+		.index = index, .list = p->list, .dtmf_dest = p->dtmf_dest, .dtmf_fd = {-1, -1}};
 	log_init(&l->log, p->log_sink, NULL);
 	l->log.level = p->log_level;
 	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed)) {
@@ -297,6 +338,11 @@ void loop_release(struct loop *l)
 		l->io->ops->leave(l->io);
 	}
 	relay_release(&l->relay);
+	for (unsigned i = 0; i < ARRAY_LEN(l->dtmf_fd); i++) {
+		if (l->dtmf_fd[i] >= 0) {
+			close(l->dtmf_fd[i]);
+		}
+	}
 	l->io->ops->free(&l->io);
 	queue_release(&l->back);
 	queue_release(&l->queue);

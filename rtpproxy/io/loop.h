@@ -34,6 +34,9 @@ struct loop {
 	struct log log;
 	_Atomic uint64_t reply_errors;
 	_Atomic uint64_t notified, notify_errors; /* events told to clients, or not */
+	_Atomic uint64_t keys_told, key_errors;   /* JSON datagrams about telephone keys */
+	struct addr dtmf_dest; /* for the keys of all calls; ADDR_NONE: nowhere */
+	int dtmf_fd[2];        /* IPv4, IPv6; -1: not needed yet */
 	_Atomic uint64_t wakeups, send_errors;
 	_Atomic uint64_t early[IO_EARLY], kernel_flows, kernel_packets, kernel_bytes; /* of io_stats */
 	char reply[LIMIT_DATAGRAM];
@@ -43,6 +46,7 @@ struct loop_params {
 	const struct relay_config *config;
 	struct relay_published *published;
 	struct loop_list *list;
+	struct addr dtmf_dest;
 	enum log_level log_level;
 	log_sink_fn log_sink;
 	const struct io_choice *choice; /* NULL: sockets. Outlives the loops */

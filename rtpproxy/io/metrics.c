@@ -81,12 +81,14 @@ static void write_own(struct buf *b, const struct ctl *c)
 			 sum(c, RELAY_REFUSALS + r) + c->refused[r]);
 	}
 	uint64_t wakeups = 0, send_errors = 0, reply_errors = 0;
-	uint64_t notified = 0, notify_errors = 0;
+	uint64_t notified = 0, notify_errors = 0, keys_told = 0, key_errors = 0;
 	for (unsigned w = 0; w < c->loop_count; w++) {
 		wakeups += atomic_load_explicit(&c->loops[w].wakeups, memory_order_relaxed);
 		send_errors += atomic_load_explicit(&c->loops[w].send_errors, memory_order_relaxed);
 		reply_errors +=
 			atomic_load_explicit(&c->loops[w].reply_errors, memory_order_relaxed);
+		keys_told += atomic_load_explicit(&c->loops[w].keys_told, memory_order_relaxed);
+		key_errors += atomic_load_explicit(&c->loops[w].key_errors, memory_order_relaxed);
 		notified += atomic_load_explicit(&c->loops[w].notified, memory_order_relaxed);
 		notify_errors +=
 			atomic_load_explicit(&c->loops[w].notify_errors, memory_order_relaxed);
@@ -102,6 +104,10 @@ static void write_own(struct buf *b, const struct ctl *c)
 	    notified);
 	one(b, "sallyport_relay_event_errors_total", COUNTER,
 	    "events of calls that their client's socket did not take", notify_errors);
+	one(b, "sallyport_relay_keys_told_total", COUNTER,
+	    "JSON datagrams about telephone keys", keys_told);
+	one(b, "sallyport_relay_key_errors_total", COUNTER,
+	    "JSON datagrams about telephone keys that the kernel refused", key_errors);
 	one(b, "sallyport_relay_ng_dropped_total", COUNTER,
 	    "NG datagrams dropped: no cookie, or too many waiting", c->dropped);
 	one(b, "sallyport_relay_control_connections", GAUGE, "NG, HTTP and WebSocket connections",

@@ -49,16 +49,21 @@ static void on_tos(void *ctx, struct stream *s, uint8_t tos)
 static void on_send(void *ctx, struct stream *from, const struct addr *to, const uint8_t *data,
 		    size_t len)
 {
-	(void)ctx;
-	(void)from;
-	(void)to;
-	(void)data;
-	(void)len;
+	struct relay_world *w = ctx;
+	struct rw_sent *s = &w->sent[w->sent_count++ % RW_SENT];
+	*s = (struct rw_sent){.from = find(w, from)->local, .to = *to, .len = len};
+	memcpy(s->bytes, data, len < sizeof(s->bytes) ? len : sizeof(s->bytes));
 }
 
 static void on_publish(void *ctx, const struct relay_notice *n)
 {
 	struct relay_world *w = ctx;
+	w->told[n->event]++;
+	if (n->event == RELAY_DTMF) {
+		size_t at = strlen(w->keys);
+		snprintf(w->keys + at, sizeof(w->keys) - at, "%s%.*s:%u/%u", at ? " " : "",
+			 STR_ARG(n->tag), n->digit, n->ms);
+	}
 	snprintf(w->last_detail, sizeof(w->last_detail), "%s", n->detail ? n->detail : "");
 }
 
@@ -183,18 +188,10 @@ uint16_t rw_port(const struct relay_world *w, unsigned index)
 	return 0;
 }
 
-enum pkt_fate rw_rtp(struct relay_world *w, uint16_t to, uint8_t host, uint16_t port, uint8_t pt,
-		     struct media_pkt *m)
+enum pkt_fate rw_packet(struct relay_world *w, uint16_t to, uint8_t host, uint16_t port,
+			struct media_pkt *m)
 {
-	static uint16_t seq;
-	const struct media_rtp f = {.ssrc = host,
-				    .seq = seq++,
-				    .timestamp = seq * 160u,
-				    .payload_type = pt,
-				    .payload = 160,
-				    .fill = 0xd5};
 	struct pkt *list[1] = {&m->pkt};
-	media_pkt_set(m, PKT_RTP, media_rtp_write(&f, m->bytes));
 	m->pkt.stream = NULL;
 	m->pkt.truncated = false;
 	for (size_t i = 0; i < RW_SOCKETS; i++) {
@@ -206,6 +203,20 @@ enum pkt_fate rw_rtp(struct relay_world *w, uint16_t to, uint8_t host, uint16_t 
 	m->pkt.at_us = w->now_ms * 1000;
 	relay_batch(&w->relay, list, 1, w->now_ms * 1000);
 	return (enum pkt_fate)m->pkt.fate;
+}
+
+enum pkt_fate rw_rtp(struct relay_world *w, uint16_t to, uint8_t host, uint16_t port, uint8_t pt,
+		     struct media_pkt *m)
+{
+	static uint16_t seq;
+	const struct media_rtp f = {.ssrc = host,
+				    .seq = seq++,
+				    .timestamp = seq * 160u,
+				    .payload_type = pt,
+				    .payload = 160,
+				    .fill = 0xd5};
+	media_pkt_set(m, PKT_RTP, media_rtp_write(&f, m->bytes));
+	return rw_packet(w, to, host, port, m);
 }
 
 void rw_tick(struct relay_world *w, uint64_t ms)

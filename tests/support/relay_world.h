@@ -8,12 +8,18 @@
 #include "rtpproxy/core/relay.h"
 #include "tests/support/media.h"
 
-enum { RW_SOCKETS = 256 };
+enum { RW_SOCKETS = 256, RW_SENT = 256 };
 
 struct rw_socket {
 	struct addr local;
 	struct stream *stream; /* NULL: closed */
 	uint8_t tos;
+};
+
+struct rw_sent {
+	struct addr from, to;
+	uint8_t bytes[512];
+	size_t len;
 };
 
 struct relay_world {
@@ -23,6 +29,10 @@ struct relay_world {
 	struct rw_socket sockets[RW_SOCKETS];
 	size_t open_count;
 	char last_detail[128];
+	unsigned told[RELAY_EVENT_COUNT]; /* how often each event was published */
+	char keys[512];                   /* RELAY_DTMF: "A:5/100 B:11/240" */
+	struct rw_sent sent[RW_SENT];     /* by relay_ports.send: the last ones */
+	size_t sent_count;                /* ever */
 	uint64_t now_ms;
 	struct arena arena;
 	struct dict *reply; /* of the last command; NULL: none came */
@@ -55,6 +65,9 @@ uint16_t rw_port(const struct relay_world *w, unsigned index);
 /* One RTP packet of payload type `pt` from 192.0.2.host:port to local port `to`; its fate. */
 enum pkt_fate rw_rtp(struct relay_world *w, uint16_t to, uint8_t host, uint16_t port, uint8_t pt,
 		     struct media_pkt *m);
+/* The packet that m has, likewise. */
+enum pkt_fate rw_packet(struct relay_world *w, uint16_t to, uint8_t host, uint16_t port,
+			struct media_pkt *m);
 void rw_tick(struct relay_world *w, uint64_t ms);
 
 #endif
