@@ -55,6 +55,22 @@ struct dict *dict_add_dict(struct arena *a, struct dict *parent, struct str key)
 	return append(a, parent, key, DICT_DICT);
 }
 
+void dict_del(struct dict *parent, struct str key)
+{
+	CHECK(parent->type == DICT_DICT);
+	struct dict **link = &parent->first;
+	parent->last = NULL;
+	while (*link) {
+		if (dict_key_eq((*link)->key, key)) {
+			*link = (*link)->next;
+			parent->count--;
+		} else {
+			parent->last = *link;
+			link = &(*link)->next;
+		}
+	}
+}
+
 static char plain(char c)
 {
 	return c == ' ' ? '-' : c;

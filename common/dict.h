@@ -41,6 +41,9 @@ struct dict *dict_add_str(struct arena *a, struct dict *parent, struct str key, 
 struct dict *dict_add_list(struct arena *a, struct dict *parent, struct str key);
 struct dict *dict_add_dict(struct arena *a, struct dict *parent, struct str key);
 
+/* Takes the members of that key out of a dictionary. */
+void dict_del(struct dict *parent, struct str key);
+
 /* In keys and flags space and hyphen are the same: "transport protocol", "transport-protocol". */
 bool dict_key_eq(struct str a, struct str b);
 /* The member of that key; of repeated ones the last. NULL: none, or d is NULL or no dictionary. */

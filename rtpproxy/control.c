@@ -245,6 +245,44 @@ static bool take_sessions(struct control *c, struct str v)
 	return str_to_u32(v, UINT32_MAX, &c->relay.max_sessions) == OK;
 }
 
+/* "80", "12.5" */
+static bool to_decimal(struct str v, double *out)
+{
+	struct str whole = {v.p, str_index(v, '.')};
+	struct str part = str_from_offset(v, whole.len < v.len ? whole.len + 1 : v.len);
+	uint32_t n, tenths = 0;
+	if (str_to_u32(whole, 1000000, &n) != OK || part.len > 3 ||
+	    (part.len > 0 && str_to_u32(part, 999, &tenths) != OK)) {
+		return false;
+	}
+	*out = tenths;
+	for (size_t i = 0; i < part.len; i++) {
+		*out /= 10;
+	}
+	*out += n;
+	return true;
+}
+
+static bool take_max_cpu(struct control *c, struct str v)
+{
+	return to_decimal(v, &c->load.cpu) && c->load.cpu <= 100;
+}
+
+static bool take_max_load(struct control *c, struct str v)
+{
+	return to_decimal(v, &c->load.load);
+}
+
+static bool take_max_bandwidth(struct control *c, struct str v)
+{
+	return str_to_u64(v, UINT64_MAX, &c->load.bandwidth) == OK;
+}
+
+static bool take_max_packets(struct control *c, struct str v)
+{
+	return str_to_u64(v, UINT64_MAX, &c->load.packets) == OK;
+}
+
 static bool take_rate(struct control *c, struct str v)
 {
 	return str_to_u32(v, 1000000, &c->relay.rates.audio) == OK;
@@ -341,6 +379,13 @@ static const struct option_row rows[] = {
 	{"delete-delay", 0, true, take_delete, "seconds from delete to the end of media (30)"},
 	{"tos", 'T', true, take_tos, "IP TOS of media (0)"},
 	{"max-sessions", 0, true, take_sessions, "calls at once (0: as memory allows)"},
+	{"max-cpu", 0, true, take_max_cpu,
+	 "no new calls at so many per cent of all processors (0: any)"},
+	{"max-load", 0, true, take_max_load, "no new calls at this load average (0: any)"},
+	{"max-bandwidth", 0, true, take_max_bandwidth,
+	 "no new calls at so many bytes of media a second (0: any)"},
+	{"max-packets", 0, true, take_max_packets,
+	 "no new calls at so many media packets a second (0: any)"},
 	{"max-packet-rate", 0, true, take_rate,
 	 "packets a second of one audio stream (1000; 0: any)"},
 	{"srtp-engine", 0, true, take_engine,

@@ -13,6 +13,7 @@
 #include "rtpproxy/core/relay.h"
 #include "rtpproxy/io/ctl.h"
 #include "rtpproxy/io/io_choice.h"
+#include "rtpproxy/io/load.h"
 
 struct control {
 	struct relay_config relay;
@@ -23,6 +24,7 @@ struct control {
 	bool allow_remote;
 	mode_t socket_mode;
 	struct ctl_users users;
+	struct load_limits load;
 	bool foreground;
 	bool show_help, show_version;
 	enum log_level log_level;

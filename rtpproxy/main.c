@@ -13,6 +13,7 @@
 #include "rtpproxy/control.h"
 #include "rtpproxy/io/caps.h"
 #include "rtpproxy/io/ctl.h"
+#include "rtpproxy/io/load.h"
 #include "rtpproxy/io/loop.h"
 #include "common/sdnotify.h"
 
@@ -27,6 +28,7 @@ struct daemon {
 	unsigned started;
 	struct event_base *base;
 	struct ctl *ctl;
+	struct load load;
 	struct event *signals[3], *watchdog;
 	struct log log;
 };
@@ -110,6 +112,7 @@ static bool start_workers(struct daemon *d)
 				      .published = d->published,
 				      .list = &d->list,
 				      .dtmf_dest = d->control.dtmf_dest,
+				      .overload = &d->load.over,
 				      .log_level = d->control.log_level,
 				      .log_sink = to_stderr,
 				      .choice = &d->choice};
@@ -210,7 +213,8 @@ static bool start_control(struct daemon *d)
 		d->ctl->base = NULL; /* nothing to release */
 		return false;
 	}
-	return listen_all(d);
+	return load_start(&d->load, d->base, d->published, d->control.relay.workers) == OK &&
+	       listen_all(d);
 }
 
 static bool watch(struct daemon *d)
@@ -254,6 +258,7 @@ static void stop(struct daemon *d)
 		loop_release(&d->loops[w]);
 	}
 	io_choice_release(&d->choice);
+	load_release(&d->load);
 	if (d->ctl && d->ctl->base) {
 		ctl_release(d->ctl);
 	}
@@ -304,6 +309,7 @@ static bool run(struct daemon *d)
 		fputs("out of memory\n", stderr);
 		return false;
 	}
+	load_init(&d->load, &d->control.load);
 	memset(d->published, 0, workers * sizeof(*d->published));
 	if (!choose_io(d) || !start_workers(d) || !start_control(d) || !watch(d) ||
 	    !write_pidfile(d)) {

@@ -202,6 +202,7 @@ enum refusal ng_parse(struct str cookie, struct str body, struct arena *a, struc
 		.to_label = dict_get_str(d, STR("to-label")),
 		.address = dict_get_str(d, STR("address")),
 	};
+	out->has_load_limit = dict_has_word(d, STR("supports"), STR("load limit"));
 	out->limit = dict_get_int(d, STR("limit"), 32);
 	flags_parse(d, &out->flags);
 	return check_needs(out);
@@ -223,6 +224,45 @@ struct dict *ng_error(struct arena *a, enum refusal r)
 		dict_add_str(a, d, STR("error-reason"), str_from(refusal_text(r)));
 	}
 	return d;
+}
+
+static bool is_load(enum refusal r)
+{
+	return r == REFUSAL_CALLS || r == REFUSAL_LOAD_CPU || r == REFUSAL_LOAD ||
+	       r == REFUSAL_LOAD_BANDWIDTH;
+}
+
+struct dict *ng_refuse(struct arena *a, const struct ng *n, enum refusal r)
+{
+	if (!is_load(r)) {
+		return ng_error(a, r);
+	}
+	if (!n->has_load_limit) {
+		return ng_error(a, REFUSAL_CALLS);
+	}
+	struct dict *d = dict_new(a, DICT_DICT);
+	if (d) {
+		dict_add_str(a, d, STR("message"), str_from(refusal_text(r)));
+		dict_add_str(a, d, STR("result"), STR("load limit"));
+	}
+	return d;
+}
+
+bool ng_shorten(struct arena *a, const struct ng *n, struct dict *reply, struct buf *b)
+{
+	/* Figures of each SSRC are in `SSRC` and again in `tags`. */
+	static const struct str less[] = {STR("SSRC"), STR("tags")};
+	dict_add_str(a, reply, STR("warning"), STR("too long for one reply: not all is told"));
+	for (size_t i = 0; i < ARRAY_LEN(less) && !a->failed; i++) {
+		dict_del(reply, less[i]);
+		buf_reset(b);
+		ng_write(b, n, reply);
+		if (!b->overflow) {
+			return true;
+		}
+	}
+	buf_reset(b);
+	return false;
 }
 
 void ng_write(struct buf *b, const struct ng *n, const struct dict *reply)

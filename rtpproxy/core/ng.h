@@ -75,7 +75,8 @@ struct ng {
 	struct call_names names;
 	struct party_who who; /* of commands about a party */
 	struct flags flags;
-	int64_t limit; /* of `list` */
+	int64_t limit;       /* of `list` */
+	bool has_load_limit; /* the client understands the result "load limit" */
 };
 
 /* Cookie and body. False: no cookie, to be dropped without an answer. */
@@ -102,6 +103,16 @@ bool ng_is_about_call(enum ng_command c);
 struct dict *ng_reply(struct arena *a, struct str result);
 /* {"result": "error", "error-reason": …}. */
 struct dict *ng_error(struct arena *a, enum refusal r);
+/*
+ * The same, in answer to n: a load limit is said as such to a client that understands it, and as one that
+ * all understand to the others.
+ */
+struct dict *ng_refuse(struct arena *a, const struct ng *n, enum refusal r);
+/*
+ * For a reply that was too long for b: leaves out what is long and not always needed, says so in a warning,
+ * and writes it again. False: still too long; b holds nothing then.
+ */
+bool ng_shorten(struct arena *a, const struct ng *n, struct dict *reply, struct buf *b);
 /* Cookie and space, if there was one, and the dictionary in the notation of the request. */
 void ng_write(struct buf *b, const struct ng *n, const struct dict *reply);
 

@@ -60,6 +60,7 @@ enum err relay_init(struct relay *r, const struct relay_params *p, const struct 
 	*r = (struct relay){.config = config,
 			    .ports = p->ports,
 			    .worker = p->worker,
+			    .overload = p->overload,
 			    .published = p->published};
 	rng_init(&r->rng, p->seed);
 	wheel_init(&r->wheel, now->mono_us / 1000);
@@ -322,15 +323,30 @@ static uint64_t sessions(const struct relay *r)
 	return n;
 }
 
+static enum refusal check_load(const struct relay *r)
+{
+	static const enum refusal refusals[RELAY_OVERLOAD_COUNT] = {
+		[RELAY_OVERLOAD_NONE] = REFUSAL_NONE,
+		[RELAY_OVERLOAD_CPU] = REFUSAL_LOAD_CPU,
+		[RELAY_OVERLOAD_LOAD] = REFUSAL_LOAD,
+		[RELAY_OVERLOAD_BANDWIDTH] = REFUSAL_LOAD_BANDWIDTH,
+	};
+	if (r->config->max_sessions > 0 && sessions(r) >= r->config->max_sessions) {
+		return REFUSAL_CALLS;
+	}
+	unsigned over = r->overload ? atomic_load_explicit(r->overload, memory_order_relaxed) : 0;
+	return over < RELAY_OVERLOAD_COUNT ? refusals[over] : REFUSAL_NONE;
+}
+
 static enum refusal new_call(struct work *w, struct call **out)
 {
 	struct relay *r = w->r;
 	id_t64 id;
-	bool full = r->config->max_sessions > 0 && sessions(r) >= r->config->max_sessions;
-	struct call *c = full ? NULL : pool_new(&r->calls, &id);
+	enum refusal limit = check_load(r);
+	struct call *c = limit == REFUSAL_NONE ? pool_new(&r->calls, &id) : NULL;
 	if (!c) {
 		r->counters[RELAY_REJECTED]++;
-		return REFUSAL_CALLS;
+		return limit == REFUSAL_NONE ? REFUSAL_CALLS : limit;
 	}
 	c->id = id;
 	timer_init(&c->timer);
@@ -877,12 +893,15 @@ static void answer(struct relay *r, const struct relay_now *now, const struct ng
 						    .detail = refusal_text(e),
 						    .command = command};
 		r->ports.publish(r->ports.ctx, &notice);
-		w.reply = ng_error(&r->arena, e);
+		w.reply = ng_refuse(&r->arena, ng, e);
 	} else if (ng->command != NG_PING) {
 		dict_add_str(&r->arena, w.reply, STR("result"), STR("ok"));
 	}
 	if (w.reply && !r->arena.failed) {
 		ng_write(reply, ng, w.reply);
+	}
+	if (w.reply && reply->overflow && ng_shorten(&r->arena, ng, w.reply, reply)) {
+		r->counters[RELAY_SHORTENED]++;
 	}
 	if (!w.reply || r->arena.failed || reply->overflow) {
 		/* What was done is done; only the answer was too long to say. */
@@ -946,7 +965,9 @@ void relay_list(const struct relay *r, uint32_t limit, struct buf *out)
 	uint32_t cursor = 0;
 	id_t64 id;
 	const struct call *c;
-	while (limit-- > 0 && (c = pool_next(&r->calls, &cursor, &id))) {
+	/* A length has three digits at most. */
+	while (limit-- > 0 && (c = pool_next(&r->calls, &cursor, &id)) &&
+	       out->cap - out->len >= strlen(c->call_id) + 4) {
 		struct str s = str_from(c->call_id);
 		buf_u64(out, s.len);
 		buf_char(out, ':');

@@ -60,6 +60,8 @@
 	  "telephone events that are no keys, not told")                                           \
 	X(TAPS_REFUSED, "taps_refused_total", COUNTER,                                             \
 	  "medias whose keys could not be heard for want of memory")                               \
+	X(SHORTENED, "ng_shortened_total", COUNTER,                                                \
+	  "replies without all that was asked for: too long")                                      \
 	X(OPEN_RETRIES, "open_retries_total", COUNTER, "ports that another program had")
 
 enum relay_counter {
@@ -122,7 +124,8 @@ struct relay_notice {
 	struct addr source;    /* where its packets come from; family ADDR_NONE: not known */
 	uint8_t digit, volume; /* DTMF: RFC 4733 event, -dBm0 */
 	uint32_t ms;           /* DTMF: how long it was held; MEDIA_…: silence so far */
-	struct addr dtmf_dest; /* DTMF: where the call wants it told as JSON; ADDR_NONE: nowhere of its own */
+	struct addr
+		dtmf_dest; /* DTMF: where the call wants it told as JSON; ADDR_NONE: nowhere of its own */
 	/* Filled by relay_tell: who is to hear of it (the bytes that named the peer of the command),
 	 * with which word in front, and the number of the event in its call. Empty: nobody. */
 	struct str owner, cookie;
@@ -160,8 +163,18 @@ struct relay_published {
 	_Atomic uint64_t v[RELAY_COUNTER_COUNT];
 };
 
+/* Why no new call is begun although there is room for it. */
+enum relay_overload {
+	RELAY_OVERLOAD_NONE,
+	RELAY_OVERLOAD_CPU,
+	RELAY_OVERLOAD_LOAD,
+	RELAY_OVERLOAD_BANDWIDTH,
+	RELAY_OVERLOAD_COUNT
+};
+
 struct relay {
 	const struct relay_config *config;
+	const _Atomic unsigned *overload;
 	struct relay_ports ports;
 	unsigned worker;
 	struct arena arena;
@@ -185,6 +198,7 @@ struct relay_params {
 	unsigned worker;                   /* below config->workers */
 	struct relay_published *published; /* one for each worker; outlives the relay */
 	const uint8_t *seed;               /* RNG_SEED_LEN bytes */
+	const _Atomic unsigned *overload;  /* enum relay_overload, of another thread; NULL: never */
 };
 
 /*

@@ -278,6 +278,7 @@ enum err loop_init(struct loop *l, unsigned index, const struct loop_params *p)
 						     .publish = port_publish},
 					   .worker = index,
 					   .published = p->published,
+					   .overload = p->overload,
 					   .seed = seed};
 	const struct relay_now now = {clock_us(CLOCK_MONOTONIC), clock_us(CLOCK_REALTIME)};
 	*l = (struct loop){

@@ -47,6 +47,7 @@ struct loop_params {
 	struct relay_published *published;
 	struct loop_list *list;
 	struct addr dtmf_dest;
+	const _Atomic unsigned *overload; /* of load.h */
 	enum log_level log_level;
 	log_sink_fn log_sink;
 	const struct io_choice *choice; /* NULL: sockets. Outlives the loops */

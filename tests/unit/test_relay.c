@@ -864,7 +864,7 @@ static void a_query_that_is_too_long_says_so(void **state)
 	(void)offer_plain(w, "c1");
 	buf_init(&b, small, sizeof(small));
 	relay_command(&w->relay, &t, STR("p"), STR("q d7:command5:query7:call-id2:c1e"), &b);
-	EXPECT_TRUE(str_has_prefix(buf_view(&b), STR("q d7:warning")));
+	EXPECT_TRUE(str_find(buf_view(&b), STR("7:warning")) < b.len);
 	world_free(w);
 }
 
