@@ -208,6 +208,12 @@ static void take_latching(struct flags *f, struct str w)
 	}
 }
 
+/* Ours: is what the parties hear one source of the relay's? */
+static void take_continuity(struct flags *f, struct str w)
+{
+	f->continuity = !is_off(w);
+}
+
 static void take_label(struct flags *f, struct str w)
 {
 	f->label = w;
@@ -276,6 +282,7 @@ static const struct {
 	{{"address-family", 14}, take_family},
 	{{"endpoint-learning", 17}, take_latching},
 	{{"latching", 8}, take_latching},
+	{{"continuity", 10}, take_continuity},
 	{{"label", 5}, take_label},
 	{{"set-label", 9}, take_label},
 	{{"sdp-media-remove", 16}, take_media_remove},
@@ -322,8 +329,11 @@ static void take_number(struct flags *f, const struct dict *v)
 
 void flags_parse(const struct dict *d, struct flags *out)
 {
-	*out = (struct flags){
-		.tos = FLAGS_TOS_NONE, .latch = -1, .delete_delay_s = -1, .media_timeout_s = -1};
+	*out = (struct flags){.tos = FLAGS_TOS_NONE,
+			      .latch = -1,
+			      .continuity = -1,
+			      .delete_delay_s = -1,
+			      .media_timeout_s = -1};
 	/* In order and not by look-up: keys may repeat, and the later valid one wins. */
 	dict_each (v, d) {
 		if (dict_key_eq(v->key, STR("codec"))) {

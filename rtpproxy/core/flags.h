@@ -123,6 +123,7 @@ struct flags {
 	int64_t delete_delay_s;  /* -1: not given */
 	int64_t media_timeout_s; /* 0: never; -1: not given */
 	uint32_t unproven;       /* 0: no limit */
+	int continuity;          /* 1, 0; -1: not given */
 	struct str label;
 	struct addr dtmf_dest; /* where keys are told as JSON; family ADDR_NONE: not given */
 	struct str notify; /* in front of events about this call; empty: none are wanted */

@@ -6,6 +6,7 @@
 #include "classify.h"
 #include "rtcp.h"
 #include "rtcp_hide.h"
+#include "rtcp_map.h"
 #include "rtp.h"
 #include "stream.h"
 #include "tap.h"
@@ -234,6 +235,66 @@ static enum pkt_fate show_tap(const struct forward *f, struct pkt *p, const stru
 	return FATE_SENT;
 }
 
+/* The last thing before a packet is protected: only what goes out has a number. */
+static enum pkt_fate go_on(struct pkt *p, struct rtp *h)
+{
+	static const enum pkt_fate fates[CONTINUITY_VERDICT_COUNT] = {
+		[CONTINUITY_PASS] = FATE_SENT,
+		[CONTINUITY_LATE] = FATE_LATE,
+		[CONTINUITY_STRAY] = FATE_STRAY,
+		[CONTINUITY_GONE] = FATE_MOVED,
+	};
+	struct stream *out = p->out;
+	enum continuity_verdict v = CONTINUITY_PASS;
+	if (out->continuity.state == CONTINUITY_OFF && !out->types)
+		return FATE_SENT;
+	if (out->continuity.state != CONTINUITY_OFF)
+		v = continuity_step(&out->continuity, &out->past, h, p->len - h->header_len,
+				    p->at_us, is_secure(p->stream));
+	if (v != CONTINUITY_PASS)
+		return fates[v];
+	if (out->types)
+		h->payload_type = out->types->to[h->payload_type];
+	rtp_write(h, p->data);
+	return FATE_SENT;
+}
+
+/* RTCP speaks of the numbers that its receiver knows. */
+static enum pkt_fate translate(struct pkt *p)
+{
+	struct stream *in = p->stream->main, *out = p->out->main;
+	const struct rtcp_map m = {&out->continuity, &in->continuity, &out->past, &in->past};
+	size_t len = p->len;
+	if (!rtcp_map_is_needed(&m))
+		return FATE_SENT;
+	if (out->continuity.state == CONTINUITY_GIVEN)
+		return FATE_MOVED;
+	rtcp_map(p->data, &len, &m);
+	p->len = (uint32_t)len;
+	return len > 0 ? FATE_SENT : FATE_HIDDEN;
+}
+
+/* Where a packet leaves, and how it looks there. */
+static enum pkt_fate leave(struct pkt *p, struct rtp *h)
+{
+	const enum pkt_fate fate = route(p);
+	if (fate != FATE_SENT || p->kind == PKT_RAW)
+		return fate;
+	if (p->kind == PKT_RTCP)
+		return translate(p);
+	/* A tap may have given it another number. */
+	h->seq = (uint16_t)(p->data[2] << 8 | p->data[3]);
+	return go_on(p, h);
+}
+
+/* The packet is not to be seen on the other side, nor that it was not. */
+static enum pkt_fate leave_out(const struct pkt *p, enum pkt_fate why)
+{
+	if (p->out)
+		continuity_pause(&p->out->continuity);
+	return why;
+}
+
 /* The packet is the party's: learn, count, measure, and find where it goes. */
 static enum pkt_fate accept_one(const struct forward *f, struct pkt *p, uint64_t now_us)
 {
@@ -258,9 +319,9 @@ static enum pkt_fate accept_one(const struct forward *f, struct pkt *p, uint64_t
 	else if (p->kind == PKT_RTCP)
 		measure_rtcp(p);
 	if (p->kind != PKT_RTCP && (s->flow & STREAM_BLOCKED))
-		return FATE_BLOCKED;
+		return leave_out(p, FATE_BLOCKED);
 	if (p->kind != PKT_RTCP && (s->flow & STREAM_HOLD))
-		return FATE_DIRECTION;
+		return leave_out(p, FATE_DIRECTION);
 	if (!stream_take_rate(s, now_us))
 		return FATE_RATE;
 	if (p->kind == PKT_RTCP && p->len == 0)
@@ -270,7 +331,7 @@ static enum pkt_fate accept_one(const struct forward *f, struct pkt *p, uint64_t
 		if (fate != FATE_SENT)
 			return fate;
 	}
-	return route(p);
+	return leave(p, &h);
 }
 
 static void accept_all(struct forward *f, struct work *w, uint64_t now_us)
@@ -351,7 +412,7 @@ enum pkt_fate forward_own(struct forward *f, struct pkt *p, uint64_t now_us)
 	if (t)
 		tap_show(f->taps, t, p, &h, true, now_us);
 	p->out = s->peer[PKT_RTP];
-	p->fate = (uint8_t)route(p);
+	p->fate = (uint8_t)leave(p, &h);
 	if (p->fate == FATE_SENT)
 		crypt_all(f, &w, SRTP_TX);
 	if (p->fate == FATE_SENT)

@@ -133,6 +133,18 @@ static void part(struct leg_media *m)
 	}
 }
 
+/* One source at a time is what audio has (continuity.h). Its clock is that of the codec that the answer put first. */
+static void connect_numbers(struct leg *const legs[2], struct leg_media *const m[2])
+{
+	enum { CLOCK_DEFAULT = 8000 };
+	const uint32_t said = m[0]->clock_rate ? m[0]->clock_rate : m[1]->clock_rate;
+	const bool audio = leg_is_rtp(m[0]->proto) && str_eq(str_from(m[0]->kind), STR("audio"));
+	for (int s = 0; s < 2; s++) {
+		stream_set_continuity(&m[s]->streams[LEG_RTP], audio && !legs[s]->as_is,
+				      said ? said : CLOCK_DEFAULT);
+	}
+}
+
 enum refusal leg_connect(struct leg *const legs[2], unsigned i, const struct leg_rates *rates,
 			 uint64_t now_us)
 {
@@ -154,6 +166,7 @@ enum refusal leg_connect(struct leg *const legs[2], unsigned i, const struct leg
 		connect_side(legs[s], m[s], m[1 - s], rates, now_us);
 		m[s]->connected = true;
 	}
+	connect_numbers(legs, m);
 	join(m[0], m[1]);
 	join(m[1], m[0]);
 	return REFUSAL_NONE;

@@ -92,6 +92,7 @@ struct leg {
 	bool dtmf_bridge;  /* keys for it end here: it hears of them in signalling (flag `bridge DTMF`) */
 	struct prefix net; /* whose addresses LATCH_RESTRICTED may learn; family ADDR_NONE: none */
 	uint32_t unproven;
+	bool as_is; /* what goes to the party keeps SSRC and numbers (no continuity) */
 	struct leg_origin origin;
 	struct leg_media *media[LIMIT_MEDIAS];
 	uint8_t media_count;
@@ -121,7 +122,7 @@ bool leg_may_send(const struct leg_media *m, const struct leg_media *other);
 
 /*
  * What both parties said about line i comes into force: addresses, keys, and where packets go. A
- * line that one of them rejected carries nothing from now on. REFUSAL_KEY_REUSE, REFUSAL_MEMORY.
+ * line that one of them rejected carries nothing from now on. legs[0] answered. REFUSAL_KEY_REUSE, REFUSAL_MEMORY.
  */
 enum refusal leg_connect(struct leg *const legs[2], unsigned i, const struct leg_rates *rates,
 			 uint64_t now_us) MUST_USE;

@@ -470,6 +470,7 @@ static enum refusal add_medias(struct relay *r, struct leg *const legs[2], size_
 		}
 		for (unsigned s = 0; s < 2; s++) {
 			leg_media_init(m[s], id[s], &r->srtp);
+			stream_set_source(&m[s]->streams[LEG_RTP], (uint64_t)rng_u32(&r->rng) << 32 | rng_u32(&r->rng));
 			legs[s]->media[legs[s]->media_count++] = m[s];
 		}
 	}
@@ -570,6 +571,9 @@ static void take_flags(struct work *w, struct leg *from, struct leg *to)
 	from->dtmf_bridge = (f->words & FLAGS_BRIDGE_DTMF) != 0;
 	if (f->words & FLAGS_BLOCK_DTMF) {
 		leg_set_flow(from, STREAM_BLOCKED_DTMF, 0);
+	}
+	if (f->continuity >= 0) {
+		from->as_is = to->as_is = f->continuity == 0;
 	}
 	if (f->label.len > 0) {
 		enum err e = str_copy(f->label, from->label, sizeof(from->label));

@@ -1,5 +1,8 @@
 #include "rtp.h"
 
+#include <endian.h>
+#include <string.h>
+
 #include "common/rd.h"
 
 enum err rtp_decode(const uint8_t *p, size_t len, struct rtp *out)
@@ -41,4 +44,13 @@ enum err rtp_payload_len(const struct rtp *h, const uint8_t *p, size_t len, size
 		return ERR_BAD;
 	*out_len = body - p[len - 1];
 	return OK;
+}
+
+void rtp_write(const struct rtp *h, uint8_t *p)
+{
+	const uint16_t seq = htobe16(h->seq);
+	const uint32_t words[2] = {htobe32(h->timestamp), htobe32(h->ssrc)};
+	p[1] = (uint8_t)((h->marker ? 0x80 : 0) | h->payload_type);
+	memcpy(p + 2, &seq, sizeof(seq));
+	memcpy(p + 4, words, sizeof(words));
 }

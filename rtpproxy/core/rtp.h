@@ -31,6 +31,8 @@ enum err rtp_decode(const uint8_t *p, size_t len, struct rtp *out) MUST_USE;
  * there is, or zero. */
 enum err rtp_payload_len(const struct rtp *h, const uint8_t *p, size_t len,
 			 size_t *out_len) MUST_USE;
+/* Puts marker, payload type, sequence number, timestamp and SSRC of h into a packet that was decoded. */
+void rtp_write(const struct rtp *h, uint8_t *p);
 /* How far b is after a, modulo 2^16: −32768 … 32767. */
 static inline int rtp_seq_distance(uint16_t a, uint16_t b)
 {

@@ -600,6 +600,13 @@ static void write_mid(const struct sdp_relay *x, struct buf *b, const struct sdp
 	write_class(b, &m->attrs, ATTR_MID);
 }
 
+/* What goes to the party has an SSRC of ours (continuity.h): the sender's means nothing there. */
+static bool names_source(const struct sdp_relay *x, const struct sdp_media *m, struct str name)
+{
+	return str_eq(m->kind, STR("audio")) && !x->to->as_is &&
+	       (str_eq(name, STR("ssrc")) || str_eq(name, STR("ssrc-group")));
+}
+
 static void write_rtp(const struct sdp_relay *x, struct buf *b, const struct sdp_media *m,
 		      const struct codecs *formats, size_t i)
 {
@@ -615,7 +622,7 @@ static void write_rtp(const struct sdp_relay *x, struct buf *b, const struct sdp
 		write_class(b, &m->attrs, ATTR_EXTMAP);
 	}
 	for (size_t k = 0; k < m->attrs.count; k++) {
-		if (passes(x, &m->attrs.at[k])) {
+		if (passes(x, &m->attrs.at[k]) && !names_source(x, m, m->attrs.at[k].name)) {
 			sdp_write_attr(b, m->attrs.at[k].name, m->attrs.at[k].value);
 		}
 	}

@@ -80,7 +80,21 @@ void stream_take_keys(struct stream *s, struct stream *from)
 		srtp_key_take(&s->srtp[i], &from->srtp[i]);
 	s->security = from->security;
 	s->quality = from->quality;
+	s->continuity = from->continuity;
+	s->past = from->past;
 	from->security = STREAM_CLOSED;
+}
+
+void stream_set_continuity(struct stream *s, bool on, uint32_t clock_rate)
+{
+	CHECK(s->kind == PKT_RTP);
+	continuity_set(&s->continuity, on, clock_rate);
+}
+
+void stream_set_source(struct stream *s, uint64_t random)
+{
+	CHECK(s->kind == PKT_RTP);
+	continuity_init(&s->continuity, &s->past, random);
 }
 
 void stream_set_party(struct stream *s, uint64_t party)

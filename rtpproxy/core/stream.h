@@ -16,6 +16,7 @@
 #include "common/id.h"
 #include "common/sdes.h"
 #include "common/secret.h"
+#include "continuity.h"
 #include "latch.h"
 #include "pkt.h"
 #include "quality.h"
@@ -44,6 +45,12 @@ struct stream_stats {
 	uint32_t dropped[FATE_COUNT];              /* of what came in; [FATE_SENT] stays 0 */
 };
 
+/* The payload type that the party knows a codec by, for the one that packets to it come with. */
+struct stream_types {
+	id_t64 id;
+	uint8_t to[128];
+};
+
 /* In the order in which packets need it: a loaded relay finds none of it in the cache. */
 struct stream {
 	/* The RTP endpoint of this media: itself, or the one beside an RTCP endpoint. It has the
@@ -60,9 +67,12 @@ struct stream {
 	uint64_t rate_due_us;                 /* when the next packet is due */
 	uint32_t rate_step_us, rate_burst_us; /* 0: no limit */
 	struct latch latch;
+	struct continuity continuity; /* of an RTP endpoint: what it sends */
+	struct stream_types *types;   /* the same; NULL: payload types stay as they are */
 	struct srtp_key srtp[SRTP_DIRECTION_COUNT]; /* of an RTP endpoint */
 	struct stream_stats stats;
 	struct quality quality; /* of an RTP endpoint */
+	struct continuity_past past; /* of `continuity` */
 	uint64_t
 		party; /* of an RTP endpoint: who sends here, for its names in RTCP (rtcp_hide.h) */
 	id_t64 id;     /* the owner's name for it; not used here */
@@ -93,7 +103,11 @@ enum err stream_set_key(struct stream *s, enum srtp_direction d, enum sdes_suite
 			const struct secret *key) MUST_USE;
 /* On an RTP endpoint, for both: as srtp_key_set_mki. */
 void stream_set_mki(struct stream *s, enum srtp_direction d, uint32_t mki, size_t len);
-/* On RTP endpoints, s without keys: the keys, security and quality of `from`, which is to be released. When a party gets
+/* On an RTP endpoint: what it sends is one source of ours (continuity.h), or passes as it is. */
+void stream_set_continuity(struct stream *s, bool on, uint32_t clock_rate);
+/* On an RTP endpoint that was just made: numbers for that source. */
+void stream_set_source(struct stream *s, uint64_t random);
+/* On RTP endpoints, s without keys: the keys, security, quality and numbers of `from`, which is to be released. When a party gets
  * new ports but keeps its keys, this is the way: setting them anew would start the same key streams again. */
 void stream_take_keys(struct stream *s, struct stream *from);
 /* On an RTP endpoint, for both. The same number for all media of one party, and random. */

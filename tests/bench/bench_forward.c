@@ -60,6 +60,8 @@ static void make_party(struct load *l, size_t i, enum stream_security security,
 	p->at = media_addr(10, (uint16_t)(1024 + i));
 	stream_set_remote(&p->rtp, &p->at, 0);
 	stream_set_security(&p->rtp, security);
+	stream_set_source(&p->rtp, (uint64_t)i << 32 | (0x10000 + i));
+	stream_set_continuity(&p->rtp, !getenv("PLAIN_NUMBERS"), 8000);
 	if (security != STREAM_SRTP)
 		return;
 	const struct sdes_suite_info *info = sdes_suite_info(suite);

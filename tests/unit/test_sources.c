@@ -1,0 +1,215 @@
+/* What a party of the relay hears while the sources behind change, and what RTCP says of it: scripts over the whole relay. */
+#include <stdio.h>
+#include <string.h>
+
+#include "rtpproxy/core/relay.h"
+#include "rtpproxy/core/rtcp.h"
+#include "rtpproxy/core/rtp.h"
+#include "tests/support/check.h"
+#include "tests/support/relay_world.h"
+#include "tests/support/srtp_watch.h"
+
+enum { HOST_A = 1, HOST_B = 2, PORT_A = 5000, PORT_B = 6000 };
+
+/* One call of A and B; packets come in from either. */
+struct talk {
+	struct relay_world *w;
+	uint16_t at[2]; /* our port for A, for B */
+	struct media_pkt m;
+	struct rtp h; /* of the last packet that went out */
+};
+
+static const char sdp_a[] = RW_SDP_A, sdp_b[] = RW_SDP_B;
+
+static void answer_call(struct talk *t, const char *call, const char *offer, const char *answer,
+			const char *flags)
+{
+	rw_ask(t->w, "offer", "call-id", call, "from-tag", "a", "sdp", offer, "rtpp-flags", flags,
+	       NULL);
+	rw_expect_ok(t->w);
+	t->at[1] = rw_port(t->w, 0);
+	rw_ask(t->w, "answer", "call-id", call, "from-tag", "a", "to-tag", "b", "sdp", answer,
+	       NULL);
+	rw_expect_ok(t->w);
+	t->at[0] = rw_port(t->w, 0);
+}
+
+static void talk_init(struct talk *t, const char *flags)
+{
+	*t = (struct talk){.w = rw_new()};
+	answer_call(t, "c1", sdp_a, sdp_b, flags);
+}
+
+/* One packet of party `who`, `ms` after the one before. */
+static enum pkt_fate say(struct talk *t, unsigned who, unsigned ms, uint32_t ssrc, uint16_t seq,
+			 uint32_t ts)
+{
+	const struct media_rtp f = {
+		.ssrc = ssrc, .seq = seq, .timestamp = ts, .payload = 160, .fill = 0xd5};
+	t->w->now_ms += ms;
+	media_pkt_set(&t->m, PKT_RTP, media_rtp_write(&f, t->m.bytes));
+	const enum pkt_fate fate =
+		rw_packet(t->w, t->at[who], who ? HOST_B : HOST_A, who ? PORT_B : PORT_A, &t->m);
+	if (fate == FATE_SENT)
+		EXPECT_ERR(rtp_decode(t->m.bytes, t->m.pkt.len, &t->h), OK);
+	return fate;
+}
+
+static enum pkt_fate report(struct talk *t, unsigned who, const char *hex)
+{
+	media_pkt_set(&t->m, PKT_RTCP, media_hex(hex, t->m.bytes, sizeof(t->m.bytes)));
+	return rw_packet(t->w, (uint16_t)(t->at[who] + 1), who ? HOST_B : HOST_A,
+			 (uint16_t)((who ? PORT_B : PORT_A) + 1), &t->m);
+}
+
+static uint32_t word(const struct talk *t, size_t at)
+{
+	const uint8_t *p = t->m.bytes + 4 * at;
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static void each_party_hears_one_source_that_is_nobodys(void **state)
+{
+	(void)state;
+	struct talk t;
+	talk_init(&t, "symmetric");
+	EXPECT_INT(say(&t, 0, 0, 0xaaaa, 50000, 777), FATE_SENT);
+	const struct rtp first = t.h;
+	EXPECT_TRUE(first.ssrc != 0xaaaa && first.seq < 0x8000);
+	EXPECT_INT(say(&t, 0, 20, 0xaaaa, 50001, 937), FATE_SENT);
+	EXPECT_INT(t.h.seq, first.seq + 1);
+	/* Music on hold: another SSRC, numbers and clock from anywhere. */
+	EXPECT_INT(say(&t, 0, 20, 0xbbbb, 3, 90000000), FATE_SENT);
+	EXPECT_INT(t.h.ssrc, first.ssrc);
+	EXPECT_INT(t.h.seq, first.seq + 2);
+	EXPECT_INT(t.h.timestamp - first.timestamp, 320);
+	EXPECT_INT(say(&t, 0, 1, 0xaaaa, 50000, 777), FATE_LATE);
+	/* The other direction is another one. */
+	EXPECT_INT(say(&t, 1, 0, 0xaaaa, 50000, 777), FATE_SENT);
+	EXPECT_TRUE(t.h.ssrc != first.ssrc && t.h.ssrc != 0xaaaa);
+	rw_free(t.w);
+}
+
+static void a_re_offer_changes_nothing_of_it(void **state)
+{
+	(void)state;
+	struct talk t;
+	talk_init(&t, "symmetric");
+	EXPECT_INT(say(&t, 0, 0, 0xaaaa, 50000, 777), FATE_SENT);
+	const struct rtp first = t.h;
+	rw_ask(t.w, "offer", "call-id", "c1", "from-tag", "a", "to-tag", "b", "sdp", sdp_a, NULL);
+	rw_expect_ok(t.w);
+	rw_ask(t.w, "answer", "call-id", "c1", "from-tag", "a", "to-tag", "b", "sdp", sdp_b, NULL);
+	rw_expect_ok(t.w);
+	EXPECT_INT(say(&t, 0, 20, 0xaaaa, 50001, 937), FATE_SENT);
+	EXPECT_INT(t.h.ssrc, first.ssrc);
+	EXPECT_INT(t.h.seq, first.seq + 1);
+	rw_free(t.w);
+}
+
+static void what_was_left_out_on_purpose_is_not_missed(void **state)
+{
+	(void)state;
+	struct talk t;
+	talk_init(&t, "symmetric");
+	EXPECT_INT(say(&t, 0, 0, 0xaaaa, 10, 0), FATE_SENT);
+	const struct rtp first = t.h;
+	rw_ask(t.w, "block media", "call-id", "c1", "from-tag", "a", NULL);
+	rw_expect_ok(t.w);
+	for (unsigned i = 1; i <= 50; i++)
+		EXPECT_INT(say(&t, 0, 20, 0xaaaa, (uint16_t)(10 + i), 160 * i), FATE_BLOCKED);
+	rw_ask(t.w, "unblock media", "call-id", "c1", "from-tag", "a", NULL);
+	EXPECT_INT(say(&t, 0, 20, 0xaaaa, 61, 160 * 51), FATE_SENT);
+	EXPECT_INT(t.h.seq, first.seq + 1);
+	EXPECT_INT(t.h.timestamp - first.timestamp, 160 * 51);
+	rw_free(t.w);
+}
+
+static void on_request_and_for_video_all_passes_as_it_is(void **state)
+{
+	(void)state;
+	static const char video_a[] =
+		"v=0\r\no=a 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
+		"m=video 5000 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n";
+	static const char video_b[] =
+		"v=0\r\no=b 1 1 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\n"
+		"m=video 6000 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n";
+	for (int video = 0; video < 2; video++) {
+		struct talk t = {.w = rw_new()};
+		answer_call(&t, "c1", video ? video_a : sdp_a, video ? video_b : sdp_b,
+			    video ? "symmetric" : "continuity=off");
+		EXPECT_INT(say(&t, 0, 0, 0xaaaa, 50000, 777), FATE_SENT);
+		EXPECT_INT(t.h.ssrc, 0xaaaa);
+		EXPECT_INT(t.h.seq, 50000);
+		EXPECT_INT(say(&t, 0, 1, 0xbbbb, 7, 777), FATE_SENT);
+		EXPECT_INT(t.h.ssrc, 0xbbbb);
+		EXPECT_INT(report(&t, 1,
+				  "81c90007 0000cccc 0000aaaa 00000000 00000007 00000000 00000000 "
+				  "00000000"),
+			   FATE_SENT);
+		EXPECT_INT(word(&t, 1), 0xcccc);
+		EXPECT_INT(word(&t, 2), 0xaaaa);
+		rw_free(t.w);
+	}
+}
+
+static void reports_are_about_what_their_receiver_knows(void **state)
+{
+	(void)state;
+	struct talk t;
+	char hex[128];
+	talk_init(&t, "symmetric");
+	EXPECT_INT(say(&t, 0, 0, 0xaaaa, 50000, 777), FATE_SENT);
+	const struct rtp to_b = t.h;
+	EXPECT_INT(say(&t, 1, 0, 0xcccc, 9, 5), FATE_SENT);
+	const struct rtp to_a = t.h;
+	/* A's own report, with one about B under the name that B has for A. */
+	snprintf(hex, sizeof(hex),
+		 "81c8000c 0000aaaa 11112222 33334444 00000309 00000001 000000a0 %08x 00000000 "
+		 "%08x 00000000 00000000 00000000",
+		 to_a.ssrc, to_a.seq);
+	EXPECT_INT(report(&t, 0, hex), FATE_SENT);
+	EXPECT_INT(word(&t, 1), to_b.ssrc);
+	EXPECT_INT(word(&t, 4), to_b.timestamp);
+	EXPECT_INT(word(&t, 5), 1);
+	EXPECT_INT(word(&t, 6), 160);
+	EXPECT_INT(word(&t, 7), 0xcccc);
+	EXPECT_INT(word(&t, 9), 9);
+	/* B has seen that report: the round trip is A's to know. */
+	snprintf(hex, sizeof(hex),
+		 "81c90007 0000cccc %08x 00000000 %08x 00000000 22223333 00000100", to_b.ssrc,
+		 to_b.seq);
+	EXPECT_INT(report(&t, 1, hex), FATE_SENT);
+	EXPECT_INT(word(&t, 1), to_a.ssrc);
+	EXPECT_INT(word(&t, 2), 0xaaaa);
+	EXPECT_INT(word(&t, 4), 50000);
+	EXPECT_INT(word(&t, 6), 0x22223333);
+	/* Another source: what B says about the one before is not its. */
+	EXPECT_INT(say(&t, 0, 20, 0xbbbb, 3, 5), FATE_SENT);
+	EXPECT_INT(report(&t, 1, hex), FATE_SENT);
+	EXPECT_INT(t.m.pkt.len, 8);
+	snprintf(hex, sizeof(hex),
+		 "81c90007 0000cccc %08x 00000000 %08x 00000000 22223333 00000100", to_b.ssrc,
+		 to_b.seq + 1u);
+	EXPECT_INT(report(&t, 1, hex), FATE_SENT);
+	EXPECT_INT(word(&t, 2), 0xbbbb);
+	EXPECT_INT(word(&t, 4), 3);
+	EXPECT_INT(word(&t, 6), 0);
+	/* The source before says that it goes: ours does not. */
+	EXPECT_INT(report(&t, 0, "81cb0001 0000aaaa"), FATE_HIDDEN);
+	EXPECT_INT(report(&t, 0, "81cb0001 0000bbbb"), FATE_SENT);
+	EXPECT_INT(word(&t, 1), to_b.ssrc);
+	rw_free(t.w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_party_hears_one_source_that_is_nobodys),
+		cmocka_unit_test(a_re_offer_changes_nothing_of_it),
+		cmocka_unit_test(what_was_left_out_on_purpose_is_not_missed),
+		cmocka_unit_test(on_request_and_for_video_all_passes_as_it_is),
+		cmocka_unit_test(reports_are_about_what_their_receiver_knows),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
