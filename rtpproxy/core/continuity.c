@@ -284,6 +284,27 @@ bool continuity_next(struct continuity *c, struct continuity_past *past, uint64_
 	return true;
 }
 
+bool continuity_is_steady(const struct continuity *c, uint32_t ssrc)
+{
+	return c->state == CONTINUITY_OFF || (c->state == CONTINUITY_FLOWS && c->in_ssrc == ssrc);
+}
+
+void continuity_credit(struct continuity *c, const struct continuity_run *run, uint64_t at_us)
+{
+	if (c->state != CONTINUITY_FLOWS && c->state != CONTINUITY_PAUSED)
+		return;
+	const int step = rtp_seq_distance((uint16_t)c->in_top, run->seq);
+	const uint32_t ts = run->timestamp + c->ts_shift;
+	c->packets += run->packets;
+	c->octets += run->octets;
+	if (step > 0)
+		c->in_top += (uint32_t)step;
+	if (after(ts, c->top_ts) > 0) {
+		c->top_ts = ts;
+		c->top_us = at_us;
+	}
+}
+
 void continuity_take(struct continuity *c, struct continuity_past *past, struct continuity *from,
 		     const struct continuity_past *from_past)
 {

@@ -117,6 +117,17 @@ void continuity_pause(struct continuity *c);
  */
 bool continuity_next(struct continuity *c, struct continuity_past *past, uint64_t at_us,
 		     struct rtp *out);
+/*
+ * May another (the kernel) do what step does for what comes as `ssrc`: add seq_shift and ts_shift, set out_ssrc, as long as
+ * numbers are near the last one? Also for OFF: then as it is. What it did is told by continuity_credit, with the highest
+ * number and the last timestamp of the source.
+ */
+bool continuity_is_steady(const struct continuity *c, uint32_t ssrc);
+struct continuity_run {
+	uint32_t packets, octets, timestamp;
+	uint16_t seq;
+};
+void continuity_credit(struct continuity *c, const struct continuity_run *run, uint64_t at_us);
 /* Our source's timestamp of now, by the clock. */
 uint32_t continuity_timestamp(const struct continuity *c, uint64_t now_us);
 /* `c` goes on where `from` was, and `from` sends no more. Its clock rate stays its own. Nothing happens where one is OFF or

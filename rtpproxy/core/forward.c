@@ -447,4 +447,10 @@ void forward_credit(struct forward *f, struct stream *s, const struct forward_cr
 		return;
 	out->stats.tx_packets += c->packets;
 	out->stats.tx_bytes += c->bytes;
+	const struct continuity_run run = {.packets = (uint32_t)c->packets,
+					   .octets = (uint32_t)(c->bytes -
+								c->packets * RTP_HEADER_LEN),
+					   .timestamp = c->run.last_timestamp,
+					   .seq = c->run.max_seq};
+	continuity_credit(&out->continuity, &run, c->last_us);
 }

@@ -270,10 +270,16 @@ static void write_way(const struct kernel *k, uint32_t slot, const struct offloa
 	s->mtu = w->mtu;
 	s->next_hop_family = w->next.family == ADDR_IP6 ? 6 : 4;
 	memcpy(s->next_hop, w->next.ip, sizeof(s->next_hop));
-	s->ssrc = s->out_ssrc = be32(q->ssrc);
-	s->payload_type = s->out_payload_type = q->payload_type;
-	s->add_seq = 0;
-	s->add_timestamp = 0;
+	/* offload_decide has seen that its numbers are steady. */
+	const struct continuity *c = &o->peer->continuity;
+	const bool as_is = c->state == CONTINUITY_OFF;
+	s->ssrc = be32(q->ssrc);
+	s->out_ssrc = as_is ? s->ssrc : be32(c->out_ssrc);
+	s->payload_type = q->payload_type;
+	s->out_payload_type =
+		o->peer->types ? o->peer->types->to[q->payload_type] : q->payload_type;
+	s->add_seq = as_is ? 0 : (uint16_t)c->seq_shift;
+	s->add_timestamp = as_is ? 0 : c->ts_shift;
 	s->clock_rate = q->clock_rate;
 	s->run = (struct relay_bpf_run){.cycles = q->cycles,
 					.received = s->run.received,

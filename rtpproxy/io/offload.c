@@ -53,7 +53,10 @@ static enum offload_reason reason_of(const struct stream *s, uint64_t now_us)
 		return OFFLOAD_UNPROVEN;
 	if (s->latch.target.family != peer->latch.target.family)
 		return OFFLOAD_FAMILY;
-	return s->quality.started ? OFFLOAD_YES : OFFLOAD_SILENT;
+	if (!s->quality.started)
+		return OFFLOAD_SILENT;
+	return continuity_is_steady(&peer->continuity, s->quality.ssrc) ? OFFLOAD_YES
+									: OFFLOAD_SOURCE;
 }
 
 void offload_decide(const struct stream *s, uint64_t now_us, struct offload *out)

@@ -25,6 +25,7 @@ struct stream;
 	X(UNPROVEN, "the other side has shown nothing yet")                                        \
 	X(FAMILY, "IPv4 on one side, IPv6 on the other")                                           \
 	X(SILENT, "no RTP has come")                                                               \
+	X(SOURCE, "its source is changing")                                                        \
 	X(WATCHED, "its packets are wanted here: recorded, listened to, rewritten")                \
 	X(ROUTE, "the way to the other side is not by Ethernet")                                   \
 	X(SHARED, "two flows leave by one port")

@@ -297,6 +297,31 @@ static void no_number_of_ours_comes_again_for_something_new(void **state)
 	EXPECT_TRUE(past.switches > 100);
 }
 
+static void what_another_sent_for_us_is_counted(void **state)
+{
+	(void)state;
+	struct continuity c;
+	struct continuity_past past;
+	struct rtp h = {.ssrc = A, .seq = 500, .timestamp = 9000}, was;
+	continuity_init(&c, &past, 0x55);
+	EXPECT_TRUE(continuity_is_steady(&c, A));
+	continuity_set(&c, true, 8000);
+	EXPECT_TRUE(!continuity_is_steady(&c, A));
+	EXPECT_INT(continuity_step(&c, &past, &h, 160, START_US, false), PASS);
+	was = h;
+	EXPECT_TRUE(continuity_is_steady(&c, A) && !continuity_is_steady(&c, B));
+	const struct continuity_run run = {10, 1600, 9000 + 1600, 510};
+	continuity_credit(&c, &run, START_US + 200000);
+	EXPECT_INT(c.packets, 11);
+	EXPECT_INT(c.octets, 1760);
+	h = (struct rtp){.ssrc = B, .seq = 7, .timestamp = 1};
+	EXPECT_INT(continuity_step(&c, &past, &h, 160, START_US + 220000, false), PASS);
+	EXPECT_INT(rtp_seq_distance(was.seq, h.seq), 11);
+	EXPECT_INT(h.timestamp - was.timestamp, 1760);
+	continuity_pause(&c);
+	EXPECT_TRUE(!continuity_is_steady(&c, B));
+}
+
 static void switched_off_it_passes_nothing_on(void **state)
 {
 	(void)state;
@@ -327,6 +352,7 @@ int main(void)
 		cmocka_unit_test(another_direction_goes_on_where_this_one_was),
 		cmocka_unit_test(one_of_which_nothing_went_out_gives_its_numbers_alone),
 		cmocka_unit_test(no_number_of_ours_comes_again_for_something_new),
+		cmocka_unit_test(what_another_sent_for_us_is_counted),
 		cmocka_unit_test(switched_off_it_passes_nothing_on),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
