@@ -142,7 +142,14 @@ $(B)/asan/tests/sim/world: $(sim_objs:%=$(B)/asan/%) $(call lib_sbc,asan)
 $(B)/rel/tests/sim/world: $(sim_objs:%=$(B)/rel/%) $(call lib_sbc,rel)
 	$(Q)$(call link,rel)
 
-unit: $(unit:%=$(B)/asan/tests/unit/%) $(B)/rel/tests/unit/test_srtp_oracle
+# The programs against the C path; nothing to build where they are not built.
+BPF_TEST := $(if $(LOADER),$(B)/asan/tests/bpf/test_bpf)
+$(B)/asan/tests/bpf/test_bpf.o: $(B)/bpf/relay.skel.h
+EXTRA_tests_bpf := -I$(B)/bpf -Wno-conversion -Wno-sign-conversion
+$(B)/asan/tests/bpf/test_bpf: $(B)/asan/tests/bpf/test_bpf.o $(support:%=$(B)/asan/%) $(config_objs:%=$(B)/asan/%.o) $(B)/asan/rtpproxy/control.o $(call lib,asan)
+	$(Q)$(call link,asan) -lcmocka -lbpf
+
+unit: $(BPF_TEST) $(unit:%=$(B)/asan/tests/unit/%) $(B)/rel/tests/unit/test_srtp_oracle
 fuzz-build: $(fuzzers:%=$(B)/fuzz/tests/fuzz/%)
 replay: $(fuzzers:%=$(B)/asan/tests/fuzz/%)
 bench-build: $(benches:%=$(B)/rel/tests/bench/%)
