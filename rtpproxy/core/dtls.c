@@ -27,6 +27,7 @@ enum {
 
 struct dtls_cert {
 	SSL_CTX *ctx;
+	uint32_t generation;
 	struct dtls_fingerprint prints[DTLS_HASH_COUNT];
 };
 
@@ -175,7 +176,8 @@ static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
 
 static SSL *new_ssl(struct dtls_worker *w, enum dtls_role role, uint32_t generation)
 {
-	SSL *ssl = SSL_new(w->certs[generation % DTLS_CERTS]->ctx);
+	const struct dtls_cert *c = w->certs[generation % DTLS_CERTS];
+	SSL *ssl = c && c->generation == generation ? SSL_new(c->ctx) : NULL;
 	BIO *bio = BIO_new(w->bio_method);
 	if (!ssl || !bio) {
 		SSL_free(ssl);
@@ -373,8 +375,9 @@ static bool renew(struct dtls_worker *w, uint64_t wall_s)
 	if (!c) {
 		return false;
 	}
-	w->generation++;
-	struct dtls_cert **place = &w->certs[w->generation % DTLS_CERTS];
+	c->generation = ++w->ours.generation;
+	memcpy(w->ours.prints, c->prints, sizeof(c->prints));
+	struct dtls_cert **place = &w->certs[c->generation % DTLS_CERTS];
 	/* Handshakes under way hold a reference of their own. */
 	cert_free(place);
 	*place = c;
@@ -395,7 +398,8 @@ static bool make_method(struct dtls_worker *w)
 
 enum err dtls_worker_init(struct dtls_worker *w, const struct dtls_params *p)
 {
-	*w = (struct dtls_worker){.lifetime_s = p->lifetime_s,
+	*w = (struct dtls_worker){.ours = {.accept_sha1 = p->accept_sha1},
+				  .lifetime_s = p->lifetime_s,
 				  .first_ms = p->first_ms,
 				  .cookie_ms = p->now_ms + DTLS_COOKIE_MS};
 	if (RAND_bytes((unsigned char *)w->cookie_keys, sizeof(w->cookie_keys)) != 1 ||
@@ -428,18 +432,6 @@ void dtls_worker_tick(struct dtls_worker *w, uint64_t now_ms, uint64_t wall_s)
 	if (wall_s >= w->renew_s && !renew(w, wall_s)) {
 		w->renew_s = wall_s + 60; /* the old one will do until then */
 	}
-}
-
-enum err dtls_worker_fingerprint(const struct dtls_worker *w, uint32_t generation,
-				 enum dtls_hash hash, struct dtls_fingerprint *out)
-{
-	CHECK((unsigned)hash < DTLS_HASH_COUNT);
-	if (generation == 0 || generation > w->generation ||
-	    w->generation - generation >= DTLS_CERTS) {
-		return ERR_NOTFOUND;
-	}
-	*out = w->certs[generation % DTLS_CERTS]->prints[hash];
-	return OK;
 }
 
 /* ---- one association */

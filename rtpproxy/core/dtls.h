@@ -98,7 +98,15 @@ struct dtls_out {
 	uint8_t bytes[DTLS_OUT_DATAGRAMS][DTLS_MTU];
 };
 
+/* The certificate in use, as SDP names it. */
+struct dtls_ours {
+	uint32_t generation;
+	bool accept_sha1; /* of others, where they name nothing better */
+	struct dtls_fingerprint prints[DTLS_HASH_COUNT];
+};
+
 struct dtls_params {
+	bool accept_sha1;
 	uint64_t wall_s;     /* now, for the certificate's time */
 	uint64_t lifetime_s; /* of a certificate; renewed after half of it */
 	uint64_t now_ms;
@@ -110,7 +118,7 @@ struct dtls_cert; /* key, certificate and what handshakes with it share */
 /* What a thread keeps for all its associations. Never shared between threads. */
 struct dtls_worker {
 	struct dtls_cert *certs[DTLS_CERTS]; /* by generation modulo DTLS_CERTS */
-	uint32_t generation;                 /* of the newest */
+	struct dtls_ours ours;               /* the newest */
 	uint64_t renew_s, lifetime_s;
 	uint32_t first_ms;
 	void *bio_method;
@@ -132,9 +140,6 @@ enum err dtls_worker_init(struct dtls_worker *w, const struct dtls_params *p) MU
 void dtls_worker_release(struct dtls_worker *w);
 /* Renews certificate and cookie key when it is time. */
 void dtls_worker_tick(struct dtls_worker *w, uint64_t now_ms, uint64_t wall_s);
-/* Of a certificate that is still there; ERR_NOTFOUND: it was renewed twice since. */
-enum err dtls_worker_fingerprint(const struct dtls_worker *w, uint32_t generation,
-				 enum dtls_hash hash, struct dtls_fingerprint *out) MUST_USE;
 
 struct dtls {
 	struct dtls_worker *worker;
@@ -158,7 +163,7 @@ struct dtls {
 	uint8_t bye_len;
 };
 
-/* EMPTY; it is to use the certificate of that generation. `w` outlives it. */
+/* EMPTY; it is to use the certificate of that generation; one that was renewed twice since fails as MEMORY. `w` outlives it. */
 void dtls_init(struct dtls *d, struct dtls_worker *w, enum dtls_role role, uint32_t generation);
 /* Wipes everything. Says nothing to the peer: that is dtls_bye. */
 void dtls_release(struct dtls *d);

@@ -1,5 +1,6 @@
 #include "rtpproxy/core/flags.h"
 
+#include "rtpproxy/core/dtls.h"
 #include "rtpproxy/core/latch.h"
 
 static const struct str words[] = {
@@ -80,6 +81,8 @@ static void take_sdes(struct flags *f, struct str w)
 		s->nonew = true;
 	} else if (str_ieq(w, STR("pad"))) {
 		s->pad = true;
+	} else if (str_ieq(w, STR("prefer"))) {
+		s->prefer = true;
 	} else if (str_ieq(w, STR("lifetime"))) {
 		s->lifetime = true;
 	}
@@ -139,6 +142,35 @@ static void take_direction(struct flags *f, struct str w)
 static void take_dtls(struct flags *f, struct str w)
 {
 	f->dtls_off = is_off(w);
+	f->dtls_passive = str_ieq(w, STR("passive"));
+}
+
+static void take_dtls_hash(struct flags *f, struct str w)
+{
+	enum dtls_hash h;
+	if (dtls_hash_find(w, &h) == OK) {
+		f->dtls_hash = (int8_t)h;
+	}
+}
+
+static void take_osrtp(struct flags *f, struct str w)
+{
+	static const struct {
+		const char *word;
+		unsigned bits;
+	} modes[] = {
+		{"offer", FLAGS_OSRTP_OFFER},
+		{"offer-RFC", FLAGS_OSRTP_OFFER},
+		{"offer-legacy", FLAGS_OSRTP_OFFER | FLAGS_OSRTP_LEGACY},
+		{"accept", FLAGS_OSRTP_ACCEPT},
+		{"accept-RFC", FLAGS_OSRTP_ACCEPT},
+		{"accept-legacy", FLAGS_OSRTP_ACCEPT | FLAGS_OSRTP_LEGACY},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		if (str_ieq(w, str_from(modes[i].word))) {
+			f->osrtp |= (uint8_t)modes[i].bits;
+		}
+	}
 }
 
 static void take_ice(struct flags *f, struct str w)
@@ -244,6 +276,7 @@ static const struct {
 	void (*take)(struct flags *f, struct str w);
 } prefixes[] = {
 	{{"SDES-", 5}, take_sdes},
+	{{"OSRTP-", 6}, take_osrtp},
 	{{"replace-", 8}, take_replace},
 	{{"rtcp-mux-", 9}, take_mux},
 	{{"codec-strip-", 12}, take_strip},
@@ -274,6 +307,9 @@ static const struct {
 	{{"rtcp-mux", 8}, take_mux},
 	{{"SDES", 4}, take_sdes},
 	{{"DTLS", 4}, take_dtls},
+	{{"DTLS-reverse", 12}, take_dtls},
+	{{"DTLS-fingerprint", 16}, take_dtls_hash},
+	{{"OSRTP", 5}, take_osrtp},
 	{{"ICE", 3}, take_ice},
 	{{"direction", 9}, take_direction},
 	{{"transport-protocol", 18}, take_transport},
@@ -333,7 +369,8 @@ void flags_parse(const struct dict *d, struct flags *out)
 			      .latch = -1,
 			      .continuity = -1,
 			      .delete_delay_s = -1,
-			      .media_timeout_s = -1};
+			      .media_timeout_s = -1,
+			      .dtls_hash = -1};
 	/* In order and not by look-up: keys may repeat, and the later valid one wins. */
 	dict_each (v, d) {
 		if (dict_key_eq(v->key, STR("codec"))) {

@@ -29,6 +29,7 @@
 	X(TO_TAG, "to-tag")                                                                        \
 	X(FAST, "fast")                                                                            \
 	X(FRAGMENT, "fragment")                                                                    \
+	X(NO_TLS_ID, "no tls id")                                                                  \
 	X(DETECT_DTMF, "detect DTMF")                                                              \
 	X(BLOCK_DTMF, "block DTMF")                                                                \
 	X(BRIDGE_DTMF, "bridge DTMF")
@@ -91,6 +92,7 @@ struct flags_names {
 
 struct flags_sdes {
 	bool off, nonew, lifetime, pad;
+	bool prefer;      /* before DTLS */
 	bool has_only;    /* also when none of the suites named is known: then none is left */
 	uint8_t no, only; /* suites, one bit each; only wins */
 	uint8_t order[SDES_SUITE_COUNT]; /* these first */
@@ -101,6 +103,7 @@ struct flags_codecs {
 	struct flags_names strip, except, offer, ignore;
 };
 
+enum flags_osrtp { FLAGS_OSRTP_OFFER = 1, FLAGS_OSRTP_ACCEPT = 2, FLAGS_OSRTP_LEGACY = 4 };
 enum flags_tos { FLAGS_TOS_NONE = -1 };
 
 struct flags {
@@ -108,7 +111,9 @@ struct flags {
 	uint16_t replace; /* enum flags_replace */
 	uint8_t mux;      /* enum flags_mux */
 	bool ice_wanted;  /* ICE=force and the like: answered with a warning */
-	bool dtls_off;
+	bool dtls_off, dtls_passive;
+	int8_t dtls_hash;   /* enum dtls_hash, -1: not given */
+	uint8_t osrtp;      /* enum flags_osrtp */
 	bool has_transport; /* transport protocol was given */
 	bool transport_accept;
 	enum sdp_proto transport;
@@ -126,7 +131,7 @@ struct flags {
 	int continuity;          /* 1, 0; -1: not given */
 	struct str label;
 	struct addr dtmf_dest; /* where keys are told as JSON; family ADDR_NONE: not given */
-	struct str notify; /* in front of events about this call; empty: none are wanted */
+	struct str notify;     /* in front of events about this call; empty: none are wanted */
 };
 
 /* Merges the members that `rtpp-flags` stands for into dictionary d. */

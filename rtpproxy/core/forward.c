@@ -24,7 +24,7 @@ void forward_init(struct forward *f, struct srtp_worker *srtp, const struct siph
 	*f = (struct forward){.srtp = srtp, .hide = *hide};
 }
 
-static void settle(struct forward *f, struct pkt *p, enum pkt_fate fate)
+void forward_settle(struct forward *f, struct pkt *p, enum pkt_fate fate)
 {
 	p->fate = (uint8_t)fate;
 	f->stats.fate[fate]++;
@@ -40,7 +40,7 @@ static enum pkt_fate check_kind(const struct stream *s, enum pkt_kind kind)
 	case PKT_RTCP: return s->kind == PKT_RTCP || s->mux ? FATE_SENT : FATE_KIND;
 	case PKT_STUN:
 	case PKT_TURN: return FATE_STUN;
-	case PKT_DTLS: return FATE_DTLS;
+	case PKT_DTLS: return s->dtls ? FATE_OURS : FATE_DTLS;
 	case PKT_ZRTP: return FATE_ZRTP;
 	case PKT_RAW: return FATE_SENT;
 	case PKT_NOISE:
@@ -58,7 +58,7 @@ static bool is_open(const struct stream *s, enum srtp_direction d)
 {
 	const struct stream *m = s->main;
 	return m->security == STREAM_PLAIN || m->security == STREAM_RAW ||
-	       (m->security == STREAM_SRTP && srtp_key_is_set(&m->srtp[d]));
+	       (m->security == STREAM_SRTP && srtp_key_is_set(&s->keys->srtp[d]));
 }
 
 static bool is_secure(const struct stream *s)
@@ -120,8 +120,11 @@ static void admit_all(struct forward *f, struct pkt *const pkts[], size_t n, uin
 		if (fate == FATE_SENT) {
 			prefetch_out(pkts[i]->stream->peer[pkts[i]->kind == PKT_RTCP]);
 			out->pkt[out->n++] = pkts[i];
+		} else if (fate == FATE_OURS) {
+			pkts[i]->fate = FATE_OURS;
+			f->ours++;
 		} else {
-			settle(f, pkts[i], fate);
+			forward_settle(f, pkts[i], fate);
 		}
 	}
 }
@@ -136,7 +139,7 @@ static void crypt_all(struct forward *f, struct work *w, enum srtp_direction d)
 		struct stream *side = d == SRTP_RX ? p->stream : p->out;
 		p->fate = FATE_SENT;
 		if (is_secure(side))
-			ops[count++] = (struct srtp_op){.key = &side->main->srtp[d], .pkt = p};
+			ops[count++] = (struct srtp_op){.key = &side->keys->srtp[d], .pkt = p};
 	}
 	if (count == 0)
 		return;
@@ -151,7 +154,7 @@ static void crypt_all(struct forward *f, struct work *w, enum srtp_direction d)
 		if (p->fate == FATE_SENT)
 			w->pkt[kept++] = p;
 		else
-			settle(f, p, (enum pkt_fate)p->fate);
+			forward_settle(f, p, (enum pkt_fate)p->fate);
 	}
 	w->n = kept;
 }
@@ -343,7 +346,7 @@ static void accept_all(struct forward *f, struct work *w, uint64_t now_us)
 		if (fate == FATE_SENT)
 			w->pkt[kept++] = p;
 		else
-			settle(f, p, fate);
+			forward_settle(f, p, fate);
 	}
 	w->n = kept;
 }
@@ -362,7 +365,7 @@ static void send_all(struct forward *f, struct work *w)
 {
 	for (size_t i = 0; i < w->n; i++) {
 		send_one(f, w->pkt[i]);
-		settle(f, w->pkt[i], FATE_SENT);
+		forward_settle(f, w->pkt[i], FATE_SENT);
 	}
 }
 

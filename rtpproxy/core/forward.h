@@ -23,9 +23,11 @@ struct tap_set;
 
 struct forward {
 	struct srtp_worker *srtp;
-	struct tap_set *taps; /* of the streams' taps; NULL: they have none */
+	struct tap_set *taps;    /* of the streams' taps; NULL: they have none */
 	struct siphash_key hide; /* for the names in RTCP */
 	struct forward_stats stats;
+	/* Packets with FATE_OURS that are not settled yet: the owner deals with them after the batch, and sets it to 0. */
+	size_t ours;
 };
 
 /* `srtp` is the worker's, outlives it, and is the one that all streams of its packets were made
@@ -53,5 +55,7 @@ struct forward_credit {
 
 /* Counts and measures as if the packets had come here. */
 void forward_credit(struct forward *f, struct stream *s, const struct forward_credit *c);
+/* What became of a packet with FATE_OURS. */
+void forward_settle(struct forward *f, struct pkt *p, enum pkt_fate fate);
 
 #endif

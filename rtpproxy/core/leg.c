@@ -71,8 +71,11 @@ static enum refusal connect_keys(struct leg_media *m)
 		stream_set_security(rtp, STREAM_RAW);
 		return REFUSAL_NONE;
 	}
-	if (!sdp_proto_info(m->proto)->srtp) {
-		stream_set_security(rtp, STREAM_PLAIN);
+	stream_set_own_keys(&m->streams[LEG_RTCP], m->keying == LEG_DTLS && !m->mux.agreed);
+	CHECK(m->keying != LEG_PLAIN || !sdp_proto_info(m->proto)->srtp);
+	if (m->keying != LEG_SDES) {
+		/* Keys of DTLS come with the handshake; until then such a line carries nothing. */
+		stream_set_security(rtp, m->keying == LEG_DTLS ? STREAM_SRTP : STREAM_PLAIN);
 		return REFUSAL_NONE;
 	}
 	CHECK(k->chosen >= 0 && k->chosen_in >= 0);

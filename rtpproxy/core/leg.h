@@ -15,6 +15,7 @@
 #include "common/sdes.h"
 #include "common/sdp.h"
 #include "rtpproxy/core/dtmf.h"
+#include "rtpproxy/core/dtls.h"
 #include "rtpproxy/core/limits.h"
 #include "rtpproxy/core/refusal.h"
 #include "rtpproxy/core/stream.h"
@@ -38,6 +39,37 @@ struct leg_keys {
 	int8_t chosen_in; /* of theirs; -1 */
 };
 
+/* How the media of one line is encrypted, as agreed. */
+enum leg_keying { LEG_PLAIN, LEG_SDES, LEG_DTLS };
+
+enum leg_setup {
+	LEG_SETUP_NONE,
+	LEG_SETUP_ACTPASS,
+	LEG_SETUP_ACTIVE,
+	LEG_SETUP_PASSIVE,
+	LEG_SETUP_HOLD
+};
+
+enum { LEG_TLS_ID = 24 }; /* 20 at least (RFC 8842 §4): 124 bits */
+
+/* DTLS-SRTP of one m= line: what both sides said (keying_dtls.h). */
+struct leg_dtls {
+	bool offered;                     /* the party's last SDP has it */
+	bool wanted;                      /* ours to the party has it */
+	bool prefer_passive, prefer_sdes; /* as the flags of its offer say */
+	bool agreed;                      /* role is in force */
+	bool names_id, shows_id;          /* a=tls-id: theirs, ours */
+	bool ours_said;                   /* what follows up to tls_id was told the party */
+	uint8_t hash;                     /* enum dtls_hash that we print */
+	uint32_t generation;              /* of our certificate */
+	struct dtls_fingerprint print;
+	char tls_id[LEG_TLS_ID + 1];
+	uint8_t setup; /* enum leg_setup: theirs */
+	uint8_t role;  /* enum dtls_role: ours */
+	struct dtls_expect theirs;
+	uint64_t their_id; /* hash of their tls-id; 0: none */
+};
+
 struct leg_mux {
 	bool offered; /* by the party */
 	bool accept;  /* grant it whatever the other side says */
@@ -59,6 +91,10 @@ struct leg_media {
 	struct addr remote[LEG_STREAMS];
 	struct leg_mux mux;
 	struct leg_keys keys;
+	struct leg_dtls dtls;
+	bool sdes_wanted; /* a=crypto is in what we say to the party */
+	bool osrtp;     /* keys in a line of a plain protocol (RFC 8643): theirs, or ours to them */
+	uint8_t keying; /* enum leg_keying, as the last answer left it */
 	/* first codec of the party, for quality and reports */
 	char codec[24];
 	uint32_t clock_rate;
@@ -89,7 +125,7 @@ struct leg {
 	struct addr shown; /* what its SDP says: local, or the advertised address */
 	uint8_t latch;     /* enum latch_mode */
 	uint8_t flow; /* STREAM_BLOCKED, STREAM_BLOCKED_DTMF: of all its media, also new ones */
-	bool dtmf_bridge;  /* keys for it end here: it hears of them in signalling (flag `bridge DTMF`) */
+	bool dtmf_bridge; /* keys for it end here: it hears of them in signalling (flag `bridge DTMF`) */
 	struct prefix net; /* whose addresses LATCH_RESTRICTED may learn; family ADDR_NONE: none */
 	uint32_t unproven;
 	bool as_is; /* what goes to the party keeps SSRC and numbers (no continuity) */

@@ -44,6 +44,17 @@ enum {
 	LIMIT_CACHE_REPLIES = 16384,
 	/* Commands waiting for one worker. */
 	LIMIT_QUEUE_BYTES = 1024 * 1024,
+	/* DTLS associations of a worker: one a party's media, two without rtcp-mux. About 1 KiB each. */
+	LIMIT_DTLS = 4 * LIMIT_CALLS,
+	/* Of these in their handshake: about 60 KiB each in OpenSSL, given back when it ends. */
+	LIMIT_DTLS_HANDSHAKES = 1024,
+	/* Hellos looked at between two ticks (100 ms), 20 us each when they ask for a cookie; handshakes begun, about 1 ms. */
+	LIMIT_DTLS_HELLOS = 500,
+	LIMIT_DTLS_STARTS = 50,
+	/* A client that could not send its hello, or whose attempt failed, tries again after this. */
+	LIMIT_DTLS_AGAIN_MS = 100,
+	/* Lifetime of our certificate; it is renewed after half of it. */
+	LIMIT_DTLS_CERT_S = 30 * 86400,
 };
 
 #endif

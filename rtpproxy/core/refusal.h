@@ -24,15 +24,16 @@
 	X(SDP_ANSWER_MEDIAS, "sdp_answer_medias", "SDP answer has more m= lines than the offer")   \
 	X(SDP_ADDRESS, "sdp_address", "SDP names an address that media cannot be sent to")         \
 	X(SDP_INCOMPLETE, "sdp_incomplete", "Incomplete SDP specification") /* * */                \
-	X(DTLS, "dtls", "DTLS-SRTP is not supported: the SDP offers no SDES keys")                 \
-	X(DTLS_WANTED, "dtls_wanted", "DTLS-SRTP is not supported: ask for RTP/SAVP with SDES")    \
-	X(NO_KEYING, "no_keying", "No SDES suite is left to offer")                                \
+	X(DTLS, "dtls", "SDP wants DTLS-SRTP, and has no fingerprint that is accepted")            \
+	X(DTLS_WANTED, "dtls_wanted", "DTLS-SRTP is asked for, and switched off")                  \
+	X(NO_KEYING, "no_keying", "Neither DTLS-SRTP nor an SDES suite is left to offer")          \
 	X(NO_COMMON_SUITE, "no_common_suite",                                                      \
-	  "SDP offers no SDES suite that is supported and allowed")                                \
+	  "SDP offers no fingerprint and no SDES suite that is supported and allowed")             \
 	X(ANSWER_PLAIN, "answer_plain", "SDP answer is not encrypted although the offer was")      \
 	X(ANSWER_PROTOCOL, "answer_protocol",                                                      \
 	  "SDP answer has another transport protocol than the offer")                              \
-	X(ANSWER_CRYPTO, "answer_crypto", "SDP answer takes no a=crypto line of the offer")        \
+	X(ANSWER_CRYPTO, "answer_crypto",                                                          \
+	  "SDP answer has neither a fingerprint nor an a=crypto line of the offer")                \
 	X(KEY_REUSE, "key_reuse", "SRTP key was used before in this call")                         \
 	X(NO_MEDIA, "no_media", "SDP has no media that can be relayed")                            \
 	X(UNKNOWN_CALL, "unknown_call", "Unknown call-id")      /* * */                            \

@@ -76,6 +76,9 @@ enum err relay_init(struct relay *r, const struct relay_params *p, const struct 
 	if (e == OK) {
 		e = init_tables(r, now->mono_us / 1000);
 	}
+	if (e == OK) {
+		e = handshakes_init(r, now);
+	}
 	if (e != OK) {
 		relay_release(r);
 	}
@@ -92,6 +95,7 @@ static void close_media(struct relay *r, const struct leg *l, struct leg_media *
 {
 	for (unsigned k = 0; k < LEG_STREAMS; k++) {
 		if (is_open(m, k)) {
+			handshake_end(r, &m->streams[k]);
 			r->ports.close(r->ports.ctx, &m->streams[k]);
 		}
 	}
@@ -231,6 +235,7 @@ void relay_release(struct relay *r)
 	for (unsigned i = 0; i < LIMIT_INTERFACES; i++) {
 		portset_release(&r->portsets[i]);
 	}
+	handshakes_release(r);
 	srtp_worker_release(&r->srtp);
 	secret_wipe(&r->rng, sizeof(r->rng));
 }
@@ -625,8 +630,12 @@ static void signalled(struct work *w, struct call *c)
 static enum refusal offer_in(struct work *w, const struct call_place *p, const struct sdp *sdp)
 {
 	struct leg *from = &p->d->legs[p->side], *to = &p->d->legs[1 - p->side];
-	const struct sdp_relay x = {
-		.sdp = sdp, .flags = &w->ng->flags, .from = from, .to = to, .rng = &w->r->rng};
+	const struct sdp_relay x = {.sdp = sdp,
+				    .flags = &w->ng->flags,
+				    .from = from,
+				    .to = to,
+				    .rng = &w->r->rng,
+				    .dtls = &w->r->handshakes.worker.ours};
 	enum refusal r = sdp_relay_check(&x);
 	if (r == REFUSAL_NONE) {
 		r = add_medias(w->r, (struct leg *const[2]){from, to}, sdp->media_count);
@@ -639,6 +648,11 @@ static enum refusal offer_in(struct work *w, const struct call_place *p, const s
 	r = open_legs(w, (struct leg *const[2]){from, to});
 	if (r != REFUSAL_NONE) {
 		return r;
+	}
+	for (unsigned i = 0; i < to->media_count; i++) {
+		if (to->media[i]->active) {
+			handshake_offered(w->r, to->media[i]);
+		}
 	}
 	p->d->offerer = (uint8_t)p->side;
 	return write_sdp(w, &x);
@@ -706,6 +720,8 @@ static enum refusal connect_all(struct work *w, struct leg *const legs[2])
 		for (unsigned s = 0; s < 2; s++) {
 			if (!m[0]->active || !m[1]->active) {
 				close_media(w->r, legs[s], m[s], w->now_ms);
+			} else if (r == REFUSAL_NONE) {
+				handshake_agreed(w->r, m[s], w->now->mono_us);
 			}
 			count_media(w->r, m[s], 1);
 		}
@@ -737,6 +753,7 @@ static enum refusal do_answer(struct work *w)
 				    .from = from,
 				    .to = to,
 				    .rng = &w->r->rng,
+				    .dtls = &w->r->handshakes.worker.ours,
 				    .answer = true};
 	r = sdp_relay_check(&x);
 	if (r != REFUSAL_NONE) {
@@ -828,6 +845,7 @@ void relay_tick(struct relay *r, const struct relay_now *now)
 		check_call(r, CONTAINER_OF(t, struct call, timer), now);
 	}
 	relay_pace(r, now->mono_us);
+	handshakes_tick(r, now);
 	ng_cache_tick(&r->cache, now_ms);
 	relay_publish(r);
 }
@@ -956,9 +974,24 @@ void relay_command_plain(struct relay *r, const struct relay_now *now, struct st
 	relay_publish(r);
 }
 
+/* What is for the relay itself. */
+static void relay_ours(struct relay *r, struct pkt *const pkts[], size_t n, uint64_t now_us)
+{
+	for (size_t i = 0; r->forward.ours > 0 && i < n; i++) {
+		struct pkt *p = pkts[i];
+		if (p->fate == FATE_OURS) {
+			r->forward.ours--;
+			forward_settle(&r->forward, p, handshake_packet(r, p, now_us));
+		}
+	}
+}
+
 void relay_batch(struct relay *r, struct pkt *const pkts[], size_t n, uint64_t now_us)
 {
 	forward_batch(&r->forward, pkts, n, now_us);
+	if (r->forward.ours > 0) {
+		relay_ours(r, pkts, n, now_us);
+	}
 	if (r->taps.spare_count > 0 || !list_is_empty(&r->taps.ready)) {
 		relay_tap_after(r);
 	}

@@ -18,6 +18,7 @@
 #include "common/wheel.h"
 #include "rtpproxy/core/call.h"
 #include "rtpproxy/core/forward.h"
+#include "rtpproxy/core/handshake.h"
 #include "rtpproxy/core/limits.h"
 #include "rtpproxy/core/ng.h"
 #include "rtpproxy/core/ng_cache.h"
@@ -62,6 +63,19 @@
 	  "medias whose keys could not be heard for want of memory")                               \
 	X(SHORTENED, "ng_shortened_total", COUNTER,                                                \
 	  "replies without all that was asked for: too long")                                      \
+	X(DTLS_HANDSHAKES, "dtls_handshakes", GAUGE, "DTLS handshakes that go on now")             \
+	X(DTLS_UP, "dtls_up_total", COUNTER, "DTLS associations whose keys came into use")         \
+	/* in the order of DTLS_FAILURE_TABLE */                                                   \
+	X(DTLS_FINGERPRINT, "dtls_failed_fingerprint_total", COUNTER,                              \
+	  "DTLS: the certificate is not the one that SDP names")                                   \
+	X(DTLS_PROFILE, "dtls_failed_profile_total", COUNTER,                                      \
+	  "DTLS: no SRTP profile in common, or DTLS without SRTP")                                 \
+	X(DTLS_PROTOCOL, "dtls_failed_protocol_total", COUNTER,                                    \
+	  "DTLS: no cipher or version in common")                                                  \
+	X(DTLS_TIMEOUT, "dtls_failed_timeout_total", COUNTER,                                      \
+	  "DTLS: handshakes that did not come to an end in time")                                  \
+	X(DTLS_MEMORY, "dtls_failed_memory_total", COUNTER,                                        \
+	  "DTLS: the library refused, or a pool is full")                                          \
 	X(OPEN_RETRIES, "open_retries_total", COUNTER, "ports that another program had")
 
 enum relay_counter {
@@ -96,7 +110,9 @@ struct relay_config {
 	uint8_t tos;
 	struct leg_rates rates;
 	const char *srtp_engine;
-	bool dtmf_detect; /* keys of all calls are told */
+	uint64_t dtls_lifetime_s; /* of our certificate; 0: LIMIT_DTLS_CERT_S */
+	bool dtls_sha1;           /* accept fingerprints of SHA-1 where nothing better is named */
+	bool dtmf_detect;         /* keys of all calls are told */
 };
 
 /* What happened, for the log and for clients (notify.h); counters are counted in the core. */
@@ -185,6 +201,7 @@ struct relay {
 	struct portset portsets[LIMIT_INTERFACES];
 	struct srtp_worker srtp;
 	struct forward forward;
+	struct handshakes handshakes;
 	struct tap_set taps;
 	struct ng_cache cache;
 	struct owners owners;

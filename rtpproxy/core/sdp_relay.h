@@ -5,7 +5,7 @@
  *
  * For each message: check (changes nothing, says what is wrong), take (changes the legs), open ports
  * as sdp_relay_endpoints says, write. Streams are not touched: leg_connect does that.
- * ICE and DTLS-SRTP are not spoken: their attributes end here.
+ * Attributes of ICE end here.
  */
 #ifndef SALLYPORT_SDP_RELAY_H
 #define SALLYPORT_SDP_RELAY_H
@@ -21,9 +21,10 @@
 struct sdp_relay {
 	const struct sdp *sdp;
 	const struct flags *flags;
-	struct leg *from; /* whose SDP this is */
-	struct leg *to;   /* who gets the new one */
-	struct rng *rng;  /* for keys */
+	struct leg *from;             /* whose SDP this is */
+	struct leg *to;               /* who gets the new one */
+	struct rng *rng;              /* for keys */
+	const struct dtls_ours *dtls; /* NULL: DTLS-SRTP is not spoken */
 	bool answer;
 };
 

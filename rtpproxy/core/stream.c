@@ -7,6 +7,7 @@ void stream_init(struct stream *s, enum pkt_kind kind, struct srtp_worker *w, st
 	CHECK(kind == PKT_RTP || kind == PKT_RTCP);
 	CHECK((kind == PKT_RTCP) == (rtp != NULL));
 	*s = (struct stream){.kind = (uint8_t)kind, .main = rtp ? rtp : s};
+	s->keys = s->main;
 	srtp_key_init(&s->srtp[SRTP_RX], w, SRTP_RX);
 	srtp_key_init(&s->srtp[SRTP_TX], w, SRTP_TX);
 	latch_init(&s->latch);
@@ -58,10 +59,16 @@ void stream_set_security(struct stream *s, enum stream_security security)
 	s->security = (uint8_t)security;
 }
 
+void stream_set_own_keys(struct stream *s, bool own)
+{
+	CHECK(s->kind == PKT_RTCP);
+	s->keys = own ? s : s->main;
+}
+
 enum err stream_set_key(struct stream *s, enum srtp_direction d, enum sdes_suite suite,
 			const struct secret *key)
 {
-	CHECK(s->kind == PKT_RTP && (unsigned)d < SRTP_DIRECTION_COUNT);
+	CHECK(s->keys == s && (unsigned)d < SRTP_DIRECTION_COUNT);
 	if (srtp_key_is_same(&s->srtp[1 - d], key))
 		return ERR_EXISTS;
 	return srtp_key_set(&s->srtp[d], suite, key);
@@ -69,7 +76,7 @@ enum err stream_set_key(struct stream *s, enum srtp_direction d, enum sdes_suite
 
 void stream_set_mki(struct stream *s, enum srtp_direction d, uint32_t mki, size_t len)
 {
-	CHECK(s->kind == PKT_RTP && (unsigned)d < SRTP_DIRECTION_COUNT);
+	CHECK(s->keys == s && (unsigned)d < SRTP_DIRECTION_COUNT);
 	srtp_key_set_mki(&s->srtp[d], mki, len);
 }
 

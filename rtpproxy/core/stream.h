@@ -33,10 +33,12 @@ enum stream_security {
 /* Flags of stream_set_flow, about RTP that comes from the party. RTCP is not held up by them. */
 enum {
 	STREAM_BLOCKED =
-		1 << 0,      /* block media: dropped, but still learned from, timers still fed */
+		1 << 0,       /* block media: dropped, but still learned from, timers still fed */
 	STREAM_HOLD = 1 << 1, /* the party may not send now (it is recvonly or inactive) */
 	STREAM_BLOCKED_DTMF = 1 << 2 /* block DTMF: telephone-event packets alone */
 };
+
+struct handshake;
 
 struct stream_stats {
 	uint64_t rx_packets, rx_bytes; /* accepted from the party: UDP payload as it came */
@@ -56,9 +58,12 @@ struct stream {
 	/* The RTP endpoint of this media: itself, or the one beside an RTCP endpoint. It has the
 	 * security, the keys and the quality of both. */
 	struct stream *main;
+	/* Whose srtp its packets take: main, or itself where RTCP has keys of its own (DTLS without rtcp-mux). */
+	struct stream *keys;
 	/* The endpoint of the other party for each kind (PKT_RTP, PKT_RTCP); NULL: none yet. */
 	struct stream *peer[2];
-	struct tap *tap; /* of an RTP endpoint: what else is done with its packets (tap.h); NULL: nothing */
+	struct tap *
+		tap; /* of an RTP endpoint: what else is done with its packets (tap.h); NULL: nothing */
 	uint8_t kind;                         /* enum pkt_kind: PKT_RTP or PKT_RTCP */
 	uint8_t security;                     /* enum stream_security; of an RTP endpoint */
 	uint8_t flow;                         /* STREAM_… flags */
@@ -75,8 +80,9 @@ struct stream {
 	struct continuity_past past; /* of `continuity` */
 	uint64_t
 		party; /* of an RTP endpoint: who sends here, for its names in RTCP (rtcp_hide.h) */
-	id_t64 id;     /* the owner's name for it; not used here */
-	void *user;    /* the owner's; not used here: io finds its socket by it */
+	struct handshake *dtls; /* its association; NULL: none. The owner's */
+	id_t64 id;              /* the owner's name for it; not used here */
+	void *user;             /* the owner's; not used here: io finds its socket by it */
 };
 
 /* Closed, no address, no peer. `kind` is PKT_RTP or PKT_RTCP; `rtp` is the RTP endpoint beside an
@@ -97,11 +103,13 @@ void stream_set_unproven(struct stream *s, uint32_t max);
 void stream_set_mux(struct stream *s, bool mux);
 /* On an RTP endpoint, for both. Keys stay when it turns plain: SRTP again goes on where it was. */
 void stream_set_security(struct stream *s, enum stream_security security);
-/* On an RTP endpoint, for both. As srtp_key_set; ERR_EXISTS also for a key that the other direction
+/* On an RTCP endpoint: it has keys of its own, or those of the RTP endpoint again (default). */
+void stream_set_own_keys(struct stream *s, bool own);
+/* On an endpoint that has its own keys, else on the RTP one for both. As srtp_key_set; ERR_EXISTS also for a key that the other direction
  * has: two senders would share one key stream. Does not change the security. */
 enum err stream_set_key(struct stream *s, enum srtp_direction d, enum sdes_suite suite,
 			const struct secret *key) MUST_USE;
-/* On an RTP endpoint, for both: as srtp_key_set_mki. */
+/* On the same: as srtp_key_set_mki. */
 void stream_set_mki(struct stream *s, enum srtp_direction d, uint32_t mki, size_t len);
 /* On an RTP endpoint: what it sends is one source of ours (continuity.h), or passes as it is. */
 void stream_set_continuity(struct stream *s, bool on, uint32_t clock_rate);
