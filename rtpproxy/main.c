@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -298,6 +299,17 @@ static void say_engine(struct daemon *d)
 	say(d, LOG_LEVEL_INFO, "srtp_engine", "name", became);
 }
 
+/* Says nothing about the machine; only that an SDP has been here. */
+static void name_instance(struct relay_config *c)
+{
+	uint8_t bytes[RELAY_INSTANCE_LEN / 2];
+	struct buf b;
+	buf_init(&b, c->instance, sizeof(c->instance) - 1);
+	if (getrandom(bytes, sizeof(bytes), 0) == sizeof(bytes)) {
+		buf_hex(&b, bytes, sizeof(bytes));
+	}
+}
+
 static bool run(struct daemon *d)
 {
 	unsigned workers = d->control.relay.workers;
@@ -310,6 +322,7 @@ static bool run(struct daemon *d)
 		return false;
 	}
 	load_init(&d->load, &d->control.load);
+	name_instance(&d->control.relay);
 	memset(d->published, 0, workers * sizeof(*d->published));
 	if (!choose_io(d) || !start_workers(d) || !start_control(d) || !watch(d) ||
 	    !write_pidfile(d)) {

@@ -50,12 +50,38 @@ static void choose(const struct flags_codecs *f, const struct sdp_media *m, stru
 	}
 }
 
+/* Events and comfort noise are no codec by themselves. */
+static bool is_beside(const struct sdp_media *m, struct str format)
+{
+	struct sdp_codec c;
+	return sdp_find_codec(m, format, &c) == OK &&
+	       (str_ieq(c.name, STR("telephone-event")) || str_ieq(c.name, STR("CN")));
+}
+
+/* The first codec alone, with what goes beside it. */
+static void keep_one(const struct sdp_media *m, struct codecs *out)
+{
+	size_t kept = 0;
+	bool has = false;
+	for (size_t i = 0; i < out->count; i++) {
+		bool beside = is_beside(m, out->at[i]);
+		if (beside || !has) {
+			out->at[kept++] = out->at[i];
+		}
+		has = has || !beside;
+	}
+	out->count = kept;
+}
+
 void codecs_choose(const struct flags *f, const struct sdp_media *m, struct codecs *out)
 {
 	bool rtp = m->proto != SDP_PROTO_OTHER && m->proto != SDP_PROTO_UDPTL;
 	out->count = 0;
 	if (rtp) {
 		choose(&f->codecs, m, out);
+	}
+	if (rtp && f->words & FLAGS_SINGLE_CODEC) {
+		keep_one(m, out);
 	}
 	if (out->count > 0 || (rtp && f->words & FLAGS_ALLOW_NO_CODEC)) {
 		return;

@@ -130,6 +130,61 @@ static void take_media_remove(struct flags *f, struct str w)
 	take_name(&f->media_remove, w);
 }
 
+static void take_from_interface(struct flags *f, struct str w)
+{
+	f->direction[0] = w;
+}
+
+static void take_to_interface(struct flags *f, struct str w)
+{
+	f->direction[1] = w;
+}
+
+/* Nothing here transcodes: who asks for it is told. */
+static void take_transcode(struct flags *f, struct str w)
+{
+	(void)w;
+	f->transcode_wanted = true;
+}
+
+static void add_edit(struct flags *f, const struct flags_edit *e)
+{
+	if (f->edits.count < FLAGS_EDITS_MAX && e->what.len > 0 && e->what.len < FLAGS_EDIT_MAX &&
+	    e->with.len < FLAGS_EDIT_MAX) {
+		f->edits.at[f->edits.count++] = *e;
+	}
+}
+
+/* "audio-ptime:20" behind sdp-attr-add-. */
+static void take_edit_word(struct flags *f, enum flags_edit_kind kind, struct str w)
+{
+	struct flags_edit e = {.kind = kind, .escaped = true};
+	if (!str_cut(&w, '-', &e.section)) {
+		return;
+	}
+	e.what = w;
+	if (kind == FLAGS_EDIT_SUBSTITUTE) {
+		(void)str_cut(&w, '>', &e.what);
+		e.with = w;
+	}
+	add_edit(f, &e);
+}
+
+static void take_edit_add(struct flags *f, struct str w)
+{
+	take_edit_word(f, FLAGS_EDIT_ADD, w);
+}
+
+static void take_edit_remove(struct flags *f, struct str w)
+{
+	take_edit_word(f, FLAGS_EDIT_REMOVE, w);
+}
+
+static void take_edit_substitute(struct flags *f, struct str w)
+{
+	take_edit_word(f, FLAGS_EDIT_SUBSTITUTE, w);
+}
+
 static void take_direction(struct flags *f, struct str w)
 {
 	if (!f->direction[0].p) {
@@ -284,6 +339,18 @@ static const struct {
 	{{"codec-offer-", 12}, take_codec_offer},
 	{{"codec-ignore-", 13}, take_ignore},
 	{{"endpoint-learning-", 18}, take_latching},
+	{{"sdp-attr-add-", 13}, take_edit_add},
+	{{"sdp-attr-remove-", 16}, take_edit_remove},
+	{{"sdp-attr-substitute-", 20}, take_edit_substitute},
+	{{"sdp-media-remove-", 17}, take_media_remove},
+	{{"codec-mask-", 11}, take_transcode},
+	{{"codec-transcode-", 16}, take_transcode},
+	{{"codec-set-", 10}, take_transcode},
+	{{"codec-accept-", 13}, take_transcode},
+	{{"codec-consume-", 14}, take_transcode},
+	{{"transcode-", 10}, take_transcode},
+	{{"T38-", 4}, take_transcode},
+	{{"T.38-", 5}, take_transcode},
 };
 
 static void take_word(struct flags *f, struct str w)
@@ -312,6 +379,10 @@ static const struct {
 	{{"OSRTP", 5}, take_osrtp},
 	{{"ICE", 3}, take_ice},
 	{{"direction", 9}, take_direction},
+	{{"from-interface", 14}, take_from_interface},
+	{{"to-interface", 12}, take_to_interface},
+	{{"T.38", 4}, take_transcode},
+	{{"T38", 3}, take_transcode},
 	{{"transport-protocol", 18}, take_transport},
 	{{"media-address", 13}, take_media_address},
 	{{"received-from", 13}, take_received_from},
@@ -332,16 +403,41 @@ static void take_codecs(struct flags *f, const struct dict *d)
 		struct str key;
 		void (*take)(struct flags *f, struct str w);
 	} lists[] = {
-		{{"strip", 5}, take_strip},
-		{{"except", 6}, take_except},
-		{{"offer", 5}, take_codec_offer},
-		{{"ignore", 6}, take_ignore},
+		{{"strip", 5}, take_strip},       {{"except", 6}, take_except},
+		{{"offer", 5}, take_codec_offer}, {{"ignore", 6}, take_ignore},
+		{{"mask", 4}, take_transcode},    {{"transcode", 9}, take_transcode},
+		{{"set", 3}, take_transcode},     {{"accept", 6}, take_transcode},
+		{{"consume", 7}, take_transcode},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
 		struct dict_words walk = dict_words(dict_get(d, lists[i].key));
 		struct str w;
 		while (dict_words_next(&walk, &w)) {
 			lists[i].take(f, w);
+		}
+	}
+}
+
+/* {audio: {add: [line], remove: [line], substitute: [[line, line]]}} */
+static void take_edits(struct flags *f, const struct dict *d)
+{
+	dict_each (section, d) {
+		struct dict_words add = dict_words(dict_get(section, STR("add")));
+		struct dict_words remove = dict_words(dict_get(section, STR("remove")));
+		struct flags_edit e = {.kind = FLAGS_EDIT_ADD, .section = section->key};
+		while (dict_words_next(&add, &e.what)) {
+			add_edit(f, &e);
+		}
+		e.kind = FLAGS_EDIT_REMOVE;
+		while (dict_words_next(&remove, &e.what)) {
+			add_edit(f, &e);
+		}
+		e.kind = FLAGS_EDIT_SUBSTITUTE;
+		dict_each (pair, dict_get(section, STR("substitute"))) {
+			struct dict_words two = dict_words(pair);
+			if (dict_words_next(&two, &e.what) && dict_words_next(&two, &e.with)) {
+				add_edit(f, &e);
+			}
 		}
 	}
 }
@@ -377,6 +473,10 @@ void flags_parse(const struct dict *d, struct flags *out)
 			take_codecs(out, v);
 			continue;
 		}
+		if (dict_key_eq(v->key, STR("sdp-attr"))) {
+			take_edits(out, v);
+			continue;
+		}
 		take_number(out, v);
 		for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 			if (!dict_key_eq(v->key, keys[i].key)) {
@@ -394,127 +494,6 @@ void flags_parse(const struct dict *d, struct flags *out)
 	}
 	if (out->words & FLAGS_PAD_CRYPTO) {
 		out->sdes.pad = true;
-	}
-}
-
-/* Transport bits of the flag string; full names override. */
-enum { SECURE = 1, FEEDBACK = 2, KEYED_BY_DTLS = 4, PLAIN = 8, BASIC = 16 };
-
-static unsigned transport_bit(struct str w)
-{
-	static const struct {
-		struct str word;
-		unsigned bit;
-	} bits[] = {
-		{{"RTP", 3}, PLAIN},
-		{{"SRTP", 4}, SECURE},
-		{{"AVP", 3}, BASIC},
-		{{"AVPF", 4}, FEEDBACK},
-		{{"DTLS", 4}, KEYED_BY_DTLS | SECURE},
-	};
-	for (size_t i = 0; i < ARRAY_LEN(bits); i++) {
-		if (str_eq(w, bits[i].word)) {
-			return bits[i].bit;
-		}
-	}
-	return 0;
-}
-
-static struct str transport_of(unsigned bits)
-{
-	if (bits & KEYED_BY_DTLS) {
-		return bits & FEEDBACK ? STR("UDP/TLS/RTP/SAVPF") : STR("UDP/TLS/RTP/SAVP");
-	}
-	if (bits & SECURE) {
-		return bits & FEEDBACK ? STR("RTP/SAVPF") : STR("RTP/SAVP");
-	}
-	return bits & FEEDBACK ? STR("RTP/AVPF") : STR("RTP/AVP");
-}
-
-/* The next word of the flag string: up to a space that is not inside brackets. */
-static bool cut_flag(struct str *s, struct str *out)
-{
-	while (s->len > 0 && (s->p[0] == ' ' || s->p[0] == '\t')) {
-		*s = str_from_offset(*s, 1);
-	}
-	size_t n = 0;
-	unsigned depth = 0;
-	for (; n < s->len && (depth > 0 || s->p[n] != ' '); n++) {
-		depth += s->p[n] == '[';
-		depth -= s->p[n] == ']' && depth > 0;
-	}
-	*out = (struct str){s->p, n};
-	*s = str_from_offset(*s, n);
-	return n > 0;
-}
-
-/* "[a b]" or "[k=v k=[x y]]" or a plain value, as member `key` of d. Two levels are all there are. */
-static void add_value(struct arena *a, struct dict *d, struct str key, struct str v)
-{
-	if (v.len < 2 || v.p[0] != '[' || v.p[v.len - 1] != ']') {
-		dict_add_str(a, d, key, v);
-		return;
-	}
-	struct str inner = {v.p + 1, v.len - 2}, w;
-	if (!str_has_char(inner, '=')) {
-		struct dict *list = dict_add_list(a, d, key);
-		while (list && cut_flag(&inner, &w)) {
-			dict_add_str(a, list, STR_NONE, w);
-		}
-		return;
-	}
-	struct dict *sub = dict_add_dict(a, d, key);
-	while (sub && cut_flag(&inner, &w)) {
-		size_t eq = str_index(w, '=');
-		struct str name = {w.p, eq}, value = str_from_offset(w, eq < w.len ? eq + 1 : eq);
-		struct dict *list = dict_add_list(a, sub, name);
-		if (value.len >= 2 && value.p[0] == '[') {
-			value = (struct str){value.p + 1, value.len - 2};
-		}
-		while (list && cut_flag(&value, &w)) {
-			dict_add_str(a, list, STR_NONE, w);
-		}
-	}
-}
-
-void flags_expand(struct arena *a, struct dict *d)
-{
-	struct str s = dict_get_str(d, STR("rtpp-flags")), w, transport = STR_NONE;
-	if (s.len == 0) {
-		s = dict_get_str(d, STR("rtpp_flags"));
-	}
-	if (s.len == 0) {
-		return;
-	}
-	struct dict *list = dict_add_list(a, d, STR("flags"));
-	struct dict *direction = NULL;
-	unsigned bits = 0;
-	while (list && cut_flag(&s, &w)) {
-		size_t eq = str_index(w, '=');
-		struct str key = {w.p, eq}, value = str_from_offset(w, eq < w.len ? eq + 1 : eq);
-		if (eq < w.len && str_eq(key, STR("direction"))) {
-			direction = direction ? direction : dict_add_list(a, d, key);
-			if (direction) {
-				dict_add_str(a, direction, STR_NONE, value);
-			}
-		} else if (eq < w.len) {
-			add_value(a, d, key, value);
-			if (str_eq(key, STR("to-tag"))) {
-				dict_add_str(a, list, STR_NONE, key);
-			}
-		} else if (transport_bit(w)) {
-			bits |= transport_bit(w);
-		} else if (sdp_proto_find(w) != SDP_PROTO_OTHER) {
-			transport = w;
-		} else {
-			dict_add_str(a, list, STR_NONE, w);
-		}
-	}
-	if (transport.len == 0 && bits != 0) {
-		transport = transport_of(bits);
-	}
-	if (transport.len > 0) {
-		dict_add_str(a, d, STR("transport-protocol"), transport);
 	}
 }
 

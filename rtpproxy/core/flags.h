@@ -28,6 +28,11 @@
 	X(FATAL, "fatal")                                                                          \
 	X(TO_TAG, "to-tag")                                                                        \
 	X(FAST, "fast")                                                                            \
+	X(LOOP_PROTECT, "loop protect")                                                            \
+	X(NAT_WAIT, "NAT wait")                                                                    \
+	X(MEDIA_HANDOVER, "media handover")                                                        \
+	X(SINGLE_CODEC, "single codec")                                                            \
+	X(ALWAYS_TRANSCODE, "always transcode")                                                    \
 	X(FRAGMENT, "fragment")                                                                    \
 	X(NO_TLS_ID, "no tls id")                                                                  \
 	X(DETECT_DTMF, "detect DTMF")                                                              \
@@ -104,6 +109,23 @@ struct flags_codecs {
 };
 
 enum flags_osrtp { FLAGS_OSRTP_OFFER = 1, FLAGS_OSRTP_ACCEPT = 2, FLAGS_OSRTP_LEGACY = 4 };
+enum { FLAGS_EDITS_MAX = 16, FLAGS_EDIT_MAX = 256 };
+
+enum flags_edit_kind { FLAGS_EDIT_ADD, FLAGS_EDIT_REMOVE, FLAGS_EDIT_SUBSTITUTE };
+
+/* One of sdp-attr (sdp_edit.h). */
+struct flags_edit {
+	enum flags_edit_kind kind;
+	struct str section;    /* "none": the session's, or a kind of media */
+	struct str what, with; /* an attribute's name or all of it, without "a=" */
+	bool escaped;          /* as it stands in a flag word */
+};
+
+struct flags_edits {
+	struct flags_edit at[FLAGS_EDITS_MAX];
+	uint8_t count;
+};
+
 enum flags_tos { FLAGS_TOS_NONE = -1 };
 
 struct flags {
@@ -120,6 +142,8 @@ struct flags {
 	struct flags_sdes sdes;
 	struct flags_codecs codecs;
 	struct flags_names media_remove;
+	struct flags_edits edits;
+	bool transcode_wanted; /* mask, transcode, T.38, …: answered with a warning */
 	struct str direction[2];
 	struct addr media_address, received_from;
 	uint8_t family;          /* enum addr_family */
@@ -134,8 +158,6 @@ struct flags {
 	struct str notify;     /* in front of events about this call; empty: none are wanted */
 };
 
-/* Merges the members that `rtpp-flags` stands for into dictionary d. */
-void flags_expand(struct arena *a, struct dict *d);
 /* Everything that d says; never fails: what cannot be understood is as if it were not there. */
 void flags_parse(const struct dict *d, struct flags *out);
 /* Is a codec (name, rate, channels) among the names "PCMU", "opus/48000/2", "all"? */

@@ -125,7 +125,7 @@ bool latch_take_send(struct latch *l)
 {
 	if (l->state == LATCH_HELD || l->unproven_max == 0)
 		return true;
-	if (l->unproven >= l->unproven_max)
+	if (l->unproven >= l->unproven_max || l->unproven_max == LATCH_UNPROVEN_NONE)
 		return false;
 	l->unproven++;
 	return true;

@@ -24,6 +24,8 @@ enum {
 	LATCH_SILENT_US = 400000
 };
 
+#define LATCH_UNPROVEN_NONE UINT32_MAX
+
 enum latch_mode {
 	LATCH_OFF,    /* the signalled address and port only, also for SRTP */
 	LATCH_STRICT, /* plain: as off; SRTP: any source that proves the key */
@@ -63,7 +65,8 @@ struct latch {
 void latch_init(struct latch *l);
 /* `net` may be NULL. What was learned stays. */
 void latch_set_mode(struct latch *l, enum latch_mode mode, const struct prefix *net);
-/* At most `max` packets go to a target from which nothing has come (threats C5); 0: no limit. */
+/* At most `max` packets go to a target from which nothing has come (threats C5); 0: no limit; LATCH_UNPROVEN_NONE:
+ * not one. */
 void latch_set_unproven(struct latch *l, uint32_t max);
 /* From an offer or an answer; opens the window. The same address again keeps what was learned. ADDR_NONE: nowhere. */
 void latch_set_remote(struct latch *l, const struct addr *signalled, uint64_t now_us);

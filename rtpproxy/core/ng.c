@@ -2,6 +2,7 @@
 
 #include "common/bencode.h"
 #include "common/json.h"
+#include "rtpproxy/core/flag_string.h"
 
 static const char *const commands[NG_COMMAND_COUNT] = {
 #define X(name, word, counters) word,
@@ -183,7 +184,7 @@ enum refusal ng_parse(struct str cookie, struct str body, struct arena *a, struc
 	if (r != REFUSAL_NONE) {
 		return r;
 	}
-	flags_expand(a, out->root);
+	flag_string_expand(a, out->root);
 	if (a->failed) {
 		return REFUSAL_MEMORY;
 	}
@@ -205,6 +206,9 @@ enum refusal ng_parse(struct str cookie, struct str body, struct arena *a, struc
 	out->has_load_limit = dict_has_word(d, STR("supports"), STR("load limit"));
 	out->limit = dict_get_int(d, STR("limit"), 32);
 	flags_parse(d, &out->flags);
+	if (out->command != NG_ANSWER) {
+		out->flags.words &= ~(uint32_t)FLAGS_SINGLE_CODEC;
+	}
 	return check_needs(out);
 }
 
@@ -224,6 +228,21 @@ struct dict *ng_error(struct arena *a, enum refusal r)
 		dict_add_str(a, d, STR("error-reason"), str_from(refusal_text(r)));
 	}
 	return d;
+}
+
+void ng_warn(struct arena *a, struct dict *reply, struct str text)
+{
+	static const struct str key = STR("warning");
+	struct str before = dict_get_str(reply, key);
+	char mem[512];
+	struct buf b;
+	if (before.len > 0) {
+		buf_init(&b, mem, sizeof(mem));
+		buf_printf(&b, "%.*s; %.*s", STR_ARG(before), STR_ARG(text));
+		dict_del(reply, key);
+		text = b.overflow ? before : arena_str(a, buf_view(&b));
+	}
+	dict_add_str(a, reply, key, text);
 }
 
 static bool is_load(enum refusal r)
@@ -252,7 +271,7 @@ bool ng_shorten(struct arena *a, const struct ng *n, struct dict *reply, struct 
 {
 	/* Figures of each SSRC are in `SSRC` and again in `tags`. */
 	static const struct str less[] = {STR("SSRC"), STR("tags")};
-	dict_add_str(a, reply, STR("warning"), STR("too long for one reply: not all is told"));
+	ng_warn(a, reply, STR("too long for one reply: not all is told"));
 	for (size_t i = 0; i < ARRAY_LEN(less) && !a->failed; i++) {
 		dict_del(reply, less[i]);
 		buf_reset(b);

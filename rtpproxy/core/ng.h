@@ -108,6 +108,8 @@ struct dict *ng_error(struct arena *a, enum refusal r);
  * all understand to the others.
  */
 struct dict *ng_refuse(struct arena *a, const struct ng *n, enum refusal r);
+/* Adds to the reply's `warning`; text lives as long as the reply. */
+void ng_warn(struct arena *a, struct dict *reply, struct str text);
 /*
  * For a reply that was too long for b: leaves out what is long and not always needed, says so in a warning,
  * and writes it again. False: still too long; b holds nothing then.

@@ -3,6 +3,7 @@
 #include "common/sdp.h"
 #include "rtpproxy/core/relay_work.h"
 #include "rtpproxy/core/report.h"
+#include "rtpproxy/core/sdp_edit.h"
 #include "rtpproxy/core/sdp_relay.h"
 
 /* The tree of the largest command, the parsed SDP and the tree of the reply. */
@@ -52,6 +53,20 @@ static enum err init_tables(struct relay *r, uint64_t now_ms)
 	return e;
 }
 
+/* One for all workers, unless nobody gave it. */
+static void set_instance(struct relay *r)
+{
+	uint8_t bytes[RELAY_INSTANCE_LEN / 2];
+	struct buf b;
+	buf_init(&b, r->instance, sizeof(r->instance) - 1);
+	rng_bytes(&r->rng, bytes, sizeof(bytes));
+	if (r->config->instance[0] != '\0') {
+		buf_z(&b, r->config->instance);
+	} else {
+		buf_hex(&b, bytes, sizeof(bytes));
+	}
+}
+
 enum err relay_init(struct relay *r, const struct relay_params *p, const struct relay_now *now)
 {
 	const struct relay_config *config = p->config;
@@ -63,6 +78,7 @@ enum err relay_init(struct relay *r, const struct relay_params *p, const struct 
 			    .overload = p->overload,
 			    .published = p->published};
 	rng_init(&r->rng, p->seed);
+	set_instance(r);
 	wheel_init(&r->wheel, now->mono_us / 1000);
 	enum err e = srtp_worker_init_wish(&r->srtp, config->srtp_engine);
 	if (e != OK) {
@@ -572,7 +588,7 @@ static void take_flags(struct work *w, struct leg *from, struct leg *to)
 		from->net.addr = f->received_from;
 		from->net.bits = f->received_from.family == ADDR_IP6 ? 128 : 32;
 	}
-	from->unproven = f->unproven;
+	from->unproven = f->words & FLAGS_NAT_WAIT ? LATCH_UNPROVEN_NONE : f->unproven;
 	from->dtmf_bridge = (f->words & FLAGS_BRIDGE_DTMF) != 0;
 	if (f->words & FLAGS_BLOCK_DTMF) {
 		leg_set_flow(from, STREAM_BLOCKED_DTMF, 0);
@@ -590,6 +606,62 @@ static void take_flags(struct work *w, struct leg *from, struct leg *to)
 	}
 }
 
+/* The SDP into the reply, after the edits that the command asks for. */
+static enum refusal add_sdp(struct work *w, struct str sdp)
+{
+	const struct flags *f = &w->ng->flags;
+	if (sdp_edit_is_wanted(f)) {
+		struct buf b;
+		char *mem = arena_alloc(&w->r->arena, LIMIT_DATAGRAM);
+		if (!mem) {
+			return REFUSAL_MEMORY;
+		}
+		buf_init(&b, mem, LIMIT_DATAGRAM);
+		sdp_edit_write(f, str_from(w->r->instance), sdp, &b);
+		if (b.overflow) {
+			return REFUSAL_REWRITE;
+		}
+		sdp = buf_view(&b);
+	}
+	dict_add_str(&w->r->arena, w->reply, STR("sdp"), sdp);
+	return REFUSAL_NONE;
+}
+
+static bool is_plain(const struct leg *l)
+{
+	for (unsigned i = 0; i < l->line_count; i++) {
+		if (l->media[i]->active && !sdp_proto_info(l->media[i]->proto)->srtp) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What was asked for and is not done. */
+static void warn(struct work *w, const struct sdp_relay *x)
+{
+	const struct flags *f = &w->ng->flags;
+	if (f->transcode_wanted || f->words & FLAGS_ALWAYS_TRANSCODE) {
+		ng_warn(&w->r->arena, w->reply, STR("transcoding is not done here"));
+	}
+	/* Whoever can send to the port could take the media over (threats D1). */
+	if (f->words & FLAGS_MEDIA_HANDOVER && is_plain(x->from)) {
+		ng_warn(&w->r->arena, w->reply, STR("media handover is for SRTP alone"));
+	}
+}
+
+/* An SDP that has come through here already goes on as it is. */
+static bool is_loop(struct work *w)
+{
+	const struct ng *n = w->ng;
+	if (!(n->flags.words & FLAGS_LOOP_PROTECT) ||
+	    !sdp_edit_is_ours(n->sdp, str_from(w->r->instance))) {
+		return false;
+	}
+	dict_add_str(&w->r->arena, w->reply, STR("sdp"), n->sdp);
+	return true;
+}
+
 static enum refusal write_sdp(struct work *w, const struct sdp_relay *x)
 {
 	enum { ROOM = LIMIT_DATAGRAM };
@@ -601,10 +673,11 @@ static enum refusal write_sdp(struct work *w, const struct sdp_relay *x)
 	buf_init(&b, mem, ROOM);
 	enum refusal r = sdp_relay_write(x, &b);
 	if (r == REFUSAL_NONE) {
-		dict_add_str(&w->r->arena, w->reply, STR("sdp"), buf_view(&b));
+		r = add_sdp(w, buf_view(&b));
+		warn(w, x);
 		if (w->ng->flags.ice_wanted) {
-			dict_add_str(&w->r->arena, w->reply, STR("warning"),
-				     STR("ICE is not supported: answered without"));
+			ng_warn(&w->r->arena, w->reply,
+				STR("ICE is not supported: answered without"));
 		}
 	}
 	return r;
@@ -663,6 +736,9 @@ static enum refusal do_offer(struct work *w)
 	struct relay *r = w->r;
 	struct sdp sdp;
 	struct call_place place = {0};
+	if (is_loop(w)) {
+		return REFUSAL_NONE;
+	}
 	if (w->ng->flags.words & FLAGS_FRAGMENT) {
 		return REFUSAL_NONE; /* more ICE candidates: ICE is not spoken, nothing is to do */
 	}
@@ -736,6 +812,9 @@ static enum refusal do_answer(struct work *w)
 {
 	struct sdp sdp;
 	struct call_place p;
+	if (is_loop(w)) {
+		return REFUSAL_NONE;
+	}
 	struct call *c = find_call(w->r, w->ng->call_id);
 	if (!c) {
 		return REFUSAL_UNKNOWN_CALL;

@@ -99,6 +99,8 @@ struct relay_interface {
 	uint8_t tos;   /* of what leaves here; 0: as the relay's */
 };
 
+enum { RELAY_INSTANCE_LEN = 16 };
+
 /* The same for all workers; constant while they run. */
 struct relay_config {
 	struct relay_interface interfaces[LIMIT_INTERFACES]; /* [0] is the default */
@@ -113,6 +115,8 @@ struct relay_config {
 	uint64_t dtls_lifetime_s; /* of our certificate; 0: LIMIT_DTLS_CERT_S */
 	bool dtls_sha1;           /* accept fingerprints of SHA-1 where nothing better is named */
 	bool dtmf_detect;         /* keys of all calls are told */
+	char instance[RELAY_INSTANCE_LEN +
+		      1]; /* of this process, for loop protect; empty: each worker makes one */
 };
 
 /* What happened, for the log and for clients (notify.h); counters are counted in the core. */
@@ -191,6 +195,7 @@ enum relay_overload {
 struct relay {
 	const struct relay_config *config;
 	const _Atomic unsigned *overload;
+	char instance[RELAY_INSTANCE_LEN + 1];
 	struct relay_ports ports;
 	unsigned worker;
 	struct arena arena;

@@ -4,6 +4,7 @@
 
 #include "common/bencode.h"
 #include "common/json.h"
+#include "rtpproxy/core/flag_string.h"
 #include "rtpproxy/core/latch.h"
 #include "rtpproxy/core/ng.h"
 #include "tests/support/check.h"
@@ -162,7 +163,7 @@ static struct flags parse_json(const char *json)
 	struct flags f;
 	arena_reset(&arena);
 	assert_true(json_parse(str_from(json), &arena, &d) > 0);
-	flags_expand(&arena, d);
+	flag_string_expand(&arena, d);
 	flags_parse(d, &f);
 	return f;
 }
@@ -189,7 +190,7 @@ static void flags_that_are_bits(void **state)
 		{"rtcp-mux- inside the flags", "{\"flags\":[\"rtcp-mux-require\"]}", 0, 0,
 		 FLAGS_MUX_REQUIRE},
 		{"what is not known is not an error",
-		 "{\"flags\":[\"loop protect\",7,\"xyz\"],\"replace\":17,\"rtcp-mux\":{}}", 0, 0,
+		 "{\"flags\":[\"loop protects\",7,\"xyz\"],\"replace\":17,\"rtcp-mux\":{}}", 0, 0,
 		 0},
 		{"the flag string", "{\"rtpp-flags\":\"replace-origin rtcp-mux-demux to-tag=x\"}",
 		 FLAGS_TO_TAG, FLAGS_REPLACE_ORIGIN, FLAGS_MUX_DEMUX},

@@ -12,6 +12,7 @@
 
 #include "common/arena.h"
 #include "common/dict.h"
+#include "rtpproxy/core/flag_string.h"
 #include "rtpproxy/core/sdp_relay.h"
 #include "tests/support/check.h"
 
@@ -122,7 +123,7 @@ static enum refusal run(struct world *w, const char *name, struct buf *out)
 	arena_reset(&w->arena);
 	struct dict *d = dict_new(&w->arena, DICT_DICT);
 	dict_add_str(&w->arena, d, STR("rtpp-flags"), str_trim(rest));
-	flags_expand(&w->arena, d);
+	flag_string_expand(&w->arena, d);
 	struct flags flags;
 	flags_parse(d, &flags);
 	struct sdp sdp;
@@ -214,7 +215,7 @@ static void offer(struct world *w, const char *text, const char *words, enum ref
 	buf_init(&out, mem, sizeof(mem));
 	struct dict *d = dict_new(&w->arena, DICT_DICT);
 	dict_add_str(&w->arena, d, STR("rtpp-flags"), str_from(words));
-	flags_expand(&w->arena, d);
+	flag_string_expand(&w->arena, d);
 	flags_parse(d, &flags);
 	EXPECT_ERR(sdp_parse(str_from(text), &w->arena, &sdp), OK);
 	struct sdp_relay x = {.sdp = &sdp,
