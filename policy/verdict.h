@@ -35,6 +35,7 @@ struct verdict {
 	struct str reason;  /* reason phrase for the far end: says nothing of the inside */
 	uint16_t warn_code; /* RFC 3261 §20.43 warn-code, 0: no Warning header */
 	struct str warn_text;
+	uint32_t retry_after_s; /* of a 503; 0: not known */
 	struct str rule; /* the rule's name, for logs, CDR and metrics */
 	struct str file; /* where the rule stands */
 	uint32_t line;

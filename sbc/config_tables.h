@@ -111,6 +111,12 @@ struct raw_register {
 	bool gin;
 };
 
+struct raw_trunk_limits {
+	struct conf_head head;
+	uint32_t sessions, inbound, outbound, burst;
+	struct conf_rate rate;
+};
+
 struct raw_session_timer {
 	struct conf_head head;
 	bool active;
@@ -139,6 +145,7 @@ struct raw_trunk {
 	struct raw_credentials credentials;
 	struct raw_register enrol;
 	struct raw_session_timer session_timer;
+	struct raw_trunk_limits limits;
 	struct raw_caller caller;
 	struct raw_trunk_numbers numbers;
 	enum diversion_policy diversion;

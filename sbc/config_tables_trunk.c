@@ -133,6 +133,45 @@ const uint32_t config_methods[] = {1u << METHOD_MESSAGE, 1u << METHOD_SUBSCRIBE,
 				   1u << METHOD_NOTIFY, 1u << METHOD_PUBLISH, 1u << METHOD_OPTIONS};
 _Static_assert(ARRAY_LEN(config_methods) + 1 == ARRAY_LEN(config_method_words),
 	       "a bit for each word");
+static const struct conf_setting trunk_limits_settings[] = {
+	{.name = "sessions",
+	 .type = CONF_INT,
+	 CONF_AT(struct raw_trunk_limits, sessions),
+	 .max = 1000000,
+	 .def = "0",
+	 .help = "Calls at one time, in both directions together. 0: no limit."},
+	{.name = "inbound",
+	 .type = CONF_INT,
+	 CONF_AT(struct raw_trunk_limits, inbound),
+	 .max = 1000000,
+	 .def = "0",
+	 .help = "Calls at one time that the trunk makes. 0: no limit."},
+	{.name = "outbound",
+	 .type = CONF_INT,
+	 CONF_AT(struct raw_trunk_limits, outbound),
+	 .max = 1000000,
+	 .def = "0",
+	 .help = "Calls at one time that we make to the trunk. 0: no limit."},
+	{.name = "rate",
+	 .type = CONF_RATE,
+	 CONF_AT(struct raw_trunk_limits, rate),
+	 .def = "0/s",
+	 .help = "New calls in both directions together. Only what is above it is refused. 0/s: "
+		 "no limit."},
+	{.name = "burst",
+	 .type = CONF_INT,
+	 CONF_AT(struct raw_trunk_limits, burst),
+	 .max = 1000000,
+	 .def = "0",
+	 .help = "So many of them may come at once. 0: as many as rate says."},
+};
+static const struct conf_section trunk_limits_section = {
+	.help = "A call above a limit gets 503 with Retry-After where the trunk makes it; where we "
+		"would make it the next target of the route is tried. Emergency calls are never "
+		"refused.",
+	ROWS(trunk_limits_settings),
+	.size = sizeof(struct raw_trunk_limits)};
+
 static const struct conf_setting session_timer_settings[] = {
 	{.name = "active",
 	 .type = CONF_BOOL,
@@ -321,6 +360,10 @@ static const struct conf_setting trunk_settings[] = {
 	 .sub = &register_section,
 	 CONF_AT(struct raw_trunk, enrol),
 	 .otherwise = "no registration"},
+	{.name = "limits",
+	 .type = CONF_SECTION,
+	 .sub = &trunk_limits_section,
+	 CONF_AT(struct raw_trunk, limits)},
 	{.name = "session_timer",
 	 .type = CONF_SECTION,
 	 .sub = &session_timer_section,

@@ -175,6 +175,12 @@ static void build_trunk(struct config_build *g, const struct raw_trunk *from, st
 			 .down_after = from->ping.down_after,
 			 .up_after = from->ping.up_after}};
 	to->habits.session_timer = session_timer_of(&from->session_timer);
+	to->admit = (struct admit_rule){
+		.sessions = from->limits.sessions,
+		.live = {[ADMIT_IN] = from->limits.inbound, [ADMIT_OUT] = from->limits.outbound},
+		.rate = {from->limits.rate.count, from->limits.rate.per_ms, from->limits.burst},
+		.place = config_place(from->limits.head.node ? from->limits.head.node
+							     : from->head.node)};
 	to->caller = config_build_caller(g, from);
 	to->habits.redirect = from->redirect;
 	to->habits.redirects = (uint8_t)from->redirects;

@@ -73,8 +73,10 @@ void call_free(struct sbc *s, struct call **call)
 	transfer_forget(s, c);
 	if (c->state != CALL_OVER)
 		s->live--;
-	for (unsigned side = 0; side < 2; side++) /* unless its end has done so */
+	for (unsigned side = 0; side < 2; side++) { /* unless its end has done so */
+		admission_end(s, c, side);
 		reg_session_end(s, c->leg[side].user);
+	}
 	if (c->setup)
 		setup_free(s, &c->setup);
 	exchange_free_all(s, c);

@@ -486,6 +486,7 @@ static void close_books(struct sbc *s, struct call *c, const struct dict *delete
 	c->state = CALL_OVER;
 	s->live--;
 	for (unsigned side = 0; side < 2; side++) {
+		admission_end(s, c, side);
 		reg_session_end(s, c->leg[side].user);
 		c->leg[side].user = ID_NONE;
 	}
@@ -558,7 +559,8 @@ void call_refuse_by(struct sbc *s, struct call *c, const struct msg *m, const st
 	if (refuse_write_headers(&s->lines, v, m, &worker_abilities) != OK)
 		buf_reset(&s->lines);
 	if (v->status == 503)
-		buf_lit(&s->lines, "Retry-After: 10\r\n");
+		buf_printf(&s->lines, "Retry-After: %u\r\n",
+			   v->retry_after_s ? v->retry_after_s : 10);
 	call_refuse(s, c, v->status ? v->status : 403, v->reason,
 		    (struct str){s->lines.p, s->lines.len}, &why);
 }

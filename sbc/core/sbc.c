@@ -70,6 +70,8 @@ static enum err init_outside(struct sbc *s, const struct limits *l)
 		e = tally_init(&s->registering, s->errands.limit, &key);
 	if (e == OK)
 		e = budget_init(&s->answers, &key);
+	if (e == OK)
+		e = admission_init(&s->admissions, &key);
 	struct siphash_key keys[4];
 	const uint8_t kinds[2] = {kind_byte(s, OWNER_BINDING), kind_byte(s, OWNER_NONE)};
 	uint32_t contacts = l->registrations ? l->registrations : calls;
@@ -149,6 +151,8 @@ enum err sbc_new(struct sbc **out, const struct sbc_params *params)
 	if (e == OK)
 		e = peers_apply(s, params->settings);
 	if (e == OK)
+		e = admission_apply(s, params->settings);
+	if (e == OK)
 		e = enrol_apply(s, params->settings);
 	if (e != OK) {
 		sbc_free(&s);
@@ -187,6 +191,7 @@ void sbc_free(struct sbc **sbc)
 	tally_release(&s->subscribers);
 	tally_release(&s->registering);
 	budget_release(&s->answers);
+	admission_release(&s->admissions);
 	block_release(&s->outside_blocks);
 	if (s->setups.chunks)
 		pool_release(&s->setups);
@@ -904,8 +909,8 @@ static void on_tick(struct sbc *s)
 static void on_settings(struct sbc *s, const struct settings *settings)
 {
 	/* Without memory for it the old configuration stays in force; the shell sees that it is still used. */
-	if (auth_apply(s, settings) != OK || peers_apply(s, settings) != OK ||
-	    enrol_apply(s, settings) != OK)
+	if (auth_apply(s, settings) != OK || admission_apply(s, settings) != OK ||
+	    peers_apply(s, settings) != OK || enrol_apply(s, settings) != OK)
 		return;
 	reg_apply(s, s->settings, settings);
 	subscription_apply(s, settings);

@@ -31,6 +31,8 @@ struct sbc_counts {
 	uint32_t requests, subscriptions,
 		registrations; /* outside of calls: on their way; in force */
 	uint64_t calls_total;
+	uint32_t admitted;           /* sessions that count for the limits of trunks */
+	uint64_t admission_repaired; /* counts of them that were found wrong */
 	uint32_t shed; /* of a thousand new requests, so many are refused for load now */
 	/* Memory in use, calls that linger among it. */
 	uint32_t pooled_calls, pooled_setups, pooled_exchanges, pooled_asks;

@@ -12,6 +12,7 @@
 
 #include "common/addr.h"
 #include "common/str.h"
+#include "policy/admit.h"
 #include "policy/policy_config.h"
 
 /* WS and WSS (RFC 7118) are accepted, never opened by us: a browser has no address. */
@@ -213,6 +214,7 @@ struct trunk {
 	struct str name;
 	const struct users *users; /* NULL: a trunk with peers */
 	uint16_t realm;
+	struct admit_rule admit;
 	struct trunk_habits habits;
 	struct caller_settings caller;
 	struct credentials credentials;

@@ -135,6 +135,11 @@ static void give_up(struct sbc *s, struct call *c)
 	struct call_ending why = {.by = CDR_CALLEE};
 	uint16_t status = 503;
 
+	if (!a && c->setup->limit.outcome == VERDICT_REJECT &&
+	    msg_index(&s->held, c->setup->invite, 0) == OK) {
+		call_refuse_by(s, c, &s->held, &c->setup->limit);
+		return;
+	}
 	if (!a) {
 		why.by = CDR_US;
 		why.cause = STR("no_target");
@@ -210,8 +215,18 @@ void setup_go_on(struct sbc *s, struct call *c)
 		}
 		if (!route->emergency &&
 		    peers_shed(s, c->settings, u->target.trunk, u->target.peer))
-			continue; /* it asked us to (RFC 7339) */
+			continue;       /* it asked us to (RFC 7339) */
+		admission_end(s, c, 1); /* of the trunk before */
+		if (!route->emergency) {
+			struct verdict v =
+				admission_ask(s, c->settings, u->target.trunk, ADMIT_OUT);
+			if (v.outcome != VERDICT_ALLOW) {
+				u->limit = v;
+				continue;
+			}
+		}
 		c->leg[1].trunk = u->target.trunk;
+		admission_begin(s, c, 1);
 		refresh_init(c, 1);
 		if (!offer_media(s, c, &failed)) {
 			if (failed)

@@ -45,6 +45,7 @@ struct setup {
 	struct flow asking_flow;
 	uint16_t asking_trunk;
 	struct hunt hunt;
+	struct verdict limit; /* why the latest target was passed over: REJECT, or nothing yet */
 	struct hunt_target target;
 	/* The present target is a user: where its phone is, as what, and by which proxies. */
 	struct flow user_flow;

@@ -11,6 +11,8 @@
 
 /* An INVITE outside any dialog becomes a call, or is refused: what is read of it, what policy says. */
 
+enum { RETRY_AFTER_S = 10 };
+
 /* The last eighth is for the calls that are there. */
 static bool is_short_of_transactions(const struct sbc *s)
 {
@@ -31,7 +33,8 @@ void setup_refuse_at_once(struct sbc *s, const struct msg *m, const struct flow 
 	if (refuse_write_headers(&s->lines, v, m, &abilities) != OK)
 		buf_reset(&s->lines);
 	if (v->status == 503)
-		buf_lit(&s->lines, "Retry-After: 10\r\n");
+		buf_printf(&s->lines, "Retry-After: %u\r\n",
+			   v->retry_after_s ? v->retry_after_s : RETRY_AFTER_S);
 	if (str_eq(v->rule, STR("reliable")))
 		buf_z(&s->lines,
 		      v->status == 420 ? "Unsupported: 100rel\r\n" : "Require: 100rel\r\n");
@@ -406,15 +409,16 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 	} else if (token == REG_TOKEN_GONE) { /* RFC 5626 §5.3 */
 		first = verdict_of(VERDICT_STAGE_ROUTE, 430, STR("Flow Failed"), STR("flow"));
 	}
+	const bool emergency = route_is_emergency(&s->settings->policy, buf_view(&number));
+	if (first.outcome == VERDICT_ALLOW && !s->draining && !emergency)
+		first = admission_ask(s, s->settings, trunk, ADMIT_IN);
 	if (first.outcome != VERDICT_ALLOW) {
 		setup_refuse_at_once(s, m, f, tls, trunk, &first);
 		return;
 	}
-	struct call *c =
-		s->draining || (is_short_of_transactions(s) &&
-				!route_is_emergency(&s->settings->policy, buf_view(&number)))
-			? NULL
-			: call_new(s, s->settings);
+	struct call *c = s->draining || (is_short_of_transactions(s) && !emergency)
+				 ? NULL
+				 : call_new(s, s->settings);
 	enum err e = c && attach(s, c) ? open_caller(s, c, m, f) : ERR_FULL;
 	if (e != OK) {
 		if (c) {
@@ -432,6 +436,7 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 	}
 	struct setup *u = c->setup;
 	c->leg[0].trunk = trunk;
+	admission_begin(s, c, 0);
 	refresh_init(c, 0);
 	buf_init(&canonical, canonical_mem, sizeof(canonical_mem));
 	struct str called =

@@ -13,6 +13,7 @@
 #include "common/pool.h"
 #include "common/rng.h"
 #include "common/wheel.h"
+#include "sbc/core/admission.h"
 #include "sbc/core/alarm.h"
 #include "sbc/core/auth.h"
 #include "sbc/core/bind.h"
@@ -119,6 +120,7 @@ struct sbc {
 	struct block_pool blocks;
 	struct wheel wheel;
 	struct peers peers;
+	struct admissions admissions;
 	struct gate gate;
 	struct budget answers; /* octets that strangers may be told over UDP (threats C1) */
 	bool unproven; /* this message may come from anywhere: nothing in it is only ours or a trunk's */

@@ -32,6 +32,8 @@ static void nothing_is_left(struct world *w)
 		{INV_NOTHING_LEFT, "calls", c.calls},
 		{INV_NOTHING_LEFT, "confirmed calls", c.calls_confirmed},
 		{INV_NOTHING_LEFT, "legs", c.legs},
+		{INV_NOTHING_LEFT, "sessions of trunks", c.admitted},
+		{INV_COUNTERS, "repaired counts of sessions", c.admission_repaired},
 		{INV_NOTHING_LEFT, "client transactions", c.client_transactions},
 		{INV_NOTHING_LEFT, "server transactions", c.server_transactions},
 		{INV_NOTHING_LEFT, "timers", c.timers},

@@ -124,6 +124,8 @@ static void set_trunks(struct site *s, const struct site_params *p)
 	s->trunks[SITE_SPARE] = trunk_of("spare", SITE_INSIDE, &s->spare_peer, 1);
 	for (unsigned i = 0; i < SITE_TRUNKS; i++) {
 		s->trunks[i].habits = p->habits[i];
+		s->trunks[i].admit =
+			(struct admit_rule){.sessions = 100000}; /* so that they are counted */
 		if (p->credentials)
 			s->trunks[i].credentials =
 				(struct credentials){.on = true,

@@ -329,6 +329,7 @@ static void test_all_sections(void **state)
 		 "    identify: { certificate_name: a.example, source: [2001:db8::/32] }\n"
 		 "    ping: { every: 10s }\n"
 		 "    session_timer: { expires: 10m, min: 2m }\n"
+		 "    limits: { sessions: 500, inbound: 400, outbound: 300, rate: 40/s, burst: 80 }\n"
 		 "    redirect: follow\n    redirects: 3\n    initial_offer: early\n"
 		 "    reliable: off\n"
 		 "    refer: pass\n"
@@ -389,6 +390,12 @@ static void test_all_sections(void **state)
 	EXPECT_TRUE(s->trunks[0].ping.on);
 	EXPECT_INT(s->trunks[0].ping.every_ms, 10000);
 	EXPECT_INT(s->trunks[0].ping.down_after, 3);
+	const struct admit_rule *admit = &s->trunks[0].admit;
+	EXPECT_TRUE(admit->sessions == 500 && admit->live[ADMIT_IN] == 400 &&
+		    admit->live[ADMIT_OUT] == 300);
+	EXPECT_TRUE(admit->rate.count == 40 && admit->rate.per_ms == 1000 &&
+		    admit->rate.burst == 80);
+	EXPECT_TRUE(admit->place.line > 0 && !admit_has_limits(&s->trunks[1].admit));
 	EXPECT_TRUE(s->trunks[0].habits.session_timer.on);
 	EXPECT_INT(s->trunks[0].habits.session_timer.expires_s, 600);
 	EXPECT_INT(s->trunks[0].habits.session_timer.min_s, 120);

@@ -1,0 +1,34 @@
+#include "policy/admit.h"
+
+enum { NS_IN_MS = 1000 * 1000, NS_IN_S = 1000 * NS_IN_MS, FULL_WAIT_S = 10 };
+
+bool admit_has_limits(const struct admit_rule *r)
+{
+	return r->sessions || r->live[ADMIT_IN] || r->live[ADMIT_OUT] || r->rate.count;
+}
+
+static struct verdict refuse(const struct admit_rule *r, const char *rule, uint32_t wait_s)
+{
+	return (struct verdict){.outcome = VERDICT_REJECT,
+				.stage = VERDICT_STAGE_LIMIT,
+				.status = 503,
+				.retry_after_s = wait_s,
+				.rule = str_from(rule),
+				.file = r->place.file,
+				.line = r->place.line};
+}
+
+struct verdict admit_call(const struct admit_rule *r, struct admit_state *s, enum admit_direction d,
+			  uint64_t now_ms)
+{
+	CHECK(r && s && d < ADMIT_DIRECTION_COUNT);
+	uint64_t wait_ns;
+
+	if (r->sessions && s->live[ADMIT_IN] + s->live[ADMIT_OUT] >= r->sessions)
+		return refuse(r, "sessions", FULL_WAIT_S);
+	if (r->live[d] && s->live[d] >= r->live[d])
+		return refuse(r, d == ADMIT_IN ? "inbound" : "outbound", FULL_WAIT_S);
+	if (!rate_take(&s->rate, &r->rate, 1, now_ms * NS_IN_MS, &wait_ns))
+		return refuse(r, "rate", (uint32_t)(wait_ns / NS_IN_S) + 1);
+	return (struct verdict){.outcome = VERDICT_ALLOW};
+}

@@ -1,0 +1,39 @@
+/*
+ * May one more call begin? The limits of a trunk: calls at one time, in both directions together and in each, and how fast
+ * new ones may come. Emergency calls are never asked about.
+ */
+#ifndef SALLYPORT_ADMIT_H
+#define SALLYPORT_ADMIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "policy/policy_config.h"
+#include "policy/rate.h"
+#include "policy/verdict.h"
+
+/* As seen from us: calls that it makes, and calls that we make to it. */
+enum admit_direction { ADMIT_IN, ADMIT_OUT, ADMIT_DIRECTION_COUNT };
+
+/* 0: no limit. `rate` is of new calls in both directions together. */
+struct admit_rule {
+	uint32_t sessions, live[ADMIT_DIRECTION_COUNT];
+	struct rate_rule rate;
+	struct rule_place place;
+};
+
+/* What there is of one trunk now. */
+struct admit_state {
+	uint32_t live[ADMIT_DIRECTION_COUNT];
+	struct rate rate;
+};
+
+bool admit_has_limits(const struct admit_rule *r);
+/*
+ * ALLOW, and the rate has counted it (not `live`: that is the caller's, when the call has begun); or REJECT 503, nothing
+ * taken, with the rule "sessions", "inbound", "outbound" or "rate" and the seconds for Retry-After.
+ */
+struct verdict admit_call(const struct admit_rule *r, struct admit_state *s, enum admit_direction d,
+			  uint64_t now_ms);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * How much came together in the last so many minutes, for each key (a source, a user, a number): sums of calls, seconds
+ * or money over a sliding window. Sixteen slices of time a key; what is summed is never less than the window holds and
+ * never more than a sixteenth longer a time holds. A fixed number of keys, four in a set; where there is no room the key
+ * with the least to remember is forgotten. A leaf: no clock.
+ */
+#ifndef SALLYPORT_WINDOW_H
+#define SALLYPORT_WINDOW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/check.h"
+#include "common/err.h"
+#include "common/siphash.h"
+#include "common/str.h"
+
+enum { WINDOW_SLICES = 16, WINDOW_WAYS = 4 };
+
+struct window_entry {
+	uint64_t key;   /* 0: nobody's */
+	uint64_t slice; /* number of the latest one, from the clock's zero */
+	uint32_t sums[WINDOW_SLICES];
+};
+
+struct window_table {
+	struct siphash_key secret;
+	struct window_entry *entries;
+	size_t sets; /* a power of two */
+	uint64_t slice_ms;
+};
+
+/* Sums over span_ms (1 ms to a year) for `most` keys, rounded up to a power of two: 80 octets each. ERR_NOMEM. */
+enum err window_init(struct window_table *t, size_t most, uint64_t span_ms,
+		     const struct siphash_key *secret) MUST_USE;
+void window_release(struct window_table *t);
+/* Adds and returns the sum with it. A slice holds UINT32_MAX at most. */
+uint64_t window_add(struct window_table *t, struct str key, uint32_t amount, uint64_t now_ms);
+/* What there is; changes nothing. */
+uint64_t window_sum(const struct window_table *t, struct str key, uint64_t now_ms);
+
+#endif
