@@ -309,6 +309,18 @@ static bool take_level(struct control *c, struct str v)
 	return log_level_find(v, &c->log_level);
 }
 
+static bool take_recording_dir(struct control *c, struct str v)
+{
+	return v.len > 0 && str_copy(v, c->recording_dir, sizeof(c->recording_dir)) == OK;
+}
+
+static bool take_recording_dtmf(struct control *c, struct str v)
+{
+	(void)v;
+	c->relay.record_dtmf = true;
+	return true;
+}
+
 static bool take_dtmf_dest(struct control *c, struct str v)
 {
 	c->relay.dtmf_detect = true;
@@ -394,6 +406,10 @@ static const struct option_row rows[] = {
 	 "how packets come and go: auto (default), sockets, steered or kernel (docs/io.md)"},
 	{"bpf-dir", 0, true, take_bpf_dir, "where sallyport-bpf left its maps (" PINS_DIR ")"},
 	{"log-level", 'L', true, take_level, "error, warn, info, debug, or 0 to 7"},
+	{"recording-dir", 0, true, take_recording_dir,
+	 "directory for recordings (none: recording is refused)"},
+	{"recording-dtmf", 0, false, take_recording_dtmf,
+	 "record telephone-event packets too: what callers type may be a secret"},
 	{"dtmf-log-dest", 0, true, take_dtmf_dest,
 	 "ADDRESS:PORT for a JSON datagram about each telephone key"},
 	{"pidfile", 'p', true, take_pidfile, "where to write the process id"},
@@ -413,7 +429,6 @@ static const struct option_row rows[] = {
 	{"listen-cli", 'c', true, NULL, NULL},
 	{"xmlrpc-format", 'x', true, NULL, NULL},
 	{"recording-method", 0, true, NULL, NULL},
-	{"recording-dir", 0, true, NULL, NULL},
 	{"port-latching", 0, false, NULL, NULL},
 	{"sip-source", 0, false, NULL, NULL},
 };

@@ -28,7 +28,8 @@ struct control {
 	bool foreground;
 	bool show_help, show_version;
 	enum log_level log_level;
-	struct addr dtmf_dest; /* family ADDR_NONE: none */
+	char recording_dir[256]; /* empty: nothing is recorded */
+	struct addr dtmf_dest;   /* family ADDR_NONE: none */
 	char pidfile[256];
 	char config_path[256];
 	char relay_name[64];

@@ -16,6 +16,7 @@
 #include "rtpproxy/io/ctl.h"
 #include "rtpproxy/io/load.h"
 #include "rtpproxy/io/loop.h"
+#include "rtpproxy/io/recorder.h"
 #include "common/sdnotify.h"
 
 enum { EXIT_USAGE = 2 };
@@ -26,6 +27,8 @@ struct daemon {
 	struct loop_list list;
 	struct io_choice choice;
 	struct loop *loops;
+	struct recorder recorder;
+	bool records;
 	unsigned started;
 	struct event_base *base;
 	struct ctl *ctl;
@@ -107,6 +110,23 @@ static bool make_list(struct daemon *d)
 	return d->list.done_fd >= 0;
 }
 
+/* Opened before rights are given up; its thread starts with the workers. */
+static bool open_recorder(struct daemon *d)
+{
+	const struct recorder_params p = {.dir = d->control.recording_dir,
+					  .workers = d->control.relay.workers,
+					  .log_level = d->control.log_level,
+					  .log_sink = to_stderr};
+	if (p.dir[0] == '\0') {
+		return true;
+	}
+	d->records = recorder_init(&d->recorder, &p) == OK;
+	if (!d->records) {
+		fprintf(stderr, "--recording-dir=%s: %s\n", p.dir, strerror(errno));
+	}
+	return d->records;
+}
+
 static bool start_workers(struct daemon *d)
 {
 	const struct loop_params p = {.config = &d->control.relay,
@@ -114,6 +134,7 @@ static bool start_workers(struct daemon *d)
 				      .list = &d->list,
 				      .dtmf_dest = d->control.dtmf_dest,
 				      .overload = &d->load.over,
+				      .records = d->records ? d->recorder.rings : NULL,
 				      .log_level = d->control.log_level,
 				      .log_sink = to_stderr,
 				      .choice = &d->choice};
@@ -258,6 +279,9 @@ static void stop(struct daemon *d)
 	for (unsigned w = 0; w < d->started; w++) {
 		loop_release(&d->loops[w]);
 	}
+	if (d->records) {
+		recorder_release(&d->recorder);
+	}
 	io_choice_release(&d->choice);
 	load_release(&d->load);
 	if (d->ctl && d->ctl->base) {
@@ -324,7 +348,7 @@ static bool run(struct daemon *d)
 	load_init(&d->load, &d->control.load);
 	name_instance(&d->control.relay);
 	memset(d->published, 0, workers * sizeof(*d->published));
-	if (!choose_io(d) || !start_workers(d) || !start_control(d) || !watch(d) ||
+	if (!choose_io(d) || !open_recorder(d) || !start_workers(d) || !start_control(d) || !watch(d) ||
 	    !write_pidfile(d)) {
 		return false;
 	}
@@ -332,6 +356,12 @@ static bool run(struct daemon *d)
 	if (caps_drop() != OK) {
 		fputs("capabilities are left that could not be given up\n", stderr);
 		return false;
+	}
+	if (d->records) {
+		d->ctl->recorder = &d->recorder;
+		if (recorder_start(&d->recorder) != OK) {
+			return false;
+		}
 	}
 	if (!run_workers(d)) {
 		return false;

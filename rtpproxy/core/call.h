@@ -16,6 +16,8 @@
 #include "common/wheel.h"
 #include "rtpproxy/core/leg.h"
 
+struct recording;
+
 struct dialogue {
 	id_t64 id;
 	char branch[LIMIT_BRANCH + 1]; /* Via branch of the offer that made it; may be empty */
@@ -43,6 +45,7 @@ struct call {
 	uint8_t owner;
 	uint32_t told; /* number of its latest event */
 	char notify[LIMIT_NOTIFY + 1];
+	struct recording *recording; /* NULL: none */
 	struct addr dtmf_dest; /* where its keys are told as JSON; family ADDR_NONE: nowhere of its own */
 	bool dtmf_detect;      /* its keys are told in any case */
 };

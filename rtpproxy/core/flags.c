@@ -317,6 +317,15 @@ static void take_notify(struct flags *f, struct str w)
 	f->notify = w;
 }
 
+static void take_record(struct flags *f, struct str w)
+{
+	if (is_off(w)) {
+		f->record_call = 0;
+	} else if (str_ieq(w, STR("yes")) || str_ieq(w, STR("on"))) {
+		f->record_call = 1;
+	}
+}
+
 static void take_dtmf_dest(struct flags *f, struct str w)
 {
 	struct addr a;
@@ -394,6 +403,7 @@ static const struct {
 	{{"set-label", 9}, take_label},
 	{{"sdp-media-remove", 16}, take_media_remove},
 	{{"notify", 6}, take_notify},
+	{{"record-call", 11}, take_record},
 	{{"DTMF-log-dest", 13}, take_dtmf_dest},
 };
 
@@ -464,6 +474,7 @@ void flags_parse(const struct dict *d, struct flags *out)
 	*out = (struct flags){.tos = FLAGS_TOS_NONE,
 			      .latch = -1,
 			      .continuity = -1,
+			      .record_call = -1,
 			      .delete_delay_s = -1,
 			      .media_timeout_s = -1,
 			      .dtls_hash = -1};

@@ -37,7 +37,9 @@
 	X(NO_TLS_ID, "no tls id")                                                                  \
 	X(DETECT_DTMF, "detect DTMF")                                                              \
 	X(BLOCK_DTMF, "block DTMF")                                                                \
-	X(BRIDGE_DTMF, "bridge DTMF")
+	X(BRIDGE_DTMF, "bridge DTMF")                                                              \
+	X(PAUSE, "pause")                                                                          \
+	X(DISCARD_RECORDING, "discard recording")
 
 /* X(name, word in the list `replace`) */
 #define FLAGS_REPLACE_TABLE(X)                                                                     \
@@ -154,6 +156,7 @@ struct flags {
 	uint32_t unproven;       /* 0: no limit */
 	int continuity;          /* 1, 0; -1: not given */
 	struct str label;
+	int record_call;       /* 0, 1; -1: not given */
 	struct addr dtmf_dest; /* where keys are told as JSON; family ADDR_NONE: not given */
 	struct str notify;     /* in front of events about this call; empty: none are wanted */
 };

@@ -32,6 +32,14 @@ enum {
 	LIMIT_WORKERS = 32,
 	/* Calls of one worker, unless --max-sessions says less. */
 	LIMIT_CALLS = 50000,
+	/* Recordings at once, a worker; each has a file open. */
+	LIMIT_RECORDINGS = 2048,
+	/* Bytes between a worker and the writer of recordings; the part that only beginnings and ends
+	 * of recordings may use. */
+	LIMIT_RECORD_RING = 8 * 1024 * 1024,
+	LIMIT_RECORD_RESERVE = 256 * 1024,
+	/* One file of a recording: about a day of a call. */
+	LIMIT_RECORDING_BYTES = 2000000000,
 	/* Descriptors asked of the kernel: LIMIT_CALLS of four sockets each, and some. */
 	LIMIT_DESCRIPTORS = 262144,
 	/* Ports that the kernel may refuse (another program has them) before an offer fails. */

@@ -29,15 +29,15 @@
 	X(UNBLOCK_MEDIA, "unblock media", "unblkmedia")                                            \
 	X(BLOCK_DTMF, "block DTMF", "blkdtmf")                                                     \
 	X(UNBLOCK_DTMF, "unblock DTMF", "unblkdtmf")                                               \
-	X(PLAY_DTMF, "play DTMF", "playdtmf")
+	X(PLAY_DTMF, "play DTMF", "playdtmf")                                                      \
+	X(START_RECORDING, "start recording", "strtrec")                                           \
+	X(STOP_RECORDING, "stop recording", "stoprec")                                             \
+	X(PAUSE_RECORDING, "pause recording", "pauserec")
 
 /* Words of the protocol for what this relay does not do: answered with "unsupported". */
 /* The formatter never comes to an end with this list. */
 /* clang-format off */
 #define NG_UNSUPPORTED_TABLE(X) \
-	X("start recording") \
-	X("stop recording") \
-	X("pause recording") \
 	X("silence media") \
 	X("unsilence media") \
 	X("start forwarding") \

@@ -57,6 +57,12 @@
 	X(NO_SSRC, "no_ssrc", "The party has sent no media yet: there is no SSRC to speak for")    \
 	X(NO_EVENTS, "no_events", "The other party does not take telephone-event")                 \
 	X(KEYS, "keys", "Too many keys wait to be played")                                         \
+	X(RECORDING_OFF, "recording_off",                                                          \
+	  "Recording is off: the relay has no --recording-dir")                                    \
+	X(RECORDING_NAME, "recording_name",                                                        \
+	  "Recording name or directory is not allowed: it is relative, of letters, digits and "    \
+	  "._-+=@")                                                                                \
+	X(RECORDINGS, "recordings", "Too many recordings")                                         \
 	X(OPEN, "open", "Could not open a media port")                                             \
 	X(REWRITE, "rewrite", "Error rewriting SDP") /* * */                                       \
 	X(MEMORY, "memory", "Message needs more memory than one command may use")

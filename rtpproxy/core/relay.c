@@ -1,6 +1,7 @@
 #include "rtpproxy/core/relay.h"
 
 #include "common/sdp.h"
+#include "rtpproxy/core/recording.h"
 #include "rtpproxy/core/relay_work.h"
 #include "rtpproxy/core/report.h"
 #include "rtpproxy/core/sdp_edit.h"
@@ -41,6 +42,10 @@ static enum err init_tables(struct relay *r, uint64_t now_ms)
 			      (uint8_t)r->worker);
 	}
 	if (e == OK) {
+		e = pool_init(&r->recordings, sizeof(struct recording), LIMIT_RECORDINGS,
+			      (uint8_t)r->worker);
+	}
+	if (e == OK) {
 		e = tap_set_init(&r->taps, 8 * LIMIT_CALLS, (uint8_t)r->worker);
 	}
 	if (e == OK) {
@@ -77,6 +82,7 @@ enum err relay_init(struct relay *r, const struct relay_params *p, const struct 
 			    .worker = p->worker,
 			    .overload = p->overload,
 			    .published = p->published};
+	list_init(&r->recordings_ending);
 	rng_init(&r->rng, p->seed);
 	set_instance(r);
 	wheel_init(&r->wheel, now->mono_us / 1000);
@@ -97,8 +103,11 @@ enum err relay_init(struct relay *r, const struct relay_params *p, const struct 
 	}
 	if (e != OK) {
 		relay_release(r);
+		return e;
 	}
-	return e;
+	r->taps.ring = p->record;
+	r->taps.record_events = config->record_dtmf;
+	return OK;
 }
 
 static bool is_open(const struct leg_media *m, unsigned kind)
@@ -221,6 +230,7 @@ static void free_call(struct relay *r, struct call *c, const char *why, uint64_t
 	struct relay_notice notice = {.event = RELAY_CALL_ENDED, .detail = why, .duration_ms = ms};
 	relay_tell(r, c, &notice);
 	forget_owner(r, c);
+	relay_record_end(r, c, 0);
 	r->counters[RELAY_CALLS_DYING] -= c->dying;
 	while (c->dialogue_count > 0) {
 		free_dialogue(r, c, c->dialogue_count - 1u, now_ms);
@@ -244,6 +254,7 @@ void relay_release(struct relay *r)
 	ng_cache_release(&r->cache);
 	table_release(&r->by_call_id);
 	tap_set_release(&r->taps);
+	pool_release(&r->recordings);
 	pool_release(&r->medias);
 	pool_release(&r->dialogues);
 	pool_release(&r->calls);
@@ -772,6 +783,7 @@ static enum refusal do_offer(struct work *w)
 		take_owner(r, c, w->peer, w->ng->flags.notify);
 		take_timeout(c, &w->ng->flags);
 		relay_tap_signalled(w, c);
+		relay_record_signalled(w, c);
 		signalled(w, c);
 		return e;
 	}
@@ -848,6 +860,7 @@ static enum refusal do_answer(struct work *w)
 	w->r->counters[RELAY_CALLS_ANSWERED] += !p.d->answered;
 	p.d->answered = true;
 	relay_tap_signalled(w, c);
+	relay_record_signalled(w, c);
 	relay_tap_dialogue(w->r, c, p.d);
 	c->media_us = w->now->mono_us;
 	r = write_sdp(w, &x);
@@ -899,6 +912,9 @@ static enum refusal do_delete(struct work *w)
 			c->dialogues[i]->dies_ms = w->now_ms + delay_ms;
 		}
 	}
+	if (c->recording && f->words & FLAGS_DISCARD_RECORDING) {
+		c->recording->discard = true;
+	}
 	w->marked = c;
 	return REFUSAL_NONE;
 }
@@ -925,6 +941,7 @@ void relay_tick(struct relay *r, const struct relay_now *now)
 	}
 	relay_pace(r, now->mono_us);
 	handshakes_tick(r, now);
+	relay_record_tick(r);
 	ng_cache_tick(&r->cache, now_ms);
 	relay_publish(r);
 }
@@ -943,6 +960,9 @@ static enum refusal execute(struct work *w)
 	case NG_UNBLOCK_MEDIA: return do_block(w, 0, STREAM_BLOCKED);
 	case NG_BLOCK_DTMF: return do_block(w, STREAM_BLOCKED_DTMF, 0);
 	case NG_UNBLOCK_DTMF: return do_block(w, 0, STREAM_BLOCKED_DTMF);
+	case NG_START_RECORDING:
+	case NG_STOP_RECORDING:
+	case NG_PAUSE_RECORDING: return relay_record(w);
 	case NG_PLAY_DTMF: return relay_play_dtmf(w);
 	case NG_LIST:
 	case NG_STATISTICS: /* of all workers: the shell's to gather */
@@ -1096,6 +1116,8 @@ void relay_publish(struct relay *r)
 	uint64_t *v = r->counters;
 	v[RELAY_CALLS] = r->calls.used - v[RELAY_CALLS_DYING];
 	v[RELAY_BYTES_IN] = r->forward.stats.bytes_in;
+	v[RELAY_RECORDED] = r->taps.stats.recorded;
+	v[RELAY_RECORDED_LOST] = r->taps.stats.recorded_lost;
 	v[RELAY_KEYS_PLAYED] = r->taps.stats.played;
 	v[RELAY_KEYS_LOST] = r->taps.stats.keys_lost;
 	v[RELAY_EVENTS_UNKNOWN] = r->taps.stats.events_unknown;

@@ -59,6 +59,11 @@
 	X(KEYS_LOST, "keys_lost_total", COUNTER, "telephone keys not told: too many at once")      \
 	X(EVENTS_UNKNOWN, "events_unknown_total", COUNTER,                                         \
 	  "telephone events that are no keys, not told")                                           \
+	X(RECORDINGS, "recordings", GAUGE, "recordings under way")                                 \
+	X(RECORDINGS_TOTAL, "recordings_total", COUNTER, "recordings begun")                       \
+	X(RECORDED, "recorded_packets_total", COUNTER, "packets handed to the writer")             \
+	X(RECORDED_LOST, "recorded_lost_total", COUNTER,                                           \
+	  "packets not recorded: the writer was behind")                                           \
 	X(TAPS_REFUSED, "taps_refused_total", COUNTER,                                             \
 	  "medias whose keys could not be heard for want of memory")                               \
 	X(SHORTENED, "ng_shortened_total", COUNTER,                                                \
@@ -117,6 +122,8 @@ struct relay_config {
 	bool dtmf_detect;         /* keys of all calls are told */
 	char instance[RELAY_INSTANCE_LEN +
 		      1]; /* of this process, for loop protect; empty: each worker makes one */
+	bool dtmf_detect; /* keys of all calls are told */
+	bool record_dtmf; /* telephone events are recorded too (threats D15) */
 };
 
 /* What happened, for the log and for clients (notify.h); counters are counted in the core. */
@@ -199,7 +206,7 @@ struct relay {
 	struct relay_ports ports;
 	unsigned worker;
 	struct arena arena;
-	struct pool calls, dialogues, medias;
+	struct pool calls, dialogues, medias, recordings;
 	struct table by_call_id;
 	struct wheel wheel;
 	struct rng rng;
@@ -208,6 +215,8 @@ struct relay {
 	struct forward forward;
 	struct handshakes handshakes;
 	struct tap_set taps;
+	struct list recordings_ending;
+	uint32_t recording_next;
 	struct ng_cache cache;
 	struct owners owners;
 	uint64_t counters[RELAY_COUNTER_COUNT];
@@ -221,6 +230,7 @@ struct relay_params {
 	struct relay_published *published; /* one for each worker; outlives the relay */
 	const uint8_t *seed;               /* RNG_SEED_LEN bytes */
 	const _Atomic unsigned *overload;  /* enum relay_overload, of another thread; NULL: never */
+	struct record_ring *record;        /* outlives the relay; NULL: nothing is recorded */
 };
 
 /*

@@ -1,5 +1,6 @@
 #include "rtpproxy/core/relay_work.h"
 
+#include "rtpproxy/core/recording.h"
 #include "rtpproxy/core/tap.h"
 
 /* What `play DTMF` plays when it is not told otherwise (ng-protocol §5). */
@@ -62,6 +63,9 @@ static void tap_media(struct relay *r, struct call *c, struct dialogue *d, unsig
 	if (has_events && o->dtmf_bridge) {
 		wants |= TAP_BRIDGE;
 	}
+	if (c->recording && c->recording->state == RECORDING_ON) {
+		wants |= TAP_RECORD;
+	}
 	bool blocked = has_events && l->flow & STREAM_BLOCKED_DTMF;
 	if (wants == 0 && !blocked && !s->tap) {
 		return;
@@ -75,6 +79,7 @@ static void tap_media(struct relay *r, struct call *c, struct dialogue *d, unsig
 	t->leg = l;
 	t->other = o;
 	t->wants = (uint8_t)wants;
+	t->recording = c->recording ? c->recording->number : 0;
 	fill_formats(&t->formats, m, o->media[i]);
 	fill_local(t, l, m);
 }

@@ -35,4 +35,15 @@ void relay_tap_drop(struct relay *r, struct dialogue *d);
 void relay_tap_after(struct relay *r);
 enum refusal relay_play_dtmf(struct work *w) MUST_USE;
 
+/* ---- recordings (relay_record.c) */
+
+/* start, stop and pause recording. */
+enum refusal relay_record(struct work *w) MUST_USE;
+/* What an offer or answer says about recording. */
+void relay_record_signalled(struct work *w, struct call *c);
+/* The call ends, or its recording; wall_us 0: not known. */
+void relay_record_end(struct relay *r, struct call *c, uint64_t wall_us);
+/* Recordings whose end had no room are ended now. */
+void relay_record_tick(struct relay *r);
+
 #endif

@@ -84,6 +84,7 @@ struct ctl {
 	const struct relay_config *config;
 	struct relay_published *published;
 	struct loop_list *list;
+	const struct recorder *recorder; /* NULL: nothing is recorded */
 	struct event *list_done;
 	struct ask_peer list_peer; /* whose list is being gathered */
 	struct ng list_ng;

@@ -10,6 +10,7 @@
 #include "rtpproxy/core/dtmf_json.h"
 #include "rtpproxy/core/notify.h"
 #include "rtpproxy/core/pkt.h"
+#include "rtpproxy/core/record.h"
 #include "rtpproxy/io/io_steered.h"
 
 enum {
@@ -279,6 +280,7 @@ enum err loop_init(struct loop *l, unsigned index, const struct loop_params *p)
 					   .worker = index,
 					   .published = p->published,
 					   .overload = p->overload,
+					   .record = p->records ? &p->records[index] : NULL,
 					   .seed = seed};
 	const struct relay_now now = {clock_us(CLOCK_MONOTONIC), clock_us(CLOCK_REALTIME)};
 	*l = (struct loop){

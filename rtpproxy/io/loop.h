@@ -48,6 +48,7 @@ struct loop_params {
 	struct loop_list *list;
 	struct addr dtmf_dest;
 	const _Atomic unsigned *overload; /* of load.h */
+	struct record_ring *records; /* one for each worker; NULL: nothing is recorded */
 	enum log_level log_level;
 	log_sink_fn log_sink;
 	const struct io_choice *choice; /* NULL: sockets. Outlives the loops */

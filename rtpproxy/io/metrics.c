@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "rtpproxy/io/ctl.h"
+#include "rtpproxy/io/recorder.h"
 
 static uint64_t sum(const struct ctl *c, unsigned counter)
 {
@@ -56,6 +57,30 @@ static void write_kernel(struct buf *b, const struct ctl *c)
 	    sum_loops(c, offsetof(struct loop, kernel_packets)));
 }
 
+static uint64_t read_count(const _Atomic uint64_t *v)
+{
+	return atomic_load_explicit(v, memory_order_relaxed);
+}
+
+static void write_recorder(struct buf *b, const struct recorder *r)
+{
+	if (!r) {
+		return;
+	}
+	one(b, "sallyport_relay_recordings_finished_total", COUNTER,
+	    "recordings that are files now", read_count(&r->finished));
+	one(b, "sallyport_relay_recordings_discarded_total", COUNTER,
+	    "recordings removed by command", read_count(&r->discarded));
+	one(b, "sallyport_relay_recordings_failed_total", COUNTER,
+	    "recordings cut short: disk, limit or name", read_count(&r->failed));
+	one(b, "sallyport_relay_recording_bytes_total", COUNTER, "bytes written into recordings",
+	    read_count(&r->bytes));
+	one(b, "sallyport_relay_recording_packets_total", COUNTER,
+	    "packets written into recordings", read_count(&r->packets));
+	one(b, "sallyport_relay_recording_lost_total", COUNTER,
+	    "packets that the writer could not write", read_count(&r->lost));
+}
+
 static void write_own(struct buf *b, const struct ctl *c)
 {
 	static const struct {
@@ -104,10 +129,11 @@ static void write_own(struct buf *b, const struct ctl *c)
 	    notified);
 	one(b, "sallyport_relay_event_errors_total", COUNTER,
 	    "events of calls that their client's socket did not take", notify_errors);
-	one(b, "sallyport_relay_keys_told_total", COUNTER,
-	    "JSON datagrams about telephone keys", keys_told);
+	one(b, "sallyport_relay_keys_told_total", COUNTER, "JSON datagrams about telephone keys",
+	    keys_told);
 	one(b, "sallyport_relay_key_errors_total", COUNTER,
 	    "JSON datagrams about telephone keys that the kernel refused", key_errors);
+	write_recorder(b, c->recorder);
 	one(b, "sallyport_relay_ng_dropped_total", COUNTER,
 	    "NG datagrams dropped: no cookie, or too many waiting", c->dropped);
 	one(b, "sallyport_relay_control_connections", GAUGE, "NG, HTTP and WebSocket connections",
