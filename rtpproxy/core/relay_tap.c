@@ -216,6 +216,17 @@ static bool read_press(const struct dict *root, struct dtmf_press *out)
 	return read_code(root, &out->event);
 }
 
+/* The number by which packets must come to be shown to the other party as `type`. */
+static uint8_t type_before(const struct stream *out, uint8_t type)
+{
+	for (unsigned i = 0; out && out->types && i < ARRAY_LEN(out->types->to); i++) {
+		if (out->types->to[i] == type) {
+			return (uint8_t)i;
+		}
+	}
+	return type;
+}
+
 /* The format that the other party takes keys in, best at the clock of this party's media. */
 static bool choose_format(const struct leg_media *m, const struct leg_media *other, struct tap *t)
 {
@@ -227,7 +238,7 @@ static bool choose_format(const struct leg_media *m, const struct leg_media *oth
 	for (unsigned i = f->count; i-- > 0;) {
 		best = f->at[i].rate == m->streams[LEG_RTP].quality.clock_rate ? i : best;
 	}
-	t->play_type = f->at[best].payload_type;
+	t->play_type = type_before(m->streams[LEG_RTP].peer[PKT_RTP], f->at[best].payload_type);
 	t->play_rate = f->at[best].rate;
 	return true;
 }

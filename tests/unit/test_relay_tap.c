@@ -38,14 +38,22 @@ static int end(void **state)
 	return 0;
 }
 
-static void call(const char *key, const char *value)
+/* Without continuity, so that the numbers are to be seen that the taps gave. */
+static void call_with(const char *key, const char *value, const char *continuity)
 {
-	rw_ask(w, "offer", "call-id", "c", "from-tag", "A", "sdp", RW_SDP_A, key, value, NULL);
+	rw_ask(w, "offer", "call-id", "c", "from-tag", "A", "sdp", RW_SDP_A, key, value,
+	       "continuity", continuity, NULL);
 	rw_expect_ok(w);
 	to_b = rw_port(w, 0);
-	rw_ask(w, "answer", "call-id", "c", "from-tag", "A", "to-tag", "B", "sdp", RW_SDP_B, NULL);
+	rw_ask(w, "answer", "call-id", "c", "from-tag", "A", "to-tag", "B", "sdp", RW_SDP_B,
+	       "continuity", continuity, NULL);
 	rw_expect_ok(w);
 	to_a = rw_port(w, 0);
+}
+
+static void call(const char *key, const char *value)
+{
+	call_with(key, value, "off");
 }
 
 static enum pkt_fate packet(uint8_t who, uint8_t pt, uint16_t number, uint32_t timestamp,
@@ -282,6 +290,37 @@ static void a_party_that_is_silent_can_have_its_keys_played(void **state)
 	EXPECT_INT(number_out(), 108);
 }
 
+/* One source of ours with continuity: the key is a part of it. */
+static void with_continuity_all_is_one_source(void **state)
+{
+	(void)state;
+	struct rtp h, key;
+	call_with("flags", "detect DTMF", "on");
+	EXPECT_INT(audio(A), FATE_SENT);
+	EXPECT_ERR(rtp_decode(m.bytes, m.pkt.len, &h), OK);
+	rw_ask(w, "block DTMF", "call-id", "c", "from-tag", "A", NULL);
+	EXPECT_INT(press(A, 5), FATE_EVENT);
+	rw_ask(w, "play DTMF", "call-id", "c", "from-tag", "A", "code", "#", "duration", "100",
+	       NULL);
+	rw_expect_ok(w);
+	for (int i = 0; i < 30; i++)
+		rw_tick(w, 10);
+	EXPECT_INT(w->sent_count, 7);
+	for (unsigned i = 0; i < 7; i++) {
+		EXPECT_ERR(rtp_decode(sent(i)->bytes, sent(i)->len, &key), OK);
+		EXPECT_U64(key.ssrc, h.ssrc);
+		EXPECT_INT(key.payload_type, EVENT);
+		EXPECT_INT(key.seq, (uint16_t)(h.seq + 1 + i));
+		/* The first packet of it is sent 10 ms later. */
+		EXPECT_U64(key.timestamp - h.timestamp, 80);
+	}
+	ts[A] += 300 * 8;
+	EXPECT_INT(audio(A), FATE_SENT);
+	EXPECT_ERR(rtp_decode(m.bytes, m.pkt.len, &key), OK);
+	EXPECT_U64(key.ssrc, h.ssrc);
+	EXPECT_INT(key.seq, (uint16_t)(h.seq + 8));
+}
+
 static void what_play_dtmf_refuses(void **state)
 {
 	(void)state;
@@ -418,6 +457,7 @@ int main(void)
 		T(bridged_keys_are_told_and_end_here),
 		T(a_played_key_is_as_if_the_party_had_pressed_it),
 		T(a_party_that_is_silent_can_have_its_keys_played),
+		T(with_continuity_all_is_one_source),
 		T(what_play_dtmf_refuses),
 		T(the_other_party_must_take_keys),
 		T(no_key_stream_is_used_twice),
