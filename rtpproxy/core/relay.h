@@ -122,7 +122,6 @@ struct relay_config {
 	bool dtmf_detect;         /* keys of all calls are told */
 	char instance[RELAY_INSTANCE_LEN +
 		      1]; /* of this process, for loop protect; empty: each worker makes one */
-	bool dtmf_detect; /* keys of all calls are told */
 	bool record_dtmf; /* telephone events are recorded too (threats D15) */
 };
 
