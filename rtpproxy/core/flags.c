@@ -147,6 +147,35 @@ static void take_transcode(struct flags *f, struct str w)
 	f->transcode_wanted = true;
 }
 
+/* The one format that needs no transcoder (sdp_events.h). */
+static bool is_events(struct flags *f, struct str w)
+{
+	struct str name, rest = w;
+	bool it_is = str_cut(&rest, '/', &name) && str_ieq(name, STR("telephone-event"));
+	if (!it_is) {
+		take_transcode(f, w);
+	}
+	return it_is;
+}
+
+static void take_accept(struct flags *f, struct str w)
+{
+	f->codecs.accept_events |= is_events(f, w);
+}
+
+static void take_consume(struct flags *f, struct str w)
+{
+	if (is_events(f, w)) {
+		f->codecs.accept_events = true;
+		take_strip(f, w);
+	}
+}
+
+static void take_add(struct flags *f, struct str w)
+{
+	f->codecs.add_events |= is_events(f, w);
+}
+
 static void add_edit(struct flags *f, const struct flags_edit *e)
 {
 	if (f->edits.count < FLAGS_EDITS_MAX && e->what.len > 0 && e->what.len < FLAGS_EDIT_MAX &&
@@ -353,11 +382,11 @@ static const struct {
 	{{"sdp-attr-substitute-", 20}, take_edit_substitute},
 	{{"sdp-media-remove-", 17}, take_media_remove},
 	{{"codec-mask-", 11}, take_transcode},
-	{{"codec-transcode-", 16}, take_transcode},
+	{{"codec-transcode-", 16}, take_add},
 	{{"codec-set-", 10}, take_transcode},
-	{{"codec-accept-", 13}, take_transcode},
-	{{"codec-consume-", 14}, take_transcode},
-	{{"transcode-", 10}, take_transcode},
+	{{"codec-accept-", 13}, take_accept},
+	{{"codec-consume-", 14}, take_consume},
+	{{"transcode-", 10}, take_add},
 	{{"T38-", 4}, take_transcode},
 	{{"T.38-", 5}, take_transcode},
 };
@@ -415,9 +444,9 @@ static void take_codecs(struct flags *f, const struct dict *d)
 	} lists[] = {
 		{{"strip", 5}, take_strip},       {{"except", 6}, take_except},
 		{{"offer", 5}, take_codec_offer}, {{"ignore", 6}, take_ignore},
-		{{"mask", 4}, take_transcode},    {{"transcode", 9}, take_transcode},
-		{{"set", 3}, take_transcode},     {{"accept", 6}, take_transcode},
-		{{"consume", 7}, take_transcode},
+		{{"mask", 4}, take_transcode},    {{"transcode", 9}, take_add},
+		{{"set", 3}, take_transcode},     {{"accept", 6}, take_accept},
+		{{"consume", 7}, take_consume},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
 		struct dict_words walk = dict_words(dict_get(d, lists[i].key));

@@ -108,6 +108,8 @@ struct flags_sdes {
 
 struct flags_codecs {
 	struct flags_names strip, except, offer, ignore;
+	/* Of telephone-event, the one that needs no transcoder (sdp_events.h): `accept` or `consume`; `transcode`. */
+	bool accept_events, add_events;
 };
 
 enum flags_osrtp { FLAGS_OSRTP_OFFER = 1, FLAGS_OSRTP_ACCEPT = 2, FLAGS_OSRTP_LEGACY = 4 };

@@ -7,6 +7,7 @@
 #include "rtpproxy/core/codecs.h"
 #include "rtpproxy/core/keying.h"
 #include "rtpproxy/core/keying_dtls.h"
+#include "rtpproxy/core/sdp_events.h"
 
 /* ---- what a description says */
 
@@ -302,6 +303,7 @@ static void take_offer_line(const struct sdp_relay *x, size_t i)
 	take_addresses(x, m, from);
 	take_codec(m, from);
 	take_events(m, from);
+	from->accept_events = x->flags->codecs.accept_events;
 	from->direction = (uint8_t)sdp_direction_of(x->sdp, m);
 	take_offer_mux(x, m, &from->mux, &to->mux);
 	take_offer_keys(x, m, from);
@@ -753,12 +755,14 @@ static bool names_source(const struct sdp_relay *x, const struct sdp_media *m, s
 }
 
 static void write_rtp(const struct sdp_relay *x, struct buf *b, const struct sdp_media *m,
-		      const struct codecs *formats, size_t i)
+		      const struct codecs *formats, const struct sdp_events *events, size_t i)
 {
 	const struct leg_media *from = x->from->media[i], *to = x->to->media[i];
 	bool feedback = sdp_proto_info(to->proto)->feedback;
 	for (size_t k = 0; k < formats->count; k++) {
-		write_format(x, b, m, formats->at[k], feedback);
+		if (!sdp_events_write(b, events, formats->at[k])) {
+			write_format(x, b, m, formats->at[k], feedback);
+		}
 	}
 	if (feedback) {
 		write_of_format(b, &m->attrs, STR("rtcp-fb"), STR("*"));
@@ -798,6 +802,7 @@ static void write_media(const struct sdp_relay *x, struct buf *b, size_t i)
 		write_conn(b, shown_address(x), true);
 		return;
 	}
+	struct sdp_events events;
 	struct codecs formats;
 	codecs_choose(x->flags, m, &formats);
 	if (!from->active || !to->active || formats.count == 0) {
@@ -806,6 +811,7 @@ static void write_media(const struct sdp_relay *x, struct buf *b, size_t i)
 		write_class(b, &m->attrs, ATTR_MID);
 		return;
 	}
+	sdp_events_choose(x, i, &formats, &events);
 	write_m(b, m->kind, to->port, proto_text(to, m), &formats);
 	if (m->title.len > 0 && !(x->flags->replace & FLAGS_REPLACE_HIDE)) {
 		buf_printf(b, "i=%.*s\r\n", STR_ARG(m->title));
@@ -817,7 +823,7 @@ static void write_media(const struct sdp_relay *x, struct buf *b, size_t i)
 	write_mid(x, b, m, i);
 	write_class(b, &m->attrs, ATTR_LABEL);
 	if (leg_is_rtp(to->proto)) {
-		write_rtp(x, b, m, &formats, i);
+		write_rtp(x, b, m, &formats, &events, i);
 	} else {
 		write_other(x, b, m);
 	}

@@ -5,6 +5,7 @@
 #include "sbc/core/exchange.h"
 #include "sbc/core/crossing.h"
 #include "sbc/core/in_dialog.h"
+#include "sbc/core/keys.h"
 #include "sbc/core/late_offer.h"
 #include "sbc/core/own.h"
 #include "sbc/core/refresh.h"
@@ -83,6 +84,7 @@ void call_free(struct sbc *s, struct call **call)
 	own_free_all(s, c);
 	refresh_stop(s, c);
 	call_watch_stop(s, c);
+	keys_free(s, c);
 	for (int i = 0; i < 2; i++) {
 		leg_dialog_free(&s->blocks, &c->leg[i].dialog);
 		block_str_free(&s->blocks, &c->leg[i].invite.body);
@@ -488,6 +490,10 @@ void call_on_relay(struct sbc *s, struct call *c, const struct ask *asked, const
 		c->media.open = false;
 		s->counts.relay_sessions--;
 		call_end_step(s, c, e->relay.result == RELAY_RESULT_OK ? e->relay.reply : NULL);
+		return;
+	}
+	if (what == ASK_PLAY) {
+		keys_on_played(s, c, e);
 		return;
 	}
 	if (!NEVER(c->relay_asks == 0))

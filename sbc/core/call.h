@@ -35,6 +35,7 @@
 #include "sbc/core/txn.h"
 
 struct ask;
+struct keys;
 struct exchange;
 struct redirects;
 struct setup;
@@ -50,6 +51,9 @@ enum call_state {
 
 /* How long a call that is over still answers its peers: a BYE that crossed ours, lost three times. */
 enum { CALL_LINGER_MS = 5000 };
+
+/* The way in which a side has told its first key. */
+enum call_keys { CALL_KEYS_NONE, CALL_KEYS_MEDIA, CALL_KEYS_INFO };
 
 enum call_text {
 	CALL_FROM_NUMBER,
@@ -111,6 +115,9 @@ struct call {
 	struct leg leg[2];
 	struct alarm session_alarm[2];
 	struct alarm media_alarm;
+	uint8_t keys_by[2];    /* enum call_keys, of each side */
+	bool keys_plain[2];    /* that side wants application/dtmf */
+	struct keys *keys[2];  /* on their way to that side as INFO; NULL: none */
 	uint64_t silent_ms[2]; /* since when that party is not heard, monotonic; 0: it is */
 	struct offer offer[2]; /* of each leg */
 	struct media media;

@@ -5,6 +5,7 @@
 #include "sbc/core/crossing.h"
 #include "sbc/core/q850.h"
 #include "sbc/core/exchange.h"
+#include "sbc/core/keys.h"
 #include "sbc/core/own.h"
 #include "sbc/core/refresh.h"
 #include "sbc/core/reg.h"
@@ -456,6 +457,7 @@ void call_end(struct sbc *s, struct call *c, const struct call_ending *why)
 	c->state = CALL_ENDING;
 	refresh_stop(s, c);
 	call_watch_stop(s, c);
+	keys_free(s, c);
 	exchange_refuse_all(s, c);
 	own_free_all(s, c);
 	call_end_step(s, c, NULL);

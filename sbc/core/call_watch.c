@@ -1,6 +1,7 @@
 #include "sbc/core/call_watch.h"
 
 #include "common/secret.h"
+#include "sbc/core/keys.h"
 #include "sbc/core/media_event.h"
 #include "sbc/core/worker.h"
 
@@ -129,7 +130,7 @@ static void on_media(struct sbc *s, struct call *c, const struct media_event *m)
 		if (!c->setup)
 			end_silent(s, c);
 		break;
-	case MEDIA_EVENT_KEY:
+	case MEDIA_EVENT_KEY: keys_on_event(s, c, m->side, m->key, m->ms); break;
 	case MEDIA_EVENT_TYPE_COUNT: break;
 	}
 }

@@ -2,6 +2,7 @@
 
 #include "sbc/core/call_media.h"
 #include "sbc/core/exchange.h"
+#include "sbc/core/keys.h"
 #include "sbc/core/late_offer.h"
 #include "sbc/core/own.h"
 #include "sbc/core/pair.h"
@@ -125,6 +126,8 @@ void in_dialog_on_request(struct sbc *s, struct call *c, const struct msg *m, co
 		return;
 	else if (transfer_is_alone(c, p.side))
 		reply_too_soon(s, c, m, f);
+	else if (m->method == METHOD_INFO && keys_on_info(s, c, p.side, m, f))
+		return;
 	else
 		exchange_begin(s, c, &p, m, f);
 }

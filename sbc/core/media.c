@@ -78,6 +78,34 @@ static void add_keying(struct arena *a, struct dict *d, const struct media_rule 
 	dict_add_str(a, list, STR_NONE, STR("pad"));
 }
 
+static const struct str event_name = {"telephone-event", 15};
+
+static bool names_events(struct str sdp)
+{
+	return str_find(sdp, event_name) < sdp.len;
+}
+
+/* In these words of NG nothing but telephone-event is meant: it is all that the relay can add or take by itself. */
+static void add_events(struct arena *a, struct dict *codec, const char *word)
+{
+	dict_add_str(a, dict_add_list(a, codec, str_from(word)), STR_NONE, event_name);
+}
+
+/* An offer where the sides tell keys in different ways, or may (media_policies.X.dtmf). */
+static void add_event_words(struct arena *a, struct dict *codec, const struct media_rule *from,
+			    const struct media_rule *to, struct str sdp)
+{
+	bool here = from->dtmf == MEDIA_DTMF_INFO ||
+		    (from->dtmf == MEDIA_DTMF_AUTO && !names_events(sdp));
+
+	if (to->dtmf == MEDIA_DTMF_INFO)
+		add_events(a, codec, "consume");
+	else if (here)
+		add_events(a, codec, "transcode");
+	if (to->dtmf == MEDIA_DTMF_AUTO && from->dtmf != MEDIA_DTMF_INFO)
+		add_events(a, codec, "accept");
+}
+
 static bool allows(const struct media_rule *r, struct str codec)
 {
 	for (size_t i = 0; i < r->codecs_allow_count; i++)
@@ -88,12 +116,13 @@ static bool allows(const struct media_rule *r, struct str codec)
 
 /* What both sides' policies allow; an order, if the receiver's names one. */
 static void add_codecs(struct arena *a, struct dict *d, const struct media_rule *from,
-		       const struct media_rule *to)
+		       const struct media_rule *to, struct str sdp)
 {
+	bool events = from->dtmf != MEDIA_DTMF_RFC4733 || to->dtmf != MEDIA_DTMF_RFC4733;
 	const struct media_rule *list = to->codecs_allow_count ? to : from;
 	const struct media_rule *other = list == to ? from : to;
 
-	if (list->codecs_allow_count == 0 && to->codecs_order_count == 0)
+	if (list->codecs_allow_count == 0 && to->codecs_order_count == 0 && !events)
 		return;
 	struct dict *codec = dict_add_dict(a, d, STR("codec"));
 	if (list->codecs_allow_count) {
@@ -101,7 +130,9 @@ static void add_codecs(struct arena *a, struct dict *d, const struct media_rule 
 		dict_add_str(a, dict_add_list(a, codec, STR("strip")), STR_NONE, STR("all"));
 		struct dict *except = dict_add_list(a, codec, STR("except"));
 		for (size_t i = 0; i < list->codecs_allow_count; i++)
-			if (allows(other, list->codecs_allow[i]))
+			if (allows(other, list->codecs_allow[i]) &&
+			    !(to->dtmf == MEDIA_DTMF_INFO &&
+			      str_ieq(list->codecs_allow[i], event_name)))
 				dict_add_str(a, except, STR_NONE, list->codecs_allow[i]);
 	}
 	if (to->codecs_order_count) {
@@ -110,6 +141,8 @@ static void add_codecs(struct arena *a, struct dict *d, const struct media_rule 
 			if (allows(from, to->codecs_order[i]))
 				dict_add_str(a, order, STR_NONE, to->codecs_order[i]);
 	}
+	if (events)
+		add_event_words(a, codec, from, to, sdp);
 }
 
 static void add_source(struct arena *a, struct dict *d, const struct addr *source)
@@ -175,8 +208,23 @@ static void add_ice(struct arena *a, struct dict *d, const struct media_query *q
 					     : STR("backward"));
 	if (from->bundle || to->bundle)
 		dict_add_str(a, dict_add_list(a, d, STR("bundle")), STR_NONE, STR("accept"));
-	if (to->ice_lite || to->bundle)
-		dict_add_str(a, dict_add_list(a, d, STR("flags")), STR_NONE, STR("generate mid"));
+}
+
+static void add_flags(struct arena *a, struct dict *d, const struct media_query *q,
+		      const struct media_rule *from)
+{
+	const struct realm *to = &q->settings->realms[q->realm[1 - q->from]];
+	bool mid = to->ice_lite || to->bundle;
+	bool bridge = from && (from->dtmf == MEDIA_DTMF_INFO ||
+			       (from->dtmf == MEDIA_DTMF_AUTO && !names_events(q->sdp)));
+
+	if (!mid && !bridge)
+		return;
+	struct dict *l = dict_add_list(a, d, STR("flags"));
+	if (mid)
+		dict_add_str(a, l, STR_NONE, STR("generate mid"));
+	if (bridge) /* keys for this side end at the relay, and we hear of them */
+		dict_add_str(a, l, STR_NONE, STR("bridge DTMF"));
 }
 
 /* Each side's mux is its own: what the sender offers is taken, or not; what the receiver is offered is by its policy. */
@@ -254,6 +302,7 @@ void media_write_offer(struct buf *b, struct arena *a, const struct media *m,
 	dict_add_str(a, l, STR_NONE, s->realms[q->realm[to]].name);
 	add_replace(a, d);
 	add_ice(a, d, q, true);
+	add_flags(a, d, q, from_rule);
 	add_mux(a, d, from_rule, to_rule);
 	add_timeout(a, d, from_rule, to_rule);
 	if (q->notify.len)
@@ -267,7 +316,7 @@ void media_write_offer(struct buf *b, struct arena *a, const struct media *m,
 	if (to_rule) {
 		bool sdes = to_rule->srtp != MEDIA_FORBID && to_rule->keying_sdes && !dtls;
 		add_keying(a, d, to_rule, dtls, sdes);
-		add_codecs(a, d, from_rule ? from_rule : to_rule, to_rule);
+		add_codecs(a, d, from_rule ? from_rule : to_rule, to_rule, q->sdp);
 	}
 	add_source(a, d, q->source);
 	dict_add_str(a, d, STR("sdp"), q->sdp);
@@ -286,6 +335,9 @@ void media_write_answer(struct buf *b, struct arena *a, const struct media *m,
 	dict_add_str(a, d, STR("to-tag"), str_from(party[q->from]));
 	add_replace(a, d);
 	add_ice(a, d, q, false);
+	add_flags(a, d, q, rule_of(q->settings, q->realm[q->from]));
+	if (to_rule && to_rule->dtmf == MEDIA_DTMF_INFO)
+		add_events(a, dict_add_dict(a, d, STR("codec")), "strip");
 	/* Of what that side has offered and its policy allows. */
 	if (to_rule && to_rule->srtp != MEDIA_FORBID)
 		add_keying(a, d, to_rule, to_rule->keying_dtls, to_rule->keying_sdes);
@@ -330,6 +382,18 @@ bool media_see(struct media_seen *s, uint32_t number)
 		return false;
 	s->below |= 1u << (behind - 1);
 	return true;
+}
+
+void media_write_key(struct buf *b, struct arena *a, const struct media *m, struct str call,
+		     unsigned side, uint8_t key, uint32_t ms)
+{
+	CHECK(b && a && m && side < MEDIA_PARTIES);
+	struct dict *d = begin(a, "play DTMF", m, call);
+
+	dict_add_str(a, d, STR("from-tag"), str_from(party[side]));
+	dict_add_int(a, d, STR("code"), key);
+	dict_add_int(a, d, STR("duration"), ms);
+	end(b, a, d);
 }
 
 void media_write_delete(struct buf *b, struct arena *a, const struct media *m, struct str call)

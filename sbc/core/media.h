@@ -62,6 +62,9 @@ void media_write_offer(struct buf *b, struct arena *a, const struct media *m,
 /* q->from is the side that answers. */
 void media_write_answer(struct buf *b, struct arena *a, const struct media *m,
 			const struct media_query *q);
+/* Side `side` has pressed a key: its packets say so to the other one. */
+void media_write_key(struct buf *b, struct arena *a, const struct media *m, struct str call,
+		     unsigned side, uint8_t key, uint32_t ms);
 void media_write_delete(struct buf *b, struct arena *a, const struct media *m, struct str call);
 
 /* Is `name` the session that the relay has for the call now? */

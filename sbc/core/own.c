@@ -2,6 +2,7 @@
 
 #include "sbc/core/auth.h"
 #include "sbc/core/call_media.h"
+#include "sbc/core/keys.h"
 #include "sbc/core/late_offer.h"
 #include "sbc/core/refresh.h"
 #include "sbc/core/setup.h"
@@ -57,6 +58,7 @@ static void tell(struct sbc *s, struct call *c, const struct own_outcome *x)
 	case OWN_WHAT_COUNT: break;
 	case OWN_REPAIR: late_offer_on_own(s, c, x); break;
 	case OWN_TRANSFER: transfer_on_own(s, c, x); break;
+	case OWN_KEY: keys_on_own(s, c, x); break;
 	}
 }
 
@@ -66,7 +68,8 @@ static bool is_wanted(const struct call *c, const struct own *o)
 	switch ((enum own_what)o->what) {
 	case OWN_REFRESH: return refresh_is_wanted(c, o->side);
 	case OWN_REPAIR:
-	case OWN_TRANSFER: return true;
+	case OWN_TRANSFER:
+	case OWN_KEY: return true;
 	case OWN_WHAT_COUNT: break;
 	}
 	return false;

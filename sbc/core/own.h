@@ -22,6 +22,7 @@ enum own_what {
 	OWN_REFRESH,  /* the session timer */
 	OWN_REPAIR,   /* setting up: both sides of a late offer are brought together */
 	OWN_TRANSFER, /* a transfer: NOTIFY, re-INVITE */
+	OWN_KEY,      /* a key that the other side has told in its media */
 	OWN_WHAT_COUNT
 };
 

@@ -114,7 +114,7 @@ static void keys_are_told_where_somebody_listens(void **state)
 		const char *name, *key, *value, *keys;
 	} rows[] = {
 		{"nobody listens", "label", "x", ""},
-		{"a client asked for events", "notify", "cookie", "A:5/60 B:11/60"},
+		{"a client asked for events, but not for keys", "notify", "cookie", ""},
 		{"a place for datagrams", "DTMF-log-dest", "192.0.2.77:9000", "A:5/60 B:11/60"},
 		{"a flag", "flags", "detect DTMF", "A:5/60 B:11/60"},
 		{"a place that is none", "DTMF-log-dest", "192.0.2.77", ""},
