@@ -18,7 +18,7 @@ struct rw_socket {
 
 struct rw_sent {
 	struct addr from, to;
-	uint8_t bytes[512];
+	uint8_t bytes[1500];
 	size_t len;
 };
 
