@@ -166,6 +166,10 @@ static __always_inline int is_next(struct __sk_buff *skb, const struct relay_slo
 				   const struct view *v, const struct rtp_head *h)
 {
 	const __u16 step = (__u16)(bpf_ntohs(h->seq) - s->run.max_seq);
+	/* A clock that jumps is mended by the relay (continuity.h). */
+	const __u32 far = RELAY_BPF_CLOCK_S * s->clock_rate;
+	if (bpf_ntohl(h->timestamp) - s->run.last_timestamp + far > 2 * far)
+		return 0;
 	/* Version 2, no padding, no CSRC; an extension is let through if it fits. */
 	if ((h->first & 0xef) != 0x80 || (h->second & 0x7f) != s->payload_type ||
 	    h->ssrc != s->ssrc)

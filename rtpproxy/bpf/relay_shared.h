@@ -21,6 +21,7 @@ enum {
 	RELAY_BPF_QUEUE = 2048, /* datagrams that may wait for a worker: more would only grow old */
 	RELAY_BPF_DROPOUT = 3000, /* RFC 3550 A.1, as quality.h has them */
 	RELAY_BPF_MISORDER = 100,
+	RELAY_BPF_CLOCK_S = 10, /* CONTINUITY_CLOCK_S */
 	RELAY_BPF_TTL = 64,
 	/* What an address that is not the party's may send to one port where it may have to be heard. */
 	RELAY_BPF_STRAY_STEP_NS = 10000000,

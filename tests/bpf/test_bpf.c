@@ -39,6 +39,7 @@ struct side {
 	struct srtp_worker srtp;
 	struct forward forward;
 	struct stream stream[2];
+	struct stream_types types;
 };
 
 struct world {
@@ -47,7 +48,7 @@ struct world {
 	struct kernel *kernel;
 	struct side real, reference;
 	struct addr local[2], party[2];
-	uint64_t now_us;
+	uint64_t now_us, random;
 	uint8_t out[FRAME];
 	size_t out_len;
 };
@@ -156,12 +157,18 @@ static void begin_side(struct side *s, bool with_kernel)
 		stream_init(t, PKT_RTP, &s->srtp, NULL);
 		stream_set_security(t, STREAM_PLAIN);
 		stream_set_remote(t, &world->party[i], world->now_us);
+		/* What leaves is one source of ours: new SSRC, numbers, timestamps; A's codec 0 is B's 8. */
+		stream_set_source(t, world->random + (uint64_t)i);
+		stream_set_continuity(t, true, 8000);
 		uint32_t slot;
 		assert_true(pins_find(&world->pins, &world->local[i], &slot));
 		t->user = (void *)(uintptr_t)(slot + 1);
 		if (with_kernel)
 			kernel_open(world->kernel, slot, t, TOS);
 	}
+	for (unsigned i = 0; i < 128; i++)
+		s->types.to[i] = (uint8_t)(i == 0 ? 8 : i);
+	s->stream[1].types = &s->types;
 	stream_set_peer(&s->stream[0], PKT_RTP, &s->stream[1]);
 	stream_set_peer(&s->stream[1], PKT_RTP, &s->stream[0]);
 }
@@ -174,6 +181,7 @@ static uint32_t slot_of(int side)
 static void begin(bool is_ip6)
 {
 	world->now_us = clock_us();
+	world->random = (world->random + 1) * UINT64_C(0x9e3779b97f4a7c15);
 	world->local[0] = at(is_ip6 ? "fd00::1" : "10.0.0.1", FIRST);
 	world->local[1] = at(is_ip6 ? "fd00::1" : "10.0.0.1", FIRST + 2);
 	world->party[0] = at(is_ip6 ? "fd00::2" : "10.0.0.2", 4000);
@@ -444,6 +452,16 @@ static const struct packet_row {
 	 UP},
 	{"another source of RTP goes to the relay", {.seq = 1002, .ssrc = 77}, NULL, SAME, UP},
 	{"a jump of numbers goes to the relay", {.seq = 9000}, NULL, SAME, UP},
+	{"a jump of the clock goes to the relay",
+	 {.seq = 1002, .timestamp = 8160 + 80001},
+	 NULL,
+	 SAME,
+	 UP},
+	{"a silence of seconds is forwarded",
+	 {.seq = 1002, .timestamp = 8160 + 80000},
+	 NULL,
+	 SAME,
+	 KERNEL},
 	{"a jump back goes to the relay", {.seq = 800}, NULL, SAME, UP},
 	{"an extension that does not fit goes to the relay",
 	 {0},
@@ -502,7 +520,7 @@ static void packets(bool is_ip6)
 		r.payload = r.payload ? r.payload : 160;
 		if (r.payload == MTU - 48 - 12 && !is_ip6)
 			r.payload += 20;
-		r.timestamp = 8320;
+		r.timestamp = r.timestamp ? r.timestamp : 8320;
 		const size_t len = row->raw ? media_hex(row->raw, data, sizeof(data))
 					    : media_rtp_write(&r, data);
 		/* What is not for us is not given to the relays either. */
