@@ -7,6 +7,7 @@
 
 #include "common/relay_conf.h"
 #include "rtpproxy/core/latch.h"
+#include "rtpproxy/io/coalesce.h"
 
 enum {
 	DEFAULT_PORT_MIN = 30000,
@@ -295,6 +296,11 @@ static bool take_engine(struct control *c, struct str v)
 	       str_copy(v, c->engine, sizeof(c->engine)) == OK;
 }
 
+static bool take_coalesce(struct control *c, struct str v)
+{
+	return str_to_u32(v, COALESCE_MAX_US, &c->coalesce_us) == OK;
+}
+
 static bool take_level(struct control *c, struct str v)
 {
 	/* Words, or syslog's numbers as rtpengine has them. */
@@ -405,6 +411,8 @@ static const struct option_row rows[] = {
 	{"io", 0, true, take_io,
 	 "how packets come and go: auto (default), sockets, steered or kernel (docs/io.md)"},
 	{"bpf-dir", 0, true, take_bpf_dir, "where sallyport-bpf left its maps (" PINS_DIR ")"},
+	{"coalesce", 0, true, take_coalesce,
+	 "longest sleep of a busy worker between two looks for packets, µs (500; 0: none)"},
 	{"log-level", 'L', true, take_level, "error, warn, info, debug, or 0 to 7"},
 	{"recording-dir", 0, true, take_recording_dir,
 	 "directory for recordings (none: recording is refused)"},
@@ -461,6 +469,7 @@ static void set_defaults(struct control *c)
 			  .rates = {DEFAULT_RATE_AUDIO, DEFAULT_RATE_OTHER}},
 		.log_level = LOG_LEVEL_INFO,
 		.engine = "auto",
+		.coalesce_us = COALESCE_DEFAULT_US,
 		.socket_mode = 0600,
 		.io = IO_TIER_AUTO,
 		.bpf_dir = PINS_DIR,

@@ -33,6 +33,7 @@ struct control {
 	char pidfile[256];
 	char config_path[256];
 	char relay_name[64];
+	uint32_t coalesce_us; /* as loop_params */
 	char engine[32];
 	enum io_tier io;
 	char bpf_dir[128];

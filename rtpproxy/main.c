@@ -135,6 +135,7 @@ static bool start_workers(struct daemon *d)
 				      .dtmf_dest = d->control.dtmf_dest,
 				      .overload = &d->load.over,
 				      .records = d->records ? d->recorder.rings : NULL,
+				      .coalesce_us = d->control.coalesce_us,
 				      .log_level = d->control.log_level,
 				      .log_sink = to_stderr,
 				      .choice = &d->choice};

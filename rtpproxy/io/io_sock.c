@@ -1,7 +1,12 @@
 /*
- * The portable back end: an ordinary UDP socket for each port, level-triggered epoll, one recvfrom
- * and one sendto a packet. At 50 packets a second a socket rarely holds two, so batching per socket
- * gains nothing (measured); the batch is over sockets. No privilege is needed.
+ * The portable back end: an ordinary UDP socket for each port, level-triggered epoll, one recv and one send a packet. At 50
+ * packets a second a socket rarely holds two, so batching per socket gains nothing (measured); the batch is over sockets.
+ * No privilege is needed.
+ *
+ * Once nobody but the party may send to an endpoint (offload.h), its socket is connected to the party: the kernel
+ * then knows the way out, packets carry no address that must be copied and compared, and a stranger's packets die in the
+ * kernel. It is given up again before a command touches the call, when a packet goes elsewhere, and when the party of an
+ * encrypted side falls silent and so another address may prove itself.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,30 +16,54 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/pool.h"
 #include "common/sockaddr.h"
+#include "rtpproxy/core/latch.h"
+#include "rtpproxy/core/limits.h"
 #include "rtpproxy/core/pkt.h"
 #include "rtpproxy/core/stream.h"
 #include "rtpproxy/io/io.h"
+#include "rtpproxy/io/offload.h"
 
 /*
  * Half a second of one stream at twice the usual rate. The kernel's default of 208 KiB would let one
  * port hold a thousand packets of a flood while the worker is behind.
  */
-enum { RECEIVE_BUFFER = 64 * 1024 };
+enum {
+	RECEIVE_BUFFER = 64 * 1024,
+	/* Packets between two questions whether the party is settled: half a second of one stream, and rare enough to
+	 * cost nothing where the answer stays no. */
+	SETTLE_EVERY = 32,
+	SPARE = 64 /* descriptors that are no media ports */
+};
+
+/* One open endpoint. */
+struct sock {
+	struct stream *stream;
+	id_t64 id;
+	uint64_t last_us; /* connected: the last packet */
+	int fd;
+	struct addr peer; /* connected to; family ADDR_NONE: it is not */
+	uint8_t family;
+	uint8_t asked; /* packets until the next question */
+	bool sure;     /* connected, and nothing from before is in its queue */
+	bool held;     /* the party has to go on sending to keep it */
+	bool fixed;    /* bound to one address of ours; else connecting would choose one */
+};
 
 struct io_sock {
 	struct io io;
 	int epoll_fd;
+	struct pool socks;
 	struct pkt pkts[IO_BATCH];
 	struct pkt *list[IO_BATCH];
 	size_t count;
 	uint8_t *buffers;
 };
 
-/* s->user holds the descriptor itself: an endpoint needs no memory here. */
-static int fd_of(const struct stream *s)
+static struct sock *sock_of(const struct stream *s)
 {
-	return (int)(intptr_t)s->user - 1;
+	return s->user;
 }
 
 static void apply_tos(int fd, uint8_t family, uint8_t tos)
@@ -47,16 +76,15 @@ static void apply_tos(int fd, uint8_t family, uint8_t tos)
 	}
 }
 
-static enum err sock_open(struct io *io, const struct addr *local, uint8_t tos, struct stream *s)
+static int open_socket(const struct addr *local, uint8_t tos)
 {
-	struct io_sock *k = CONTAINER_OF(io, struct io_sock, io);
 	struct sockaddr_storage sa;
-	socklen_t sa_len = sockaddr_write(local, &sa);
-	int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	const socklen_t sa_len = sockaddr_write(local, &sa);
+	const int one = 1, size = RECEIVE_BUFFER;
+	const int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
-		return errno == EMFILE || errno == ENFILE ? ERR_FULL : ERR_IO;
+		return -1;
 	}
-	int one = 1, size = RECEIVE_BUFFER;
 	if (local->family == ADDR_IP6) {
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 	}
@@ -64,37 +92,173 @@ static enum err sock_open(struct io *io, const struct addr *local, uint8_t tos, 
 	if (tos != 0) {
 		apply_tos(fd, local->family, tos);
 	}
-	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = s};
 	if (bind(fd, (struct sockaddr *)&sa, sa_len) < 0) {
-		enum err e = errno == EADDRINUSE ? ERR_EXISTS : ERR_IO;
+		const int why = errno;
 		close(fd);
+		errno = why;
+		return -1;
+	}
+	return fd;
+}
+
+static enum err open_error(void)
+{
+	switch (errno) {
+	case EMFILE:
+	case ENFILE: return ERR_FULL;
+	case EADDRINUSE: return ERR_EXISTS;
+	default: return ERR_IO;
+	}
+}
+
+static enum err sock_open(struct io *io, const struct addr *local, uint8_t tos, struct stream *s)
+{
+	struct io_sock *k = CONTAINER_OF(io, struct io_sock, io);
+	id_t64 id;
+	struct sock *one = pool_new(&k->socks, &id);
+	if (!one) {
+		return ERR_FULL;
+	}
+	*one = (struct sock){.stream = s,
+			     .id = id,
+			     .family = local->family,
+			     .asked = SETTLE_EVERY,
+			     .fixed = addr_class(local) != ADDR_CLASS_UNSPECIFIED};
+	one->fd = open_socket(local, tos);
+	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = one};
+	if (one->fd < 0 || epoll_ctl(k->epoll_fd, EPOLL_CTL_ADD, one->fd, &ev) < 0) {
+		const enum err e = open_error();
+		if (one->fd >= 0) {
+			close(one->fd);
+		}
+		pool_free(&k->socks, id);
 		return e;
 	}
-	if (epoll_ctl(k->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0) {
-		close(fd);
-		return ERR_IO;
-	}
-	s->user = (void *)(intptr_t)(fd + 1);
+	s->user = one;
 	return OK;
 }
 
 static void sock_close(struct io *io, struct stream *s)
 {
-	(void)io;
-	CHECK(s->user != NULL);
-	close(fd_of(s)); /* leaves the epoll set by itself: the descriptor was never duplicated */
+	struct io_sock *k = CONTAINER_OF(io, struct io_sock, io);
+	struct sock *one = sock_of(s);
+	CHECK(one != NULL);
+	close(one->fd); /* leaves the epoll set by itself: the descriptor was never duplicated */
 	s->user = NULL;
+	pool_free(&k->socks, one->id);
 }
 
 static void sock_set_tos(struct io *io, struct stream *s, uint8_t tos)
 {
 	(void)io;
+	apply_tos(sock_of(s)->fd, sock_of(s)->family, tos);
+}
+
+/* ---- connecting */
+
+static bool is_connected(const struct sock *one)
+{
+	return one->peer.family != ADDR_NONE;
+}
+
+static void let_go(struct sock *one)
+{
+	const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+	if (!is_connected(one)) {
+		return;
+	}
+	(void)connect(one->fd, &nobody, sizeof(nobody));
+	one->peer.family = ADDR_NONE;
+	one->sure = false;
+	one->asked = SETTLE_EVERY;
+}
+
+/* What came before the connection may be from anybody, and is in the queue still: then each packet is asked for its sender. */
+static bool is_queue_empty(const struct sock *one)
+{
+	char byte;
+	return recv(one->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+/* Packets that come in the party's name and prove nothing do not keep its place. */
+static bool is_silent(const struct sock *one, uint64_t now_us)
+{
+	return now_us >= one->stream->latch.last_us + LATCH_SILENT_US;
+}
+
+static void settle(struct sock *one, uint64_t now_us)
+{
+	struct offload o;
 	struct sockaddr_storage sa;
-	socklen_t len = sizeof(sa);
-	if (getsockname(fd_of(s), (struct sockaddr *)&sa, &len) == 0) {
-		apply_tos(fd_of(s), sa.ss_family == AF_INET6 ? ADDR_IP6 : ADDR_IP4, tos);
+	one->asked = SETTLE_EVERY;
+	if (!one->fixed || one->stream->latch.state != LATCH_HELD) {
+		return;
+	}
+	offload_decide(one->stream, now_us, &o);
+	if (o.source == OFFLOAD_ANY || o.checks || o.from.family != one->family ||
+	    (o.source == OFFLOAD_HELD && is_silent(one, now_us))) {
+		return;
+	}
+	const socklen_t sa_len = sockaddr_write(&o.from, &sa);
+	if (connect(one->fd, (struct sockaddr *)&sa, sa_len) < 0) {
+		return;
+	}
+	one->peer = o.from;
+	one->held = o.source == OFFLOAD_HELD;
+	one->last_us = now_us;
+	one->sure = is_queue_empty(one);
+}
+
+static void check_held(struct sock *one, uint64_t now_us)
+{
+	one->asked = SETTLE_EVERY;
+	if (one->held && is_silent(one, now_us)) {
+		let_go(one);
 	}
 }
+
+/* Also when it was connected to somebody else: the packet goes where the core says, and the party is found anew. */
+static void send_one(struct io_sock *k, struct sock *one, const struct addr *to,
+		     const uint8_t *data, size_t len)
+{
+	if (is_connected(one) && addr_eq(&one->peer, to)) {
+		/* An ICMP error of an earlier packet comes as the answer to this one, which was not sent. */
+		if (send(one->fd, data, len, MSG_DONTWAIT) < 0 &&
+		    send(one->fd, data, len, MSG_DONTWAIT) < 0) {
+			k->io.stats.send_errors++;
+		}
+		return;
+	}
+	struct sockaddr_storage sa;
+	const socklen_t sa_len = sockaddr_write(to, &sa);
+	let_go(one);
+	if (sendto(one->fd, data, len, MSG_DONTWAIT, (struct sockaddr *)&sa, sa_len) < 0) {
+		k->io.stats.send_errors++;
+	}
+}
+
+static void sock_recall(struct io *io, struct stream *s, bool only_figures)
+{
+	(void)io;
+	if (!only_figures) {
+		let_go(sock_of(s));
+	}
+}
+
+static void sock_tick(struct io *io, uint64_t now_us)
+{
+	struct io_sock *k = CONTAINER_OF(io, struct io_sock, io);
+	uint32_t cursor = 0;
+	id_t64 id;
+	struct sock *one;
+	while ((one = pool_next(&k->socks, &cursor, &id))) {
+		if (is_connected(one) && one->held && now_us >= one->last_us + LATCH_SILENT_US) {
+			let_go(one);
+		}
+	}
+}
+
+/* ---- packets */
 
 static uint64_t now_us(void)
 {
@@ -103,12 +267,39 @@ static uint64_t now_us(void)
 	return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000;
 }
 
-static bool receive_one(struct io_sock *k, struct stream *s, struct pkt *p)
+/* Of a connected socket: all that arrives is the peer's. */
+static ssize_t receive_sure(struct sock *one, struct pkt *p, uint64_t now_us)
+{
+	p->from = one->peer;
+	one->last_us = now_us;
+	if (--one->asked == 0) {
+		check_held(one, now_us);
+	}
+	return recv(one->fd, p->data, PKT_LEN_MAX, MSG_DONTWAIT | MSG_TRUNC);
+}
+
+static ssize_t receive_from(struct sock *one, struct pkt *p, uint64_t now_us)
 {
 	struct sockaddr_storage sa;
 	socklen_t sa_len = sizeof(sa);
-	ssize_t n = recvfrom(fd_of(s), p->data, PKT_LEN_MAX, MSG_DONTWAIT | MSG_TRUNC,
-			     (struct sockaddr *)&sa, &sa_len);
+	const ssize_t n = recvfrom(one->fd, p->data, PKT_LEN_MAX, MSG_DONTWAIT | MSG_TRUNC,
+				   (struct sockaddr *)&sa, &sa_len);
+	if (n < 0) {
+		return n;
+	}
+	sockaddr_read((struct sockaddr *)&sa, &p->from);
+	if (is_connected(one)) {
+		one->last_us = now_us;
+		one->sure = is_queue_empty(one);
+	} else if (--one->asked == 0) {
+		settle(one, now_us);
+	}
+	return n;
+}
+
+static bool receive_one(struct io_sock *k, struct sock *one, struct pkt *p, uint64_t now_us)
+{
+	const ssize_t n = one->sure ? receive_sure(one, p, now_us) : receive_from(one, p, now_us);
 	if (n < 0) {
 		/* An ICMP error of an earlier send arrives here as well: nothing to do about it. */
 		k->io.stats.receive_errors += errno != EAGAIN;
@@ -117,8 +308,8 @@ static bool receive_one(struct io_sock *k, struct stream *s, struct pkt *p)
 	p->truncated = n > PKT_LEN_MAX;
 	p->len = p->truncated ? PKT_LEN_MAX : (uint32_t)n;
 	p->cap = PKT_BUFFER;
-	p->stream = s;
-	sockaddr_read((struct sockaddr *)&sa, &p->from);
+	p->stream = one->stream;
+	p->at_us = now_us;
 	return true;
 }
 
@@ -127,16 +318,21 @@ static void sock_receive(struct io *io, int timeout_ms, struct pkt *const **out_
 {
 	struct io_sock *k = CONTAINER_OF(io, struct io_sock, io);
 	struct epoll_event ev[IO_BATCH];
-	int n = epoll_wait(k->epoll_fd, ev, IO_BATCH, timeout_ms);
+	const int n = epoll_wait(k->epoll_fd, ev, IO_BATCH, timeout_ms);
 	*out_turn = (struct io_turn){.now_us = now_us()};
 	*out_pkts = k->list;
 	k->count = 0;
 	io->stats.wakeups += n > 0;
 	for (int i = 0; i < n; i++) {
+		if (ev[i].data.ptr) {
+			__builtin_prefetch(ev[i].data.ptr, 1);
+		}
+	}
+	for (int i = 0; i < n; i++) {
 		if (!ev[i].data.ptr) {
 			out_turn->woken = true;
-		} else if (receive_one(k, ev[i].data.ptr, &k->pkts[k->count])) {
-			k->pkts[k->count++].at_us = out_turn->now_us;
+		} else if (receive_one(k, ev[i].data.ptr, &k->pkts[k->count], out_turn->now_us)) {
+			k->count++;
 		}
 	}
 	out_turn->count = k->count;
@@ -145,11 +341,7 @@ static void sock_receive(struct io *io, int timeout_ms, struct pkt *const **out_
 static void sock_transmit(struct io *io, struct stream *s, const struct addr *to,
 			  const uint8_t *data, size_t len)
 {
-	struct sockaddr_storage sa;
-	socklen_t sa_len = sockaddr_write(to, &sa);
-	if (sendto(fd_of(s), data, len, MSG_DONTWAIT, (struct sockaddr *)&sa, sa_len) < 0) {
-		io->stats.send_errors++;
-	}
+	send_one(CONTAINER_OF(io, struct io_sock, io), sock_of(s), to, data, len);
 }
 
 static void sock_send(struct io *io)
@@ -158,7 +350,7 @@ static void sock_send(struct io *io)
 	for (size_t i = 0; i < k->count; i++) {
 		const struct pkt *p = &k->pkts[i];
 		if (p->fate == FATE_SENT) {
-			sock_transmit(io, p->out, &p->to, p->data, p->len);
+			send_one(k, sock_of(p->out), &p->to, p->data, p->len);
 		}
 	}
 	k->count = 0;
@@ -168,6 +360,7 @@ static void sock_free(struct io **io)
 {
 	struct io_sock *k = CONTAINER_OF(*io, struct io_sock, io);
 	close(k->epoll_fd);
+	pool_release(&k->socks);
 	free(k->buffers);
 	free(k);
 	*io = NULL;
@@ -180,6 +373,8 @@ static const struct io_ops ops = {
 	.receive = sock_receive,
 	.send = sock_send,
 	.transmit = sock_transmit,
+	.tick = sock_tick,
+	.recall = sock_recall,
 	.free = sock_free,
 };
 
@@ -191,6 +386,12 @@ enum err io_sock_new(int wake_fd, struct io **out)
 		free(k);
 		free(buffers);
 		return ERR_NOMEM;
+	}
+	const enum err e = pool_init(&k->socks, sizeof(struct sock), LIMIT_DESCRIPTORS - SPARE, 0);
+	if (e != OK) {
+		free(k);
+		free(buffers);
+		return e;
 	}
 	k->io.ops = &ops;
 	k->buffers = buffers;
@@ -204,6 +405,7 @@ enum err io_sock_new(int wake_fd, struct io **out)
 		if (k->epoll_fd >= 0) {
 			close(k->epoll_fd);
 		}
+		pool_release(&k->socks);
 		free(k);
 		free(buffers);
 		return ERR_IO;

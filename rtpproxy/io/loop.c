@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -222,6 +223,16 @@ static void tick(struct loop *l, uint64_t now_us)
 	atomic_store_explicit(&l->kernel_bytes, l->io->stats.kernel_bytes, memory_order_relaxed);
 }
 
+/* Where packets come fast, many of them for one wake-up. */
+static void rest(struct loop *l, size_t count, uint64_t now_us)
+{
+	const uint32_t us = coalesce_step(&l->coalesce, count, IO_BATCH, now_us);
+	if (us > 0) {
+		const struct timespec t = {0, (long)us * 1000};
+		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+	}
+}
+
 static void *run(void *arg)
 {
 	struct loop *l = arg;
@@ -229,6 +240,8 @@ static void *run(void *arg)
 	struct pkt *const *pkts;
 	uint64_t tick_us = 0;
 	bool more = false;
+	/* Sleeps as short as coalescing's are not rounded up by the usual 50 µs. */
+	(void)prctl(PR_SET_TIMERSLACK, 1000ul, 0ul, 0ul, 0ul);
 	for (;;) {
 		int wait_ms = relay_is_paced(&l->relay) ? PACE_MS : TICK_MS;
 		l->io->ops->receive(l->io, more ? 0 : wait_ms, &pkts, &turn);
@@ -248,6 +261,9 @@ static void *run(void *arg)
 		if (turn.now_us - tick_us >= TICK_MS * 1000u) {
 			tick_us = turn.now_us;
 			tick(l, turn.now_us);
+		}
+		if (!more) {
+			rest(l, turn.count, turn.now_us);
 		}
 	}
 	return NULL;
@@ -285,6 +301,7 @@ enum err loop_init(struct loop *l, unsigned index, const struct loop_params *p)
 	const struct relay_now now = {clock_us(CLOCK_MONOTONIC), clock_us(CLOCK_REALTIME)};
 	*l = (struct loop){
 		.index = index, .list = p->list, .dtmf_dest = p->dtmf_dest, .dtmf_fd = {-1, -1}};
+	coalesce_init(&l->coalesce, p->coalesce_us, now.mono_us);
 	log_init(&l->log, p->log_sink, NULL);
 	l->log.level = p->log_level;
 	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed)) {

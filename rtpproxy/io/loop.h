@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "rtpproxy/core/relay.h"
 #include "rtpproxy/io/ask.h"
+#include "rtpproxy/io/coalesce.h"
 #include "rtpproxy/io/io.h"
 #include "rtpproxy/io/io_choice.h"
 #include "rtpproxy/io/queue.h"
@@ -28,6 +29,7 @@ struct loop {
 	unsigned index;
 	struct relay relay;
 	struct io *io;
+	struct coalesce coalesce;
 	struct queue queue; /* commands for it */
 	struct queue back;  /* its replies to connections, for the control thread */
 	struct loop_list *list;
@@ -51,6 +53,7 @@ struct loop_params {
 	struct record_ring *records; /* one for each worker; NULL: nothing is recorded */
 	enum log_level log_level;
 	log_sink_fn log_sink;
+	uint32_t coalesce_us;           /* longest sleep between two looks for packets; 0: none */
 	const struct io_choice *choice; /* NULL: sockets. Outlives the loops */
 };
 

@@ -2,7 +2,8 @@
 """The relay beside a peer: CPU per packet and memory per call, ours and Debian's rtpengine (user space) in one run.
 
 Generator: tests/bench/load/rtpload.c on core 1, relay on core 0, loopback only. Environment: SECS (6 a run), KPPS ("20 60": thousands of
-packets a second, 100 a call), PEERS (1; 0: ours alone), MODES (a comma list of rtp-rtp, srtp-rtp, srtp-srtp, gcm-rtp, gcm-gcm).
+packets a second, 100 a call), PREFIX (words before the
+commands of relay and generator: one that gives them priority where a machine has other work), PEERS (1; 0: ours alone), MODES (a comma list of rtp-rtp, srtp-rtp, srtp-srtp, gcm-rtp, gcm-gcm).
 """
 import json, os, shutil, subprocess, sys
 
@@ -10,6 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import lib
 
 RUN = os.path.join(lib.ROOT, "build", "bench")
+PREFIX = os.environ.get("PREFIX", "").split()
 SECS, KPPS, PEERS = os.environ.get("SECS", "6"), os.environ.get("KPPS", "20 60").split(), os.environ.get("PEERS", "1") == "1"
 MODES = {
     "rtp-rtp": ["--mode", "rtp-rtp"],
@@ -24,10 +26,10 @@ def start(who, folder):
     port = lib.free_port()
     common = [f"--listen-ng=127.0.0.1:{port}", "--port-min=30000", "--port-max=49999", "--foreground"]
     if who == "sallyport-rtpproxy":
-        p = lib.Process("ours", ["taskset", "-c", "0", lib.binary(who), "--interface=pub/127.0.0.1", "--num-threads=1", *common], folder)
+        p = lib.Process("ours", [*PREFIX, "taskset", "-c", "0", lib.binary(who), "--interface=pub/127.0.0.1", "--num-threads=1", *common], folder)
         p.wait_text(r"\bready\b")
     else:
-        p = lib.Process("rtpengine", ["taskset", "-c", "0", "rtpengine", "--config-file=none", "--table=-1", "--interface=pub/127.0.0.1",
+        p = lib.Process("rtpengine", [*PREFIX, "taskset", "-c", "0", "rtpengine", "--config-file=none", "--table=-1", "--interface=pub/127.0.0.1",
                                       "--num-threads=1", "--log-stderr", "--log-level=3", *common], folder)
         lib.wait_for("rtpengine to listen", lambda: f":{port} " in subprocess.run(["ss", "-lun"], stdout=subprocess.PIPE, text=True).stdout)
     return p, port
@@ -46,7 +48,7 @@ def main():
             for who in relays:
                 p, port = start(who, RUN)  # a fresh one each time: memory per call counts from its start
                 try:
-                    out = subprocess.run(["flock", "/tmp/bench.lock", tool, "--ng", f"127.0.0.1:{port}", "--pid", str(p.pid), "--gen-core", "1",
+                    out = subprocess.run(["flock", "/tmp/bench.lock", *PREFIX, tool, "--ng", f"127.0.0.1:{port}", "--pid", str(p.pid), "--gen-core", "1",
                                           "--relay-core", "0", "--calls", str(int(kpps) * 10), "--pps", "50", "--warmup", "3.5", "--duration", SECS,
                                           *MODES[mode]], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
                     r = json.loads(out.stdout.strip().splitlines()[-1])
