@@ -14,6 +14,7 @@ enum {
 	DEFAULT_PORT_MAX = 39999,
 	DEFAULT_TIMEOUT_S = 60,
 	DEFAULT_SILENT_S = 3600,
+	DEFAULT_LOST_S = 10,
 	DEFAULT_OFFER_S = 3600,
 	DEFAULT_DELETE_S = 30,
 	/* Ten times what a codec with 10 ms packets sends; video bursts. */
@@ -211,6 +212,11 @@ static bool take_timeout(struct control *c, struct str v)
 	return to_ms(v, &c->relay.timeouts.media);
 }
 
+static bool take_lost(struct control *c, struct str v)
+{
+	return to_ms(v, &c->relay.timeouts.lost);
+}
+
 static bool take_silent(struct control *c, struct str v)
 {
 	return to_ms(v, &c->relay.timeouts.held);
@@ -391,6 +397,8 @@ static const struct option_row rows[] = {
 	{"foreground", 'f', false, take_foreground, "do not go into the background"},
 	{"num-threads", 0, true, take_threads, "workers (one for each processor, at most 8)"},
 	{"timeout", 'o', true, take_timeout, "seconds without media until a call ends (60)"},
+	{"media-lost", 0, true, take_lost,
+	 "seconds until a party that is not heard is told as lost (10; 0: never)"},
 	{"silent-timeout", 's', true, take_silent, "the same while it is on hold (3600)"},
 	{"offer-timeout", 0, true, take_offer, "seconds until an offer without answer ends (3600)"},
 	{"final-timeout", 'a', true, take_final, "longest duration of a call in seconds (0: any)"},
@@ -464,7 +472,8 @@ static void set_defaults(struct control *c)
 		.relay = {.workers = processors(),
 			  .timeouts = {.media = DEFAULT_TIMEOUT_S * 1000,
 				       .held = DEFAULT_SILENT_S * 1000,
-				       .offer = DEFAULT_OFFER_S * 1000},
+				       .offer = DEFAULT_OFFER_S * 1000,
+				       .lost = DEFAULT_LOST_S * 1000},
 			  .delete_delay_ms = DEFAULT_DELETE_S * 1000,
 			  .rates = {DEFAULT_RATE_AUDIO, DEFAULT_RATE_OTHER}},
 		.log_level = LOG_LEVEL_INFO,

@@ -131,6 +131,8 @@ static bool start_workers(struct daemon *d)
 {
 	const struct loop_params p = {.config = &d->control.relay,
 				      .published = d->published,
+				      .all = d->loops,
+				      .count = d->control.relay.workers,
 				      .list = &d->list,
 				      .dtmf_dest = d->control.dtmf_dest,
 				      .overload = &d->load.over,

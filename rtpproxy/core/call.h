@@ -83,6 +83,7 @@ struct call_timeouts {
 	uint64_t held;  /* the same while some of its media is on hold */
 	uint64_t offer; /* without an answer */
 	uint64_t total;
+	uint64_t lost; /* of one party, until it is told as lost; the call goes on */
 };
 
 enum call_end { CALL_END_MEDIA, CALL_END_HELD, CALL_END_OFFER, CALL_END_TOTAL, CALL_END_COUNT };

@@ -481,6 +481,20 @@ static void take_edits(struct flags *f, const struct dict *d)
 	}
 }
 
+/* A string; from the flag string it comes as a list of one. */
+static struct str text_of(const struct dict *d, struct str key)
+{
+	struct str s = dict_get_str(d, key);
+	struct dict_words walk = dict_words(s.len > 0 ? NULL : dict_get(d, key));
+	return s.len > 0 || dict_words_next(&walk, &s) ? s : STR_NONE;
+}
+
+static void take_party(struct flags_party *p, const struct dict *d)
+{
+	p->call_id = text_of(d, STR("call-id"));
+	p->tag = text_of(d, STR("tag"));
+}
+
 static void take_number(struct flags *f, const struct dict *v)
 {
 	int64_t n;
@@ -516,6 +530,11 @@ void flags_parse(const struct dict *d, struct flags *out)
 		if (dict_key_eq(v->key, STR("sdp-attr"))) {
 			take_edits(out, v);
 			continue;
+		}
+		if (dict_key_eq(v->key, STR("from-continues"))) {
+			take_party(&out->continues[0], v);
+		} else if (dict_key_eq(v->key, STR("to-continues"))) {
+			take_party(&out->continues[1], v);
 		}
 		take_number(out, v);
 		for (size_t i = 0; i < ARRAY_LEN(keys); i++) {

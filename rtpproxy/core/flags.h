@@ -130,6 +130,11 @@ struct flags_edits {
 	uint8_t count;
 };
 
+/* A party of another call. Empty: none. */
+struct flags_party {
+	struct str call_id, tag;
+};
+
 enum flags_tos { FLAGS_TOS_NONE = -1 };
 
 struct flags {
@@ -157,6 +162,7 @@ struct flags {
 	int64_t media_timeout_s; /* 0: never; -1: not given */
 	uint32_t unproven;       /* 0: no limit */
 	int continuity;          /* 1, 0; -1: not given */
+	struct flags_party continues[2]; /* who the sender of this SDP was before, and its receiver */
 	struct str label;
 	int record_call;       /* 0, 1; -1: not given */
 	struct addr dtmf_dest; /* where keys are told as JSON; family ADDR_NONE: not given */

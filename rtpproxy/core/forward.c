@@ -317,6 +317,8 @@ static enum pkt_fate accept_one(const struct forward *f, struct pkt *p, uint64_t
 	s->stats.rx_bytes += p->came_len;
 	s->stats.rx_rtcp_packets += p->kind == PKT_RTCP;
 	p->out = s->peer[p->kind == PKT_RTCP ? PKT_RTCP : PKT_RTP];
+	if (p->kind != PKT_RTCP)
+		s->rtp_us = now_us;
 	if (p->kind == PKT_RTP)
 		quality_rtp(&s->quality, &h, p->at_us);
 	else if (p->kind == PKT_RTCP)
@@ -441,7 +443,7 @@ void forward_credit(struct forward *f, struct stream *s, const struct forward_cr
 	s->stats.rx_packets += c->packets;
 	s->stats.rx_bytes += c->bytes;
 	if (c->last_us > s->last_us)
-		s->last_us = s->latch.last_us = c->last_us;
+		s->last_us = s->rtp_us = s->latch.last_us = c->last_us;
 	quality_take_run(&s->quality, &c->run, c->last_us);
 	f->stats.fate[FATE_SENT] += c->packets;
 	f->stats.bytes_in += c->bytes;

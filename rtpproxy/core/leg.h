@@ -18,7 +18,10 @@
 #include "rtpproxy/core/dtls.h"
 #include "rtpproxy/core/limits.h"
 #include "rtpproxy/core/refusal.h"
+#include "rtpproxy/core/silence.h"
 #include "rtpproxy/core/stream.h"
+
+struct carry;
 
 enum { LEG_RTP, LEG_RTCP, LEG_STREAMS };
 
@@ -104,6 +107,7 @@ struct leg_media {
 	uint16_t port;  /* even one of the pair; 0: none */
 	uint8_t opened; /* bit LEG_RTP, LEG_RTCP: the stream has a socket */
 	bool connected; /* was in force once: leg_connect */
+	struct silence silence; /* of the party's RTP */
 	struct stream streams[LEG_STREAMS];
 };
 
@@ -129,6 +133,7 @@ struct leg {
 	bool dtmf_bridge; /* keys for it end here: it hears of them in signalling (flag `bridge DTMF`) */
 	struct prefix net; /* whose addresses LATCH_RESTRICTED may learn; family ADDR_NONE: none */
 	uint32_t unproven;
+	struct carry *carry; /* whom it is in place of; NULL: nobody, or it is done */
 	bool as_is; /* what goes to the party keeps SSRC and numbers (no continuity) */
 	struct leg_origin origin;
 	struct leg_media *media[LIMIT_MEDIAS];

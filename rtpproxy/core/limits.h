@@ -47,6 +47,8 @@ enum {
 	/* `list` names at most so many calls, whatever `limit` says: the reply must fit a datagram.
 	 */
 	LIMIT_LIST = 1000,
+	/* Parties that come from other calls and wait for an answer (carry.h). */
+	LIMIT_CARRIES = 4096,
 	/* Bytes of replies kept for retransmissions, a generation and worker. */
 	LIMIT_CACHE_BYTES = 4 * 1024 * 1024,
 	LIMIT_CACHE_REPLIES = 16384,

@@ -49,6 +49,10 @@ static enum err init_tables(struct relay *r, uint64_t now_ms)
 		e = tap_set_init(&r->taps, 8 * LIMIT_CALLS, (uint8_t)r->worker);
 	}
 	if (e == OK) {
+		e = pool_init(&r->carries, sizeof(struct carry), LIMIT_CARRIES,
+			      (uint8_t)r->worker);
+	}
+	if (e == OK) {
 		e = table_init(&r->by_call_id, LIMIT_CALLS, &keys[0]);
 	}
 	if (e == OK) {
@@ -182,6 +186,7 @@ static void free_dialogue(struct relay *r, struct call *c, unsigned index, uint6
 			pool_free(&r->medias, m->id);
 		}
 		l->media_count = 0;
+		carry_forget(&r->carries, l);
 	}
 	call_drop_dialogue(c, index);
 	pool_free(&r->dialogues, d->id);
@@ -256,6 +261,7 @@ void relay_release(struct relay *r)
 	tap_set_release(&r->taps);
 	pool_release(&r->recordings);
 	pool_release(&r->medias);
+	pool_release(&r->carries);
 	pool_release(&r->dialogues);
 	pool_release(&r->calls);
 	arena_release(&r->arena);
@@ -284,6 +290,82 @@ static void set_dying(struct relay *r, struct call *c, bool dying)
 	r->counters[RELAY_CALLS_DYING] += dying;
 	r->counters[RELAY_CALLS_DYING] -= c->dying;
 	c->dying = dying;
+}
+
+/* Before the call is touched: its packets and their figures, or these alone, come back from where they were given. */
+static void recall(struct relay *r, const struct call *c, bool only_figures)
+{
+	for (unsigned i = 0; r->ports.recall && c && i < c->dialogue_count; i++) {
+		const struct dialogue *d = c->dialogues[i];
+		for (unsigned at = 0; at < 2u * LIMIT_MEDIAS; at++) {
+			const struct leg *l = &d->legs[at % 2];
+			struct leg_media *m = at / 2 < l->media_count ? l->media[at / 2] : NULL;
+			for (unsigned k = 0; m && k < LEG_STREAMS; k++) {
+				if (is_open(m, k)) {
+					r->ports.recall(r->ports.ctx, &m->streams[k],
+							only_figures);
+				}
+			}
+		}
+	}
+}
+
+static enum silence_event look_at(const struct leg *l, const struct leg *other, unsigned i,
+				  uint64_t now_us, uint64_t limit_us, uint64_t *next_us,
+				  uint32_t *out_ms)
+{
+	struct leg_media *m = l->media[i];
+	const struct stream *rtp = &m->streams[LEG_RTP];
+	const struct silence_facts f = {
+		.heard_us = rtp->rtp_us,
+		.other_us = i < other->media_count ? other->media[i]->streams[LEG_RTP].rtp_us : 0,
+		.now_us = now_us,
+		.limit_us = limit_us,
+		.is_expected = m->connected && rtp->peer[PKT_RTP] && !(rtp->flow & STREAM_HOLD)};
+	uint64_t at_us;
+	const enum silence_event e = silence_step(&m->silence, &f, &at_us);
+	*next_us = at_us < *next_us ? at_us : *next_us;
+	*out_ms = silence_ms(&m->silence, &f);
+	return e;
+}
+
+/* Tells who is not heard any more, or again; when to look next, in ms. */
+static uint64_t look_for_silence(struct relay *r, struct call *c, uint64_t now_us)
+{
+	static const enum relay_event events[SILENCE_EVENT_COUNT] = {
+		[SILENCE_IS_LOST] = RELAY_MEDIA_LOST,
+		[SILENCE_IS_BACK] = RELAY_MEDIA_BACK,
+		[SILENCE_IS_ONE_WAY] = RELAY_MEDIA_ONE_WAY};
+	const uint64_t limit_us = r->config->timeouts.lost * 1000;
+	uint64_t next_us = UINT64_MAX;
+	recall(r, c, true);
+	for (unsigned i = 0; i < c->dialogue_count; i++) {
+		const struct dialogue *d = c->dialogues[i];
+		for (unsigned k = 0; d->answered && d->dies_ms == 0 && k < 2 * LIMIT_MEDIAS; k++) {
+			const struct leg *l = &d->legs[k & 1], *other = &d->legs[1 - (k & 1)];
+			uint32_t ms;
+			enum silence_event e;
+			if (k / 2 >= l->media_count) {
+				continue;
+			}
+			e = look_at(l, other, k / 2, now_us, limit_us, &next_us, &ms);
+			if (e == SILENCE_NOTHING) {
+				continue;
+			}
+			const struct leg_media *m = l->media[k / 2];
+			struct relay_notice n = {
+				.event = events[e],
+				.tag = str_from(l->tag),
+				.label = str_from(l->label),
+				.other_tag = str_from(other->tag),
+				.kind = str_from(m->kind),
+				.source = m->streams[LEG_RTP].latch.target,
+				.ms = e == SILENCE_IS_BACK ? 0 : ms};
+			r->counters[RELAY_LOST_MEDIAS] += e == SILENCE_IS_LOST;
+			relay_tell(r, c, &n);
+		}
+	}
+	return next_us == UINT64_MAX ? UINT64_MAX : next_us / 1000 + 1;
 }
 
 /* Ends what is due of a call and sets its timer anew; the call may be gone afterwards. */
@@ -316,6 +398,10 @@ static void check_call(struct relay *r, struct call *c, const struct relay_now *
 			return;
 		}
 		next_ms = end.at_ms < next_ms ? end.at_ms : next_ms;
+	}
+	if (alive > 0 && r->config->timeouts.lost > 0) {
+		const uint64_t look_ms = look_for_silence(r, c, now->mono_us);
+		next_ms = look_ms < next_ms ? look_ms : next_ms;
 	}
 	set_dying(r, c, alive == 0);
 	wheel_set(&r->wheel, &c->timer, next_ms);
@@ -604,6 +690,8 @@ static void take_flags(struct work *w, struct leg *from, struct leg *to)
 	if (f->words & FLAGS_BLOCK_DTMF) {
 		leg_set_flow(from, STREAM_BLOCKED_DTMF, 0);
 	}
+	carry_note(&w->r->carries, from, &f->continues[0]);
+	carry_note(&w->r->carries, to, &f->continues[1]);
 	if (f->continuity >= 0) {
 		from->as_is = to->as_is = f->continuity == 0;
 	}
@@ -820,6 +908,59 @@ static enum refusal connect_all(struct work *w, struct leg *const legs[2])
 	return REFUSAL_NONE;
 }
 
+/* Who comes from another dialogue goes on with the numbers that it has there. */
+static void carry_all(struct work *w, struct call *c, struct dialogue *d)
+{
+	struct relay *r = w->r;
+	for (unsigned s = 0; s < 2; s++) {
+		struct leg *l = &d->legs[s];
+		uint64_t random[LIMIT_MEDIAS];
+		rng_bytes(&r->rng, random, sizeof(random));
+		carry_revive(l, random);
+		if (!l->carry) {
+			carry_from_fork(l, c, d, w->now->mono_us);
+			continue;
+		}
+		struct call *from = find_call(r, str_from(l->carry->call_id));
+		recall(r, from, false);
+		const bool here = from && carry_from_call(l, from, str_from(l->carry->tag));
+		if (!here && r->ports.post) {
+			struct carry_letter letter = {.kind = CARRY_WANTED,
+						      .from = r->worker,
+						      .dialogue = d->id,
+						      .side = (uint8_t)s};
+			memcpy(letter.call_id, l->carry->call_id, sizeof(letter.call_id));
+			memcpy(letter.tag, l->carry->tag, sizeof(letter.tag));
+			r->ports.post(r->ports.ctx, &letter);
+		}
+		carry_forget(&r->carries, l);
+	}
+}
+
+void relay_letter(struct relay *r, const struct carry_letter *l)
+{
+	struct carry_letter out;
+	switch (l->kind) {
+	case CARRY_WANTED: {
+		struct call *c = find_call(r, str_from(l->call_id));
+		recall(r, c, false);
+		if (c && carry_answer(c, l, &out)) {
+			out.from = r->worker;
+			r->ports.post(r->ports.ctx, &out);
+		}
+		break;
+	}
+	case CARRY_GIVEN: {
+		struct dialogue *d = pool_find(&r->dialogues, l->dialogue);
+		if (d) {
+			carry_take(&d->legs[l->side & 1], l);
+		}
+		break;
+	}
+	case CARRY_KIND_COUNT: break;
+	}
+}
+
 static enum refusal do_answer(struct work *w)
 {
 	struct sdp sdp;
@@ -857,6 +998,7 @@ static enum refusal do_answer(struct work *w)
 	if (r != REFUSAL_NONE) {
 		return r;
 	}
+	carry_all(w, c, p.d);
 	w->r->counters[RELAY_CALLS_ANSWERED] += !p.d->answered;
 	p.d->answered = true;
 	relay_tap_signalled(w, c);
@@ -971,25 +1113,6 @@ static enum refusal execute(struct work *w)
 	return REFUSAL_NONE;
 }
 
-/* Before a command touches the call: its packets and their figures come back from where they were given. */
-static void recall(struct relay *r, const struct ng *ng)
-{
-	const struct call *c = ng->call_id.len > 0 ? find_call(r, ng->call_id) : NULL;
-	for (unsigned i = 0; c && i < c->dialogue_count; i++) {
-		const struct dialogue *d = c->dialogues[i];
-		for (unsigned at = 0; at < 2u * LIMIT_MEDIAS; at++) {
-			const struct leg *l = &d->legs[at % 2];
-			struct leg_media *m = at / 2 < l->media_count ? l->media[at / 2] : NULL;
-			for (unsigned k = 0; m && k < LEG_STREAMS; k++) {
-				if (is_open(m, k)) {
-					r->ports.recall(r->ports.ctx, &m->streams[k],
-							ng->command == NG_QUERY);
-				}
-			}
-		}
-	}
-}
-
 static void answer(struct relay *r, const struct relay_now *now, const struct ng *ng,
 		   struct str peer, enum refusal e, struct buf *reply)
 {
@@ -1002,8 +1125,8 @@ static void answer(struct relay *r, const struct relay_now *now, const struct ng
 	const char *command = e == REFUSAL_NONE ? ng_command_name(ng->command) : "";
 	if (e == REFUSAL_NONE) {
 		r->counters[RELAY_COMMANDS + ng->command]++;
-		if (r->ports.recall) {
-			recall(r, ng);
+		if (r->ports.recall && ng->call_id.len > 0) {
+			recall(r, find_call(r, ng->call_id), ng->command == NG_QUERY);
 		}
 		e = execute(&w);
 	}

@@ -17,6 +17,7 @@
 #include "common/table.h"
 #include "common/wheel.h"
 #include "rtpproxy/core/call.h"
+#include "rtpproxy/core/carry.h"
 #include "rtpproxy/core/forward.h"
 #include "rtpproxy/core/handshake.h"
 #include "rtpproxy/core/limits.h"
@@ -46,6 +47,7 @@
 	X(DURATION2_S2, "call_duration_s2_total", COUNTER, "sum of squares of durations in s")     \
 	X(ONE_WAY, "one_way_total", COUNTER, "ended dialogues in which one party never sent")      \
 	X(SILENT_MEDIAS, "silent_medias_total", COUNTER, "m= lines of a party that never sent")    \
+	X(LOST_MEDIAS, "media_lost_total", COUNTER, "m= lines of a party that fell silent")           \
 	X(LOST, "lost_total", COUNTER, "RTP packets lost before us, of ended calls")               \
 	X(EXPECTED, "expected_total", COUNTER, "RTP packets expected, of ended calls")             \
 	X(MOS_X1000, "mos_x1000_total", COUNTER, "sum of MOS times 1000 of ended directions")      \
@@ -178,6 +180,8 @@ struct relay_ports {
 	 */
 	void (*recall)(void *ctx, struct stream *s, bool only_figures);
 	void (*publish)(void *ctx, const struct relay_notice *n);
+	/* A letter to another worker's relay_letter, or to all others. May be NULL where there are none. */
+	void (*post)(void *ctx, const struct carry_letter *l);
 };
 
 struct relay_now {
@@ -205,7 +209,7 @@ struct relay {
 	struct relay_ports ports;
 	unsigned worker;
 	struct arena arena;
-	struct pool calls, dialogues, medias, recordings;
+	struct pool calls, dialogues, medias, recordings, carries;
 	struct table by_call_id;
 	struct wheel wheel;
 	struct rng rng;
@@ -257,6 +261,8 @@ void relay_tick(struct relay *r, const struct relay_now *now);
 /* What goes at its own pace, keys that are played above all: about every 10 ms while relay_is_paced says so. */
 void relay_pace(struct relay *r, uint64_t now_us);
 bool relay_is_paced(const struct relay *r);
+/* A letter from another worker. */
+void relay_letter(struct relay *r, const struct carry_letter *l);
 /* Appends up to `limit` Call-IDs, each as a bencode string. */
 void relay_list(const struct relay *r, uint32_t limit, struct buf *out);
 /* Makes the counters visible to other threads. */

@@ -69,6 +69,7 @@ struct stream {
 	uint8_t flow;                         /* STREAM_… flags */
 	bool mux;                             /* an RTP endpoint that carries RTCP too */
 	uint64_t last_us;                     /* last accepted packet; 0: none */
+	uint64_t rtp_us;                      /* the same of RTP alone */
 	uint64_t rate_due_us;                 /* when the next packet is due */
 	uint32_t rate_step_us, rate_burst_us; /* 0: no limit */
 	struct latch latch;

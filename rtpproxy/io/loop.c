@@ -47,6 +47,18 @@ static void port_set_tos(void *ctx, struct stream *s, uint8_t tos)
 	l->io->ops->set_tos(l->io, s, tos);
 }
 
+/* Whoever is addressed finds it at its next turn, which begins now. */
+static void port_post(void *ctx, const struct carry_letter *letter)
+{
+	struct loop *l = ctx;
+	for (unsigned i = 0; i < l->count; i++) {
+		struct loop *to = &l->all[i];
+		if (to != l && (letter->kind == CARRY_WANTED || letter->to == i)) {
+			(void)letters_put(&to->letters, letter);
+		}
+	}
+}
+
 static void port_recall(void *ctx, struct stream *s, bool only_figures)
 {
 	struct loop *l = ctx;
@@ -250,7 +262,11 @@ static void *run(void *arg)
 			l->io->ops->send(l->io);
 		}
 		if (turn.woken) {
+			struct carry_letter letter;
 			queue_woken(&l->queue);
+			while (letters_take(&l->letters, &letter)) {
+				relay_letter(&l->relay, &letter);
+			}
 		}
 		if ((turn.woken || more) && !take_asks(l, turn.now_us, &more)) {
 			break;
@@ -292,7 +308,8 @@ enum err loop_init(struct loop *l, unsigned index, const struct loop_params *p)
 						     .close = port_close,
 						     .set_tos = port_set_tos,
 						     .send = port_send,
-						     .publish = port_publish},
+						     .publish = port_publish,
+						     .post = port_post},
 					   .worker = index,
 					   .published = p->published,
 					   .overload = p->overload,
@@ -300,7 +317,12 @@ enum err loop_init(struct loop *l, unsigned index, const struct loop_params *p)
 					   .seed = seed};
 	const struct relay_now now = {clock_us(CLOCK_MONOTONIC), clock_us(CLOCK_REALTIME)};
 	*l = (struct loop){
-		.index = index, .list = p->list, .dtmf_dest = p->dtmf_dest, .dtmf_fd = {-1, -1}};
+		.index = index,
+		.all = p->all,
+		.count = p->count,
+		.list = p->list,
+		.dtmf_dest = p->dtmf_dest,
+		.dtmf_fd = {-1, -1}};
 	coalesce_init(&l->coalesce, p->coalesce_us, now.mono_us);
 	log_init(&l->log, p->log_sink, NULL);
 	l->log.level = p->log_level;
@@ -316,7 +338,10 @@ enum err loop_init(struct loop *l, unsigned index, const struct loop_params *p)
 		queue_release(&l->queue);
 		return e;
 	}
-	e = new_io(l, p);
+	e = letters_init(&l->letters, l->queue.wake_fd);
+	if (e == OK) {
+		e = new_io(l, p);
+	}
 	if (e == OK) {
 		relay.ports.recall = l->io->ops->recall ? port_recall : NULL;
 		e = relay_init(&l->relay, &relay, &now);
@@ -357,6 +382,7 @@ void loop_release(struct loop *l)
 	if (l->io->ops->leave) {
 		l->io->ops->leave(l->io);
 	}
+	letters_close(&l->letters);
 	relay_release(&l->relay);
 	for (unsigned i = 0; i < ARRAY_LEN(l->dtmf_fd); i++) {
 		if (l->dtmf_fd[i] >= 0) {

@@ -14,6 +14,7 @@
 #include "rtpproxy/io/coalesce.h"
 #include "rtpproxy/io/io.h"
 #include "rtpproxy/io/io_choice.h"
+#include "rtpproxy/io/letters.h"
 #include "rtpproxy/io/queue.h"
 
 /* `list` is asked of all workers at once; each fills its part and the last one wakes the asker. */
@@ -32,6 +33,9 @@ struct loop {
 	struct coalesce coalesce;
 	struct queue queue; /* commands for it */
 	struct queue back;  /* its replies to connections, for the control thread */
+	struct letters letters; /* of other workers to it */
+	struct loop *all;       /* loop_params.all */
+	unsigned count;
 	struct loop_list *list;
 	struct log log;
 	_Atomic uint64_t reply_errors;
@@ -47,6 +51,8 @@ struct loop {
 struct loop_params {
 	const struct relay_config *config;
 	struct relay_published *published;
+	struct loop *all; /* [index] is the one that is made; they outlive one another */
+	unsigned count;
 	struct loop_list *list;
 	struct addr dtmf_dest;
 	const _Atomic unsigned *overload; /* of load.h */

@@ -202,6 +202,192 @@ static void reports_are_about_what_their_receiver_knows(void **state)
 	rw_free(t.w);
 }
 
+/* ---- another session in place of this one */
+
+static struct carry_letter letters[4];
+static unsigned letter_count;
+
+static void on_post(void *ctx, const struct carry_letter *l)
+{
+	(void)ctx;
+	assert_true(letter_count < ARRAY_LEN(letters));
+	letters[letter_count++] = *l;
+}
+
+/* A call of A with somebody else, which A is in from now on instead of c1. */
+static void begin_second(struct talk *t, const char *flags)
+{
+	static const char sdp_c[] = "v=0\r\no=c 1 1 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 "
+				    "192.0.2.2\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0\r\n";
+	/* The one that it will talk to offers, A answers: as a transfer does. */
+	rw_ask(t->w, "offer", "call-id", "c2", "from-tag", "x", "sdp", sdp_c, "rtpp-flags", flags,
+	       NULL);
+	rw_expect_ok(t->w);
+	t->at[0] = rw_port(t->w, 0);
+	rw_ask(t->w, "answer", "call-id", "c2", "from-tag", "x", "to-tag", "a2", "sdp", sdp_a,
+	       NULL);
+	rw_expect_ok(t->w);
+	t->at[1] = rw_port(t->w, 0);
+}
+
+static void a_session_in_place_of_another_goes_on_with_its_numbers(void **state)
+{
+	(void)state;
+	struct talk t;
+	talk_init(&t, "symmetric");
+	const struct talk before = t;
+	EXPECT_INT(say(&t, 1, 0, 0xbbbb, 100, 5000), FATE_SENT);
+	const struct rtp to_a = t.h;
+	begin_second(&t, "to-continues=[call-id=c1 tag=a]");
+	EXPECT_INT(say(&t, 1, 100, 0xcccc, 7, 99), FATE_SENT);
+	EXPECT_INT(t.h.ssrc, to_a.ssrc);
+	EXPECT_INT(t.h.seq, to_a.seq + 1);
+	EXPECT_INT(t.h.timestamp - to_a.timestamp, 800);
+	/* The other direction of the new session is its own. */
+	EXPECT_INT(say(&t, 0, 0, 0xaaaa, 7, 99), FATE_SENT);
+	EXPECT_TRUE(t.h.ssrc != to_a.ssrc);
+	/* Nothing more comes out of the old one towards A, neither media nor reports; towards B it goes on. */
+	struct talk old = t;
+	old.at[0] = before.at[0];
+	old.at[1] = before.at[1];
+	EXPECT_INT(say(&old, 1, 0, 0xbbbb, 101, 5160), FATE_MOVED);
+	EXPECT_INT(report(&old, 1, "80c90001 0000bbbb"), FATE_MOVED);
+	EXPECT_INT(say(&old, 0, 0, 0xaaaa, 8, 99), FATE_SENT);
+	/* It is agreed anew: it speaks again, as somebody else. */
+	rw_ask(t.w, "offer", "call-id", "c1", "from-tag", "a", "to-tag", "b", "sdp", sdp_a, NULL);
+	rw_ask(t.w, "answer", "call-id", "c1", "from-tag", "a", "to-tag", "b", "sdp", sdp_b, NULL);
+	EXPECT_INT(say(&old, 1, 0, 0xbbbb, 102, 5320), FATE_SENT);
+	EXPECT_TRUE(old.h.ssrc != to_a.ssrc);
+	rw_free(t.w);
+}
+
+static void a_name_that_nobody_has_changes_nothing(void **state)
+{
+	(void)state;
+	struct talk t;
+	talk_init(&t, "symmetric");
+	begin_second(&t, "to-continues=[call-id=c9 tag=a] from-continues=[call-id=c1 tag=nobody]");
+	EXPECT_INT(say(&t, 1, 100, 0xcccc, 7, 99), FATE_SENT);
+	EXPECT_U64(t.w->relay.carries.used, 0);
+	rw_free(t.w);
+}
+
+static void a_call_on_another_worker_sends_its_numbers_by_letter(void **state)
+{
+	(void)state;
+	struct talk t, other;
+	talk_init(&t, "symmetric");
+	EXPECT_INT(say(&t, 1, 0, 0xbbbb, 100, 5000), FATE_SENT);
+	const struct rtp to_a = t.h;
+	other = (struct talk){.w = rw_new()};
+	other.w->relay.ports.post = t.w->relay.ports.post = on_post;
+	letter_count = 0;
+	begin_second(&other, "to-continues=[call-id=c1 tag=a]");
+	EXPECT_INT(letter_count, 1);
+	relay_letter(&t.w->relay, &letters[0]);
+	EXPECT_INT(letter_count, 2);
+	relay_letter(&other.w->relay, &letters[1]);
+	EXPECT_INT(say(&other, 1, 100, 0xcccc, 7, 99), FATE_SENT);
+	EXPECT_INT(other.h.ssrc, to_a.ssrc);
+	EXPECT_INT(other.h.seq, to_a.seq + 1);
+	EXPECT_INT(other.h.timestamp - to_a.timestamp, 800);
+	EXPECT_INT(say(&t, 1, 20, 0xbbbb, 101, 5160), FATE_MOVED);
+	/* Letters about calls that are gone. */
+	relay_letter(&other.w->relay, &letters[0]);
+	letters[1].dialogue = ID_NONE;
+	relay_letter(&other.w->relay, &letters[1]);
+	EXPECT_INT(letter_count, 2);
+	rw_free(other.w);
+	rw_free(t.w);
+}
+
+static void a_fork_goes_on_where_a_silent_one_was(void **state)
+{
+	(void)state;
+	for (int silent = 0; silent < 2; silent++) {
+		struct talk t = {.w = rw_new()};
+		for (int branch = 0; branch < 2; branch++) {
+			rw_ask(t.w, "offer", "call-id", "c1", "from-tag", "a", "via-branch",
+			       branch ? "z2" : "z1", "sdp", sdp_a, NULL);
+			rw_expect_ok(t.w);
+			t.at[1] = rw_port(t.w, 0);
+			struct rtp before = t.h;
+			t.w->now_ms += silent ? 300 : 100;
+			rw_ask(t.w, "answer", "call-id", "c1", "from-tag", "a", "to-tag",
+			       branch ? "b2" : "b1", "via-branch", branch ? "z2" : "z1", "sdp",
+			       sdp_b, NULL);
+			rw_expect_ok(t.w);
+			EXPECT_INT(say(&t, 1, 0, 0xb0 + (uint32_t)branch, 100, 5000), FATE_SENT);
+			if (branch == 1) {
+				EXPECT_INT(t.h.ssrc == before.ssrc, silent);
+				EXPECT_INT(t.h.seq == before.seq + 1, silent);
+			}
+		}
+		rw_free(t.w);
+	}
+}
+
+/* ---- who is not heard */
+
+static struct {
+	enum relay_event event;
+	char tag[8];
+	uint32_t ms;
+	unsigned count;
+} told;
+
+static void on_publish(void *ctx, const struct relay_notice *n)
+{
+	(void)ctx;
+	if (n->event < RELAY_MEDIA_LOST)
+		return;
+	told.event = n->event;
+	told.ms = n->ms;
+	told.count++;
+	snprintf(told.tag, sizeof(told.tag), "%.*s", STR_ARG(n->tag));
+}
+
+static void expect_told(unsigned count, enum relay_event e, const char *tag)
+{
+	EXPECT_INT(told.count, count);
+	EXPECT_INT(told.event, e);
+	EXPECT_Z(str_from(told.tag), tag);
+}
+
+static void a_party_that_is_not_heard_is_told(void **state)
+{
+	(void)state;
+	struct talk t = {.w = rw_new()};
+	memset(&told, 0, sizeof(told));
+	t.w->config.timeouts.lost = 10000;
+	t.w->relay.ports.publish = on_publish;
+	answer_call(&t, "c1", sdp_a, sdp_b, "symmetric");
+	uint16_t seq = 0;
+	for (int s = 0; s < 9; s++) {
+		EXPECT_INT(say(&t, 0, 0, 0xaaaa, seq++, 0), FATE_SENT);
+		rw_tick(t.w, 1000);
+	}
+	EXPECT_INT(told.count, 0);
+	/* RTCP is no media. */
+	EXPECT_INT(report(&t, 1, "80c90001 0000bbbb"), FATE_SENT);
+	for (int s = 0; s < 3; s++) {
+		EXPECT_INT(say(&t, 0, 0, 0xaaaa, seq++, 0), FATE_SENT);
+		rw_tick(t.w, 1000);
+	}
+	expect_told(1, RELAY_MEDIA_ONE_WAY, "b");
+	EXPECT_TRUE(told.ms >= 10000 && told.ms < 12000);
+	EXPECT_INT(say(&t, 1, 0, 0xbbbb, 1, 0), FATE_SENT);
+	rw_tick(t.w, 2000);
+	expect_told(2, RELAY_MEDIA_BACK, "b");
+	for (int s = 0; s < 12; s++) {
+		EXPECT_INT(say(&t, 1, 0, 0xbbbb, (uint16_t)(2 + s), 0), FATE_SENT);
+		rw_tick(t.w, 1000);
+	}
+	expect_told(3, RELAY_MEDIA_LOST, "a");
+	EXPECT_U64(atomic_load(&t.w->published[0].v[RELAY_LOST_MEDIAS]), 1);
+	rw_free(t.w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +396,11 @@ int main(void)
 		cmocka_unit_test(what_was_left_out_on_purpose_is_not_missed),
 		cmocka_unit_test(on_request_and_for_video_all_passes_as_it_is),
 		cmocka_unit_test(reports_are_about_what_their_receiver_knows),
+		cmocka_unit_test(a_session_in_place_of_another_goes_on_with_its_numbers),
+		cmocka_unit_test(a_name_that_nobody_has_changes_nothing),
+		cmocka_unit_test(a_call_on_another_worker_sends_its_numbers_by_letter),
+		cmocka_unit_test(a_fork_goes_on_where_a_silent_one_was),
+		cmocka_unit_test(a_party_that_is_not_heard_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
