@@ -4,6 +4,7 @@
 
 /* ---- realms.NAME.media */
 
+const char *const relay_conf_io_words[] = {"auto", "sockets", "steered", "kernel", NULL};
 static const char *const latching_words[] = {"off", "strict", "restricted", "learn", NULL};
 
 static const char *const ice_words[] = {"off", "lite", NULL};
@@ -178,6 +179,7 @@ struct raw_relay {
 	struct conf_head head;
 	struct str name;
 	struct str url;
+	uint32_t io;
 };
 
 struct raw_root {
@@ -224,6 +226,11 @@ static const struct conf_setting relay_settings[] = {
 	 CONF_AT(struct raw_relay, url),
 	 .flags = CONF_REQUIRED,
 	 .check = relay_conf_check_url},
+	{.name = "io",
+	 .type = CONF_ENUM,
+	 CONF_AT(struct raw_relay, io),
+	 .words = relay_conf_io_words,
+	 .def = "auto"},
 };
 static const struct conf_section relay_section = {.settings = relay_settings,
 						  .count = ARRAY_LEN(relay_settings),
@@ -287,6 +294,7 @@ static enum err build_controls(struct arena *a, const struct raw_root *raw, stru
 		return ERR_NOMEM;
 	for (size_t i = 0; i < n; i++) {
 		to[i].name = from[i].name;
+		to[i].io = (enum relay_io)from[i].io;
 		if (relay_conf_read_url(from[i].url, &to[i].url) != OK)
 			continue; /* said already */
 	}

@@ -59,6 +59,15 @@ struct relay_conf_realm {
 	const struct conf_node *node; /* the realm; valid while the tree is */
 };
 
+/* How its packets come and go; same order as enum io_tier of the relay. */
+enum relay_io {
+	RELAY_IO_AUTO,
+	RELAY_IO_SOCKETS,
+	RELAY_IO_STEERED,
+	RELAY_IO_KERNEL,
+	RELAY_IO_COUNT
+};
+
 enum relay_url_kind { RELAY_URL_UNIX, RELAY_URL_UDP, RELAY_URL_KIND_COUNT };
 
 struct relay_url {
@@ -70,6 +79,7 @@ struct relay_url {
 struct relay_conf_control {
 	struct str name;
 	struct relay_url url;
+	enum relay_io io;
 };
 
 struct relay_conf {
@@ -88,6 +98,8 @@ void relay_conf_free(struct relay_conf *c);
 /* ---- shared with the SBC's tables */
 
 extern const struct conf_section relay_conf_media_section;
+/* Of enum relay_io, ended by NULL. */
+extern const char *const relay_conf_io_words[];
 /* ERR_BAD: neither ng+unix:/PATH nor ng+udp:ADDRESS:PORT. */
 enum err relay_conf_read_url(struct str text, struct relay_url *out) MUST_USE;
 /* The check of a `url` setting, for tables. */

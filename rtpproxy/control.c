@@ -417,7 +417,7 @@ static const struct option_row rows[] = {
 	{"srtp-engine", 0, true, take_engine,
 	 "auto (default: ipsec-mb where it works, else openssl), openssl, ipsec-mb or libsrtp2"},
 	{"io", 0, true, take_io,
-	 "how packets come and go: auto (default), sockets, steered or kernel (docs/io.md)"},
+	 "how packets come and go: auto (default), sockets, steered or kernel (docs/packet-io.md)"},
 	{"bpf-dir", 0, true, take_bpf_dir, "where sallyport-bpf left its maps (" PINS_DIR ")"},
 	{"coalesce", 0, true, take_coalesce,
 	 "longest sleep of a busy worker between two looks for packets, µs (500; 0: none)"},
@@ -531,8 +531,17 @@ static bool add_control(struct control *c, const struct relay_conf_control *one)
 		return false;
 	}
 	c->listen_count++;
+	if (c->io == IO_TIER_AUTO) {
+		c->io = (enum io_tier)one->io;
+	}
 	return true;
 }
+
+_Static_assert((int)RELAY_IO_AUTO == (int)IO_TIER_AUTO &&
+		       (int)RELAY_IO_SOCKETS == (int)IO_TIER_SOCKETS &&
+		       (int)RELAY_IO_STEERED == (int)IO_TIER_STEERED &&
+		       (int)RELAY_IO_KERNEL == (int)IO_TIER_KERNEL,
+	       "the file's words are the tiers'");
 
 /* What options said stands; the file fills what they left open. */
 static enum err read_file(struct control *c, FILE *errors)

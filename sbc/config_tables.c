@@ -96,6 +96,15 @@ static const struct conf_setting relay_settings[] = {
 	 .max = 65535,
 	 .def = "100",
 	 .help = "Share of the calls; 0: used only when all others are down."},
+	{.name = "io",
+	 .type = CONF_ENUM,
+	 CONF_AT(struct raw_relay, io),
+	 .words = relay_conf_io_words,
+	 .def = "auto",
+	 .flags = CONF_RESTART,
+	 .help = "How the relay's packets come and go (docs/packet-io.md): sockets needs no right; steered "
+		 "and kernel need what sallyport-bpf has loaded; auto takes what there is and says why not "
+		 "more. What is asked for by name and is not granted ends the relay's start."},
 };
 static const struct conf_section relay_section = {
 	.help = "The media relays that calls may use. Left out: one, `" RELAY_CONF_DEFAULT_URL "`.",

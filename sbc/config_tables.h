@@ -248,6 +248,7 @@ struct raw_relay {
 	struct conf_head head;
 	struct str name, url;
 	uint16_t weight;
+	uint32_t io; /* read by the relay itself */
 };
 
 struct raw_cdr {

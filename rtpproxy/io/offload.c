@@ -62,6 +62,7 @@ static enum offload_reason reason_of(const struct stream *s, uint64_t now_us)
 void offload_decide(const struct stream *s, uint64_t now_us, struct offload *out)
 {
 	*out = (struct offload){.why = reason_of(s, now_us), .source = source_of(s, now_us)};
+	out->checks = s->main->dtls != NULL;
 	if (out->source != OFFLOAD_ANY)
 		out->from = s->latch.target;
 	if (out->why == OFFLOAD_YES) {

@@ -273,7 +273,7 @@ void pins_mark_foreign(struct pins *p)
 	static const struct {
 		const char *path;
 		uint8_t family;
-	} tables[] = {{"/proc/net/udp", ADDR_IP4}, {"/proc/net/udp6", ADDR_IP6}};
+	} tables[] = {{"/proc/self/net/udp", ADDR_IP4}, {"/proc/self/net/udp6", ADDR_IP6}};
 	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
 		char line[512];
 		struct addr bound;

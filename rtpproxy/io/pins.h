@@ -56,7 +56,7 @@ bool pins_find(const struct pins *p, const struct addr *local, uint32_t *out_slo
 const struct pins_range *pins_range_of(const struct pins *p, uint32_t slot);
 /* Sums over all processors. */
 void pins_read_drops(const struct pins *p, struct relay_bpf_drops *out);
-/* Ports of ours that sockets of other programs are bound to, from /proc/net/udp: hands off. */
+/* Ports of ours that sockets of other programs are bound to, from /proc/self/net/udp: hands off. */
 void pins_mark_foreign(struct pins *p);
 
 #endif

@@ -79,7 +79,7 @@ static void test_reads_its_part(void **state)
 		 "off } }\n"
 		 "trunks: { x: { realm: none } }\nroutes: [ { to: [y] } ]\n"
 		 "media_relays: [ { name: l, url: \"ng+unix:/a.sock\", weight: 3 }, { name: m, "
-		 "url: \"ng+udp:127.0.0.1:2223\" } ]\n"
+		 "url: \"ng+udp:127.0.0.1:2223\", io: kernel } ]\n"
 		 "cdr: []\nobserve: {}\nlimits: {}\ntimers: {}\nheader_rules: {}\nmedia_policies: "
 		 "{}\n");
 	EXPECT_ERR(l.e, OK);
@@ -97,6 +97,8 @@ static void test_reads_its_part(void **state)
 	EXPECT_INT(l.c->control_count, 2);
 	EXPECT_Z(l.c->controls[0].url.path, "/a.sock");
 	EXPECT_INT(l.c->controls[1].url.addr.port, 2223);
+	EXPECT_INT(l.c->controls[0].io, RELAY_IO_AUTO);
+	EXPECT_INT(l.c->controls[1].io, RELAY_IO_KERNEL);
 	unload(&l);
 }
 
