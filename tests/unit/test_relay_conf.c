@@ -134,7 +134,7 @@ static void test_mistakes(void **state)
 		{"a key of its own part that nobody knows",
 		 "realms: { a: { media: { adress: 10.0.0.1 } } }\n",
 		 ":1:25: realms.a.media.adress: unknown key; did you mean \"address\"? Allowed: "
-		 "address, ports, latching, anchor"},
+		 "address, ports, latching, ice, bundle, dscp, anchor"},
 		{"no realms", "version: 1\n", ":1:1: realms: missing; needed here: a map of names"},
 		{"neither a media address nor a listener", "realms: { a: {} }\n",
 		 ":1:14: realms.a.media.address: missing; needed here: an IP address, for there is "
