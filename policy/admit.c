@@ -32,3 +32,40 @@ struct verdict admit_call(const struct admit_rule *r, struct admit_state *s, enu
 		return refuse(r, "rate", (uint32_t)(wait_ns / NS_IN_S) + 1);
 	return (struct verdict){.outcome = VERDICT_ALLOW};
 }
+
+static bool is_trunk(const struct policy_config *c, uint16_t realm, const struct addr *source)
+{
+	for (size_t t = 0; t < c->trunk_count; t++)
+		for (size_t i = 0; c->trunks[t].realm == realm && i < c->trunks[t].source_count;
+		     i++)
+			if (prefix_has(&c->trunks[t].sources[i], source))
+				return true;
+	return false;
+}
+
+struct verdict admit_request(const struct policy_config *c, uint16_t realm,
+			     const struct addr *source, struct rate *s, uint64_t now_ms)
+{
+	CHECK(c && realm < c->realm_count && source && s);
+	const struct realm_rule *r = &c->realms[realm];
+	const struct admission_rule *a = &r->admission;
+	struct verdict v = {.stage = VERDICT_STAGE_RATE,
+			    .rule = a->name,
+			    .file = a->place.file,
+			    .line = a->place.line};
+	uint64_t wait_ns;
+
+	if (rate_take(s, &a->requests, 1, now_ms * NS_IN_MS, &wait_ns)) {
+		v.outcome = VERDICT_ALLOW;
+	} else if (is_trunk(c, realm, source)) {
+		v.outcome = VERDICT_REJECT;
+		v.status = 503;
+		v.retry_after_s = (uint32_t)(wait_ns / NS_IN_S) + 1;
+	} else {
+		const bool says = r->acl_given && r->acl_default == ACL_REJECT;
+		v.outcome = says ? VERDICT_REJECT : VERDICT_DROP;
+		v.status = says ? 403 : 0;
+		v.reason = says ? STR("Forbidden") : STR_NONE;
+	}
+	return v;
+}

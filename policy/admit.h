@@ -35,5 +35,11 @@ bool admit_has_limits(const struct admit_rule *r);
  */
 struct verdict admit_call(const struct admit_rule *r, struct admit_state *s, enum admit_direction d,
 			  uint64_t now_ms);
+/*
+ * One request more of this source, by its own time stamp: ALLOW; or it asks too fast. A trunk of the realm hears 503 with
+ * Retry-After; anyone else hears 403 where the realm's acl says reject by default, else nothing (DROP).
+ */
+struct verdict admit_request(const struct policy_config *c, uint16_t realm,
+			     const struct addr *source, struct rate *s, uint64_t now_ms);
 
 #endif

@@ -12,6 +12,7 @@
 #include "common/addr.h"
 #include "common/sdes.h"
 #include "common/str.h"
+#include "policy/rate.h"
 
 enum { POLICY_NO_INDEX = 0xffff };
 
@@ -25,6 +26,13 @@ struct rule_place {
 
 enum acl_default { ACL_DENY, ACL_REJECT, ACL_ALLOW, ACL_DEFAULT_COUNT };
 
+/* Who may ask how much of us: `admission`. */
+struct admission_rule {
+	struct str name;
+	struct rate_rule requests; /* of one source; count 0: no limit */
+	struct rule_place place;
+};
+
 struct realm_rule {
 	struct str name;
 	enum trust trust;
@@ -37,6 +45,7 @@ struct realm_rule {
 	size_t acl_deny_count;
 	enum acl_default acl_default;
 	bool acl_given;
+	struct admission_rule admission; /* a copy of the one that it names */
 	struct rule_place place;
 };
 

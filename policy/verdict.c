@@ -14,6 +14,7 @@ static const char *const stages[VERDICT_STAGE_COUNT] = {
 	[VERDICT_STAGE_TLS] = "tls",           [VERDICT_STAGE_PARSE] = "parse",
 	[VERDICT_STAGE_IDENTIFY] = "identify", [VERDICT_STAGE_ROUTE] = "route",
 	[VERDICT_STAGE_MEDIA] = "media",       [VERDICT_STAGE_LIMIT] = "limit",
+	[VERDICT_STAGE_RATE] = "rate",
 };
 
 const char *verdict_outcome_name(enum verdict_outcome o)

@@ -24,6 +24,7 @@ enum verdict_stage {
 	VERDICT_STAGE_ROUTE,
 	VERDICT_STAGE_MEDIA,
 	VERDICT_STAGE_LIMIT,
+	VERDICT_STAGE_RATE,
 	VERDICT_STAGE_COUNT
 };
 
@@ -36,8 +37,8 @@ struct verdict {
 	uint16_t warn_code; /* RFC 3261 §20.43 warn-code, 0: no Warning header */
 	struct str warn_text;
 	uint32_t retry_after_s; /* of a 503; 0: not known */
-	struct str rule; /* the rule's name, for logs, CDR and metrics */
-	struct str file; /* where the rule stands */
+	struct str rule;        /* the rule's name, for logs, CDR and metrics */
+	struct str file;        /* where the rule stands */
 	uint32_t line;
 };
 

@@ -103,6 +103,22 @@ static uint16_t find_media_policy(struct config_build *g, const struct raw_realm
 	return SETTINGS_NO_INDEX;
 }
 
+static struct admission_rule admission_of(struct config_build *g, const struct raw_realm *from)
+{
+	const uint16_t at =
+		config_find(g, &g->raw->admission, sizeof(struct raw_admission), "admission",
+			    from->admission, conf_node_child(from->head.node, "admission"));
+	const struct raw_admission *raw = g->raw->admission.items;
+
+	if (at >= g->raw->admission.count)
+		return (struct admission_rule){.name = STR_NONE};
+	const struct raw_requests *r = &raw[at].requests;
+	return (struct admission_rule){
+		.name = raw[at].head.name,
+		.requests = {r->per_source.count, r->per_source.per_ms, r->burst},
+		.place = config_place(raw[at].head.node)};
+}
+
 static void build_realm(struct config_build *g, const struct raw_realm *from, struct realm *to,
 			struct realm_rule *rule)
 {
@@ -131,6 +147,7 @@ static void build_realm(struct config_build *g, const struct raw_realm *from, st
 				    .acl_deny_count = from->acl.deny.count,
 				    .acl_default = from->acl.otherwise,
 				    .acl_given = from->acl.head.node != NULL,
+				    .admission = admission_of(g, from),
 				    .place = config_place(from->head.node)};
 	if (from->acl.head.node && !conf_node_child(from->acl.head.node, "default"))
 		rule->acl_default = from->acl.allow.count > 0 ? ACL_DENY : ACL_ALLOW;

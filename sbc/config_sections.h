@@ -11,7 +11,8 @@
 #define ROWS(s) .settings = (s), .count = ARRAY_LEN(s)
 
 /* config_tables_realm.c */
-extern const struct conf_section config_realm_section, config_media_policy_section;
+extern const struct conf_section config_realm_section, config_media_policy_section,
+	config_admission_section;
 /* config_tables_trunk.c */
 extern const struct conf_section config_trunk_section;
 /* config_tables_users.c */

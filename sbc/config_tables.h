@@ -45,6 +45,17 @@ struct raw_acl {
 	enum acl_default otherwise;
 };
 
+struct raw_requests {
+	struct conf_head head;
+	struct conf_rate per_source;
+	uint32_t burst;
+};
+
+struct raw_admission {
+	struct conf_head head;
+	struct raw_requests requests;
+};
+
 struct raw_realm {
 	struct conf_head head;
 	enum trust trust;
@@ -52,6 +63,7 @@ struct raw_realm {
 	struct relay_conf_media media;
 	struct str media_policy;
 	struct str header_rules;
+	struct str admission;
 	struct conf_list bodies; /* struct str */
 	struct raw_acl acl;
 };
@@ -303,6 +315,7 @@ struct raw_config {
 	struct conf_head head;
 	uint32_t version;
 	struct raw_node node;
+	struct conf_list admission;
 	struct conf_list certificates, anchors, realms, media_policies, trunks, header_rules,
 		routes;
 	struct conf_list users;

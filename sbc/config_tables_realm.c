@@ -169,6 +169,11 @@ static const struct conf_setting realm_settings[] = {
 	 CONF_AT(struct raw_realm, header_rules),
 	 .otherwise = "a short list of harmless headers is carried",
 	 .help = "A name of `header_rules`."},
+	{.name = "admission",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_realm, admission),
+	 .otherwise = "no limit on how fast a source may ask",
+	 .help = "A name of `admission`."},
 	{.name = "bodies",
 	 .type = CONF_LIST_OF,
 	 .item = CONF_STRING,
@@ -192,6 +197,39 @@ const struct conf_section config_realm_section = {
 		"renamed or moved realm needs a restart.",
 	ROWS(realm_settings),
 	.size = sizeof(struct raw_realm)};
+
+static const struct conf_setting requests_settings[] = {
+	{.name = "per_source",
+	 .type = CONF_RATE,
+	 CONF_AT(struct raw_requests, per_source),
+	 .def = "0/s",
+	 .help = "Requests outside of dialogs from one address (IPv6: a /64), over all transports. "
+		 "What is above it is not looked at: a trunk gets 503 with Retry-After, anyone "
+		 "else "
+		 "403 where the realm's acl has `default: reject`, else nothing. Emergency calls "
+		 "of "
+		 "trunks pass. 0/s: no limit."},
+	{.name = "burst",
+	 .type = CONF_INT,
+	 CONF_AT(struct raw_requests, burst),
+	 .max = 1000000,
+	 .def = "0",
+	 .help = "So many of them may come at once. 0: as many as per_source says."},
+};
+static const struct conf_section requests_section = {.help = "How fast a source may ask.",
+						     ROWS(requests_settings),
+						     .size = sizeof(struct raw_requests)};
+
+static const struct conf_setting admission_settings[] = {
+	{.name = "requests",
+	 .type = CONF_SECTION,
+	 .sub = &requests_section,
+	 CONF_AT(struct raw_admission, requests)},
+};
+const struct conf_section config_admission_section = {
+	.help = "Who may ask how much of us; `realms.X.admission` names one of these.",
+	ROWS(admission_settings),
+	.size = sizeof(struct raw_admission)};
 
 static const char *const suite_words[] = {
 #define X(name, key, salt, rtp_tag, rtcp_tag) #name,

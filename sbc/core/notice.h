@@ -49,6 +49,7 @@ enum notice_type {
 	X(TOO_BIG, "too_big", "larger than a limit")                                               \
 	X(STRAY_RESPONSE, "stray_response", "a response to no transaction of ours")                \
 	X(STRAY_ACK, "stray_ack", "an ACK for no call")                                            \
+	X(RATE, "rate", "the source asks faster than it may")                                      \
 	X(POLICY, "policy", "a rule says silence")                                                 \
 	X(UNPROVEN, "unproven",                                                                    \
 	  "an answer to a stranger over UDP that has been told as much as it sent")                \

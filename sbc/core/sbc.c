@@ -52,6 +52,8 @@ static uint8_t kind_byte(const struct sbc *s, enum owner_kind kind)
 }
 
 /* What is no call: its own pools and memory, so that a flood of it takes nothing from calls (threats B8, B15). */
+enum { SOURCES_MAX = 256 * 1024 }; /* whose rate is remembered */
+
 static enum err init_outside(struct sbc *s, const struct limits *l)
 {
 	uint32_t calls = l->calls ? l->calls : 1;
@@ -72,6 +74,8 @@ static enum err init_outside(struct sbc *s, const struct limits *l)
 		e = budget_init(&s->answers, &key);
 	if (e == OK)
 		e = admission_init(&s->admissions, &key);
+	if (e == OK)
+		e = rate_table_init(&s->sources, SOURCES_MAX, &key);
 	struct siphash_key keys[4];
 	const uint8_t kinds[2] = {kind_byte(s, OWNER_BINDING), kind_byte(s, OWNER_NONE)};
 	uint32_t contacts = l->registrations ? l->registrations : calls;
@@ -192,6 +196,7 @@ void sbc_free(struct sbc **sbc)
 	tally_release(&s->registering);
 	budget_release(&s->answers);
 	admission_release(&s->admissions);
+	rate_table_release(&s->sources);
 	block_release(&s->outside_blocks);
 	if (s->setups.chunks)
 		pool_release(&s->setups);
@@ -518,20 +523,25 @@ static bool is_merged(const struct sbc *s, const struct msg *m, uint16_t trunk)
 	return false;
 }
 
-/* Emergency calls are let in whatever the load is; OPTIONS costs little and tells who asks that we live. */
-static bool is_shed(struct sbc *s, const struct msg *m)
+static bool is_emergency(const struct sbc *s, const struct msg *m)
 {
 	char mem[256];
 	struct buf number;
 	struct uri uri;
 
+	if (m->method != METHOD_INVITE || !m->is_request)
+		return false;
+	buf_init(&number, mem, sizeof(mem));
+	return uri_parse(m->uri, &uri) == OK && uri_write_number(&number, &uri) == OK &&
+	       route_is_emergency(&s->settings->policy, buf_view(&number));
+}
+
+/* Emergency calls are let in whatever the load is; OPTIONS costs little and tells who asks that we live. */
+static bool is_shed(struct sbc *s, const struct msg *m)
+{
 	if (!gate_sheds(&s->gate, rng_u32(&s->rng)) || m->method == METHOD_OPTIONS)
 		return false;
-	if (m->method != METHOD_INVITE)
-		return true;
-	buf_init(&number, mem, sizeof(mem));
-	return uri_parse(m->uri, &uri) != OK || uri_write_number(&number, &uri) != OK ||
-	       !route_is_emergency(&s->settings->policy, buf_view(&number));
+	return !is_emergency(s, m);
 }
 
 /* Without any state, and without a record: that it costs next to nothing is its point. */
@@ -758,6 +768,23 @@ static bool is_too_long(const struct sbc *s, const struct msg *m, struct str byt
 	       (is_cut(f->transport) && m->fault == MSG_FAULT_BODY_SHORT);
 }
 
+/* The source is known by its rate; an IPv6 /64 counts as one. Answers and what belongs to dialogs are not asked about. */
+static struct verdict judge_rate(struct sbc *s, uint16_t realm, const struct flow *f,
+				 struct str bytes)
+{
+	const struct realm_rule *r = &s->settings->policy.realms[realm];
+	const enum gate_class kind =
+		r->admission.requests.count ? gate_classify(bytes) : GATE_RESPONSE;
+	const bool ip6 = f->remote.family == ADDR_IP6;
+
+	if (kind != GATE_NEW && kind != GATE_JUNK)
+		return (struct verdict){.outcome = VERDICT_ALLOW};
+	struct rate *rate = rate_table_find(&s->sources, realm,
+					    (struct str){(const char *)f->remote.ip, ip6 ? 8 : 4},
+					    s->now_ms * 1000 * 1000);
+	return admit_request(&s->settings->policy, realm, &f->remote, rate, s->now_ms);
+}
+
 static void on_message(struct sbc *s, const struct event *e)
 {
 	const struct flow *f = &e->message.flow;
@@ -770,15 +797,23 @@ static void on_message(struct sbc *s, const struct event *e)
 	if (realm >= s->settings->policy.realm_count || is_keep_alive(e->message.bytes))
 		return;
 	struct verdict v = identify_acl(&s->settings->policy, realm, &f->remote);
+	if (v.outcome == VERDICT_ALLOW)
+		v = judge_rate(s, realm, f, e->message.bytes);
 	if (v.outcome == VERDICT_DROP) {
-		worker_dropped(s, f, NOTICE_DROP_ACL);
+		worker_dropped(s, f,
+			       v.stage == VERDICT_STAGE_RATE ? NOTICE_DROP_RATE : NOTICE_DROP_ACL);
 		worker_refused(s, s->settings, f, NULL, SETTINGS_NO_INDEX, &v);
 		return;
 	}
 	enum err err = msg_index(m, e->message.bytes, is_cut(f->transport) ? MSG_STREAM : 0);
+	if (v.outcome == VERDICT_REJECT && v.status == 503 && err == OK && is_emergency(s, m))
+		v.outcome = VERDICT_ALLOW;
 	if (v.outcome == VERDICT_REJECT) {
-		if (m->answerable)
-			worker_reply(s, m, f, v.status, v.reason, STR_NONE);
+		buf_reset(&s->lines);
+		if (v.retry_after_s)
+			buf_printf(&s->lines, "Retry-After: %u\r\n", v.retry_after_s);
+		if (m->answerable && m->is_request)
+			worker_reply(s, m, f, v.status, v.reason, buf_view(&s->lines));
 		worker_refused(s, s->settings, f, m, SETTINGS_NO_INDEX, &v);
 		return;
 	}

@@ -122,6 +122,7 @@ struct sbc {
 	struct wheel wheel;
 	struct peers peers;
 	struct admissions admissions;
+	struct rate_table sources; /* how fast each asks */
 	struct gate gate;
 	struct budget answers; /* octets that strangers may be told over UDP (threats C1) */
 	bool unproven; /* this message may come from anywhere: nothing in it is only ours or a trunk's */

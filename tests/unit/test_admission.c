@@ -168,6 +168,62 @@ static void a_reload_keeps_the_count_by_the_trunks_name(void **state)
 	stop(2);
 }
 
+static void set_rate(uint32_t count, uint32_t per_ms, uint32_t burst)
+{
+	t.realm_rules[SITE_OUTSIDE].admission =
+		(struct admission_rule){.name = STR("edge"), .requests = {count, per_ms, burst}};
+}
+
+static void a_trunk_that_asks_too_fast_gets_503_and_its_calls_talk_on(void **state)
+{
+	(void)state;
+	site_init(&t);
+	set_rate(1, 60 * 1000, 1);
+	site_start(&t);
+	site_establish(&t, &k, NULL, NULL);
+	site_invite(&t, SITE_CARRIER, "2", NULL, SITE_SDP_OUT);
+	EXPECT_INT(site_count(&t, "SIP/2.0 503"), 1);
+	EXPECT_TRUE(site_has(site_find(&t, "SIP/2.0 503"), "Retry-After: "));
+	EXPECT_INT(site_count(&t, "SIP/2.0 100"), 0);
+	/* What belongs to the call is not asked about, nor are answers. */
+	site_hang_up(&t, &k);
+	stop(1);
+}
+
+static void a_stranger_that_asks_too_fast_is_not_looked_at(void **state)
+{
+	(void)state;
+	site_init(&t);
+	set_rate(2, 60 * 1000, 2);
+	site_start(&t);
+	struct flow f = t.outside;
+	EXPECT_ERR(addr_parse_ip(STR("203.0.113.77"), &f.remote), OK);
+	f.remote.port = 5060;
+	for (int i = 0; i < 10; i++)
+		site_request(&t, &f, "OPTIONS", "");
+	EXPECT_INT(t.rec.drops[NOTICE_DROP_RATE], 8);
+	/* Another one is heard. */
+	EXPECT_ERR(addr_parse_ip(STR("203.0.113.78"), &f.remote), OK);
+	site_request(&t, &f, "OPTIONS", "");
+	EXPECT_INT(t.rec.drops[NOTICE_DROP_RATE], 8);
+	stop(0);
+}
+
+static void an_emergency_call_of_a_trunk_passes_its_rate(void **state)
+{
+	(void)state;
+	site_init(&t);
+	set_rate(1, 60 * 1000, 1);
+	for (int i = 0; i < 2; i++)
+		t.routes[i].emergency = true;
+	site_start(&t);
+	site_establish(&t, &k, NULL, NULL);
+	site_invite(&t, SITE_CARRIER, "2", NULL, SITE_SDP_OUT);
+	EXPECT_INT(site_count(&t, "SIP/2.0 100"), 1);
+	site_hang_up(&t, &k);
+	stop(2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +234,9 @@ int main(void)
 		cmocka_unit_test(new_calls_above_the_rate_are_refused_and_told_when),
 		cmocka_unit_test(a_recount_repairs_what_has_drifted),
 		cmocka_unit_test(a_reload_keeps_the_count_by_the_trunks_name),
+		cmocka_unit_test(a_trunk_that_asks_too_fast_gets_503_and_its_calls_talk_on),
+		cmocka_unit_test(a_stranger_that_asks_too_fast_is_not_looked_at),
+		cmocka_unit_test(an_emergency_call_of_a_trunk_passes_its_rate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -307,7 +307,7 @@ static void test_all_sections(void **state)
 		 "client_certificate: required }\n"
 		 "      - { transport: tls, address: \"2001:db8::1\", port: 5071, certificate: "
 		 "edge, client_anchors: unused }\n"
-		 "    header_rules: h\n"
+		 "    header_rules: h\n    admission: edge\n"
 		 "    acl: { allow: [198.51.100.0/27] }\n"
 		 "  inside:\n"
 		 "    trust: high\n"
@@ -316,6 +316,7 @@ static void test_all_sections(void **state)
 		 "    media: { address: 10.0.0.3, ports: 30000-30099 }\n"
 		 "    media_policy: m\n"
 		 "    acl: { deny: [10.9.0.0/16] }\n"
+		 "admission: { edge: { requests: { per_source: 30/10s, burst: 7 } } }\n"
 		 "media_policies: { m: { srtp: prefer, suites: AES_CM_128_HMAC_SHA1_80, codecs: { "
 		 "allow: [opus, PCMU], order: [PCMU] } } }\n"
 		 "trunks:\n"
@@ -390,6 +391,11 @@ static void test_all_sections(void **state)
 	EXPECT_TRUE(s->trunks[0].ping.on);
 	EXPECT_INT(s->trunks[0].ping.every_ms, 10000);
 	EXPECT_INT(s->trunks[0].ping.down_after, 3);
+	const struct admission_rule *admission = &s->policy.realms[0].admission;
+	EXPECT_TRUE(str_eq(admission->name, STR("edge")) && admission->place.line > 0);
+	EXPECT_TRUE(admission->requests.count == 30 && admission->requests.per_ms == 10000 &&
+		    admission->requests.burst == 7);
+	EXPECT_INT(s->policy.realms[1].admission.requests.count, 0);
 	const struct admit_rule *admit = &s->trunks[0].admit;
 	EXPECT_TRUE(admit->sessions == 500 && admit->live[ADMIT_IN] == 400 &&
 		    admit->live[ADMIT_OUT] == 300);
