@@ -125,13 +125,18 @@ static void add_endpoint(struct arena *a, struct dict *d, const char *key, const
 	add_int(a, sub, "port", e->port);
 }
 
-static const char *suite_of(const struct leg_media *m)
+/* What is in force: a handshake of DTLS has no suite before it has ended. */
+static void add_crypto(struct arena *a, struct dict *d, const struct leg_media *m,
+		       const struct stream *s)
 {
-	const struct leg_keys *k = &m->keys;
-	if (!sdp_proto_info(m->proto)->srtp || k->chosen < 0) {
-		return NULL;
+	const struct srtp_key *key = &s->keys->srtp[SRTP_TX];
+	if (s->main->security != STREAM_SRTP) {
+		return;
 	}
-	return sdes_suite_info((enum sdes_suite)k->ours[k->chosen].suite)->name;
+	add_text(a, d, "keying", m->keying == LEG_DTLS ? "dtls" : "sdes");
+	if (srtp_key_is_set(key)) {
+		add_text(a, d, "crypto suite", sdes_suite_info((enum sdes_suite)key->suite)->name);
+	}
 }
 
 static void add_stream(struct arena *a, struct dict *list, const struct leg *l,
@@ -144,9 +149,7 @@ static void add_stream(struct arena *a, struct dict *list, const struct leg *l,
 	add_text(a, d, "family", l->local.family == ADDR_IP6 ? "IPv6" : "IPv4");
 	add_endpoint(a, d, "endpoint", &s->latch.target);
 	add_endpoint(a, d, "advertised endpoint", &m->remote[kind]);
-	if (suite_of(m)) {
-		add_text(a, d, "crypto suite", suite_of(m));
-	}
+	add_crypto(a, d, m, s);
 	add_int(a, d, "last packet", s->last_us ? wall_s(t, s->last_us) : 0);
 	if (kind == LEG_RTP && has_media(s)) {
 		add_int(a, d, "SSRC", s->quality.ssrc);

@@ -547,7 +547,9 @@ static void read_stream(const struct dict *media, const struct dict *stream, str
 	out->kind = dict_get_str(media, STR("type"));
 	out->codec = dict_get_str(media, STR("codec"));
 	out->suite = dict_get_str(stream, STR("crypto suite"));
-	if (out->suite.len)
+	out->keying = dict_get_str(stream, STR("keying"));
+	/* Other relays say the suite alone. */
+	if (out->keying.len == 0 && out->suite.len)
 		out->keying = STR("sdes");
 	out->local = endpoint_text(a, dict_get_str(stream, STR("local address")),
 				   dict_get_int(stream, STR("local port"), 0));

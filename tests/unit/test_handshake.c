@@ -308,6 +308,12 @@ static void the_relay_begins_and_media_waits_for_the_keys(void **state)
 	expect_heard(&c.a, &c.b, PKT_RTP);
 	expect_heard(&c.b, &c.a, PKT_RTP);
 	EXPECT_INT(c.w->relay.handshakes.worker.handshakes, 0);
+	rw_ask(c.w, "query", "call-id", "c1", NULL);
+	const struct dict *media = dict_first(
+		dict_get(dict_get(dict_get(c.w->reply, STR("tags")), STR("A")), STR("medias")));
+	const struct dict *stream = dict_first(dict_get(media, STR("streams")));
+	EXPECT_STR(dict_get_str(stream, STR("keying")), STR("dtls"));
+	EXPECT_STR(dict_get_str(stream, STR("crypto suite")), STR("AEAD_AES_256_GCM"));
 	scene_release(&c);
 }
 
