@@ -9,7 +9,7 @@
 #define REFUSAL_TABLE(X)                                                                           \
 	X(FORMAT, "format", "Invalid NG data format")                /* * */                       \
 	X(BENCODE, "bencode", "Could not decode bencode dictionary") /* * */                       \
-	X(JSON, "json", "Could not decode JSON dictionary")                                        \
+	X(JSON, "json", "Failed to parse JSON document")                                        \
 	X(NO_COMMAND, "no_command", "Dictionary contains no key \"command\"") /* * */              \
 	X(COMMAND, "command", "Unrecognized command")                         /* * */              \
 	X(UNSUPPORTED, "unsupported", "unsupported")                          /* * */              \

@@ -156,6 +156,10 @@ static void add_stream(struct arena *a, struct dict *list, const struct leg *l,
 	}
 	struct dict *flags = dict_add_list(a, d, STR("flags"));
 	dict_add_str(a, flags, STR_NONE, kind == LEG_RTP ? STR("RTP") : STR("RTCP"));
+	if (m->mux.agreed) {
+		dict_add_str(a, flags, STR_NONE,
+			     kind == LEG_RTP ? STR("RTCP") : STR("fallback RTCP"));
+	}
 	if (m->remote[kind].family != ADDR_NONE) {
 		dict_add_str(a, flags, STR_NONE, STR("filled"));
 	}
@@ -173,6 +177,30 @@ static void add_stream(struct arena *a, struct dict *list, const struct leg *l,
 	}
 }
 
+/* In the words and the order of the reference; "send" is what we do towards the party. */
+static void add_media_flags(struct arena *a, struct dict *flags, const struct leg_media *m)
+{
+	bool srtp = sdp_proto_info(m->proto)->srtp;
+	const struct {
+		bool is;
+		struct str word;
+	} words[] = {
+		{m->active || m->connected, STR("initialized")},
+		{m->active && (m->direction == SDP_SENDRECV || m->direction == SDP_RECVONLY),
+		 STR("send")},
+		{m->active && (m->direction == SDP_SENDRECV || m->direction == SDP_SENDONLY),
+		 STR("recv")},
+		{m->mux.agreed, STR("rtcp-mux")},
+		{srtp && m->keys.chosen < 0, STR("DTLS-SRTP")},
+		{srtp && m->keys.chosen >= 0, STR("SDES")},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (words[i].is) {
+			dict_add_str(a, flags, STR_NONE, words[i].word);
+		}
+	}
+}
+
 static void add_media(struct arena *a, struct dict *list, const struct leg *l, const struct leg *o,
 		      unsigned i, const struct report_time *t)
 {
@@ -184,10 +212,7 @@ static void add_media(struct arena *a, struct dict *list, const struct leg *l, c
 	if (m->codec[0] != '\0') {
 		add_text(a, d, "codec", m->codec);
 	}
-	struct dict *flags = dict_add_list(a, d, STR("flags"));
-	if (m->mux.agreed) {
-		dict_add_str(a, flags, STR_NONE, STR("rtcp-mux"));
-	}
+	add_media_flags(a, dict_add_list(a, d, STR("flags")), m);
 	struct dict *in = dict_add_list(a, d, STR("ingress SSRCs"));
 	const struct stream *rtp = &m->streams[LEG_RTP];
 	if (has_media(rtp)) {

@@ -754,6 +754,16 @@ static bool names_source(const struct sdp_relay *x, const struct sdp_media *m, s
 	       (str_eq(name, STR("ssrc")) || str_eq(name, STR("ssrc-group")));
 }
 
+/* c=0.0.0.0 is the old way to say that one does not want to hear (RFC 3264 §8.4). */
+static enum sdp_direction shown_direction(const struct leg_media *from)
+{
+	enum sdp_direction d = (enum sdp_direction)from->direction;
+	if (!from->zero) {
+		return d;
+	}
+	return d == SDP_SENDRECV || d == SDP_SENDONLY ? SDP_SENDONLY : SDP_INACTIVE;
+}
+
 static void write_rtp(const struct sdp_relay *x, struct buf *b, const struct sdp_media *m,
 		      const struct codecs *formats, const struct sdp_events *events, size_t i)
 {
@@ -775,7 +785,7 @@ static void write_rtp(const struct sdp_relay *x, struct buf *b, const struct sdp
 			sdp_write_attr(b, m->attrs.at[k].name, m->attrs.at[k].value);
 		}
 	}
-	buf_printf(b, "a=%s\r\n", sdp_direction_name((enum sdp_direction)from->direction));
+	buf_printf(b, "a=%s\r\n", sdp_direction_name(shown_direction(from)));
 	write_rtcp(x, b, to);
 	write_keys(x, b, to);
 	write_class(b, &m->attrs, ATTR_PTIME);

@@ -60,6 +60,13 @@ struct ctl_proxy {
 	uint64_t errors; /* that no worker has seen: broken, unknown or without a call */
 };
 
+/* Media a second, of the last second or so. */
+struct ctl_rates {
+	uint64_t at_ms;
+	uint64_t packets, bytes, errors; /* until then */
+	uint64_t packets_s, bytes_s, errors_s;
+};
+
 struct ctl;
 struct ctl_socket {
 	struct ctl *ctl;
@@ -99,7 +106,8 @@ struct ctl {
 	struct ctl_back backs[LIMIT_WORKERS];
 	struct pool conns;        /* struct ctl_conn */
 	struct event *conn_timer; /* once a second */
-	uint64_t conns_refused;   /* all places taken, or not allowed to ask */
+	struct ctl_rates rates;
+	uint64_t conns_refused; /* all places taken, or not allowed to ask */
 	uint64_t conns_timed_out;
 	uint64_t conns_broken; /* closed for what they sent */
 	struct ctl_proxy proxies[CTL_PROXIES_MAX];

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/sockaddr.h"
+#include "rtpproxy/io/statistics.h"
 
 enum {
 	BACKLOG = 128,
@@ -227,6 +228,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 			ctl_ws_ping(conn);
 		}
 	}
+	statistics_tick(c, now);
 	/* Descriptors may be free again. */
 	for (size_t i = 0; i < c->socket_count; i++) {
 		(void)event_add(c->sockets[i].event, NULL);

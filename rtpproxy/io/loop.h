@@ -44,7 +44,8 @@ struct loop {
 	struct addr dtmf_dest; /* for the keys of all calls; ADDR_NONE: nowhere */
 	int dtmf_fd[2];        /* IPv4, IPv6; -1: not needed yet */
 	_Atomic uint64_t wakeups, send_errors;
-	_Atomic uint64_t early[IO_EARLY], kernel_flows, kernel_packets, kernel_bytes; /* of io_stats */
+	_Atomic uint64_t early[IO_EARLY], kernel_flows, kernel_packets,
+		kernel_bytes; /* of io_stats */
 	char reply[LIMIT_DATAGRAM];
 };
 
@@ -56,7 +57,7 @@ struct loop_params {
 	struct loop_list *list;
 	struct addr dtmf_dest;
 	const _Atomic unsigned *overload; /* of load.h */
-	struct record_ring *records; /* one for each worker; NULL: nothing is recorded */
+	struct record_ring *records;      /* one for each worker; NULL: nothing is recorded */
 	enum log_level log_level;
 	log_sink_fn log_sink;
 	uint32_t coalesce_us;           /* longest sleep between two looks for packets; 0: none */

@@ -1,5 +1,7 @@
 #include "rtpproxy/io/statistics.h"
 
+#include <math.h>
+
 #include "rtpproxy/io/ctl.h"
 
 static uint64_t sum(const struct ctl *c, unsigned counter)
@@ -43,6 +45,32 @@ static void add_three(struct arena *a, struct dict *d, const char *const keys[3]
 	add(a, d, keys[2], 0);
 }
 
+void statistics_tick(struct ctl *c, uint64_t now_ms)
+{
+	struct ctl_rates *r = &c->rates;
+	const struct ctl_rates was = *r;
+	uint64_t ms = now_ms - was.at_ms;
+	*r = (struct ctl_rates){.at_ms = now_ms,
+				.packets = sum(c, RELAY_FATES + FATE_SENT),
+				.bytes = sum(c, RELAY_BYTES_OUT),
+				.errors = errors(c)};
+	if (was.at_ms > 0 && ms > 0) {
+		r->packets_s = (r->packets - was.packets) * 1000 / ms;
+		r->bytes_s = (r->bytes - was.bytes) * 1000 / ms;
+		r->errors_s = (r->errors - was.errors) * 1000 / ms;
+	}
+}
+
+static void add_rates(struct arena *a, struct dict *d, const struct ctl_rates *r)
+{
+	static const char *const packets[] = {"packetrate", "packetrate_user", "packetrate_kernel"};
+	static const char *const bytes[] = {"byterate", "byterate_user", "byterate_kernel"};
+	static const char *const wrong[] = {"errorrate", "errorrate_user", "errorrate_kernel"};
+	add_three(a, d, packets, r->packets_s);
+	add_three(a, d, bytes, r->bytes_s);
+	add_three(a, d, wrong, r->errors_s);
+}
+
 static void add_current(struct arena *a, struct dict *s, const struct ctl *c)
 {
 	struct dict *d = dict_add_dict(a, s, STR("currentstatistics"));
@@ -52,6 +80,7 @@ static void add_current(struct arena *a, struct dict *s, const struct ctl *c)
 	add(a, d, "sessionsforeign", 0);
 	add(a, d, "sessionstotal", calls);
 	add(a, d, "transcodedmedia", 0);
+	add_rates(a, d, &c->rates);
 	add(a, d, "media_userspace", plain + srtp);
 	add(a, d, "media_kernel", 0);
 	add(a, d, "media_mixed", 0);
@@ -89,6 +118,11 @@ static void add_total(struct arena *a, struct dict *s, const struct ctl *c, uint
 	dict_add_str(a, d, STR("avgcallduration"),
 		     text_of(a, "f", ended ? seconds / (double)ended : 0));
 	dict_add_str(a, d, STR("totalcallsduration"), text_of(a, "f", seconds));
+	double squares = (double)sum(c, RELAY_DURATION2_S2), n = (double)ended;
+	double variance = ended ? squares / n - seconds / n * (seconds / n) : 0;
+	dict_add_str(a, d, STR("totalcallsduration2"), text_of(a, "f", squares));
+	dict_add_str(a, d, STR("totalcallsduration_stddev"),
+		     text_of(a, "f", variance > 0 ? sqrt(variance) : 0));
 }
 
 static void add_quality(struct arena *a, struct dict *s, const struct ctl *c)
@@ -178,4 +212,5 @@ void statistics_add(struct arena *a, struct dict *reply, const struct ctl *c, ui
 	add_quality(a, s, c);
 	add_control(a, s, c);
 	add_interfaces(a, s, c);
+	(void)dict_add_list(a, s, STR("transcoders")); /* there are none */
 }

@@ -9,4 +9,7 @@ struct ctl;
 /* Adds "statistics" to the reply. */
 void statistics_add(struct arena *a, struct dict *reply, const struct ctl *c, uint64_t now_s);
 
+/* Once a second: what rates are made of. */
+void statistics_tick(struct ctl *c, uint64_t now_ms);
+
 #endif
