@@ -17,6 +17,7 @@
 #include "rtpproxy/core/leg.h"
 
 struct recording;
+struct subscriber;
 
 struct dialogue {
 	id_t64 id;
@@ -45,6 +46,7 @@ struct call {
 	uint8_t owner;
 	uint32_t told; /* number of its latest event */
 	char notify[LIMIT_NOTIFY + 1];
+	struct subscriber *subscribers;
 	struct recording *recording; /* NULL: none */
 	struct addr dtmf_dest; /* where its keys are told as JSON; family ADDR_NONE: nowhere of its own */
 	bool dtmf_detect;      /* its keys are told in any case */

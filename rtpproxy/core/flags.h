@@ -38,6 +38,9 @@
 	X(DETECT_DTMF, "detect DTMF")                                                              \
 	X(BLOCK_DTMF, "block DTMF")                                                                \
 	X(BRIDGE_DTMF, "bridge DTMF")                                                              \
+	X(SIPREC, "siprec")                                                                        \
+	X(ALL, "all")                                                                              \
+	X(INACTIVE, "inactive")                                                                    \
 	X(PAUSE, "pause")                                                                          \
 	X(DISCARD_RECORDING, "discard recording")
 

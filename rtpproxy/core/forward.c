@@ -404,7 +404,7 @@ void forward_batch(struct forward *f, struct pkt *const pkts[], size_t n, uint64
 		forward_some(f, pkts + at, n - at < BATCH ? n - at : BATCH, now_us);
 }
 
-enum pkt_fate forward_own(struct forward *f, struct pkt *p, uint64_t now_us)
+enum pkt_fate forward_own(struct forward *f, struct pkt *p)
 {
 	struct stream *s = p->stream;
 	struct tap *t = s->main->tap;
@@ -415,7 +415,7 @@ enum pkt_fate forward_own(struct forward *f, struct pkt *p, uint64_t now_us)
 	if (rtp_decode(p->data, p->len, &h) != OK)
 		return FATE_MALFORMED;
 	if (t)
-		tap_show(f->taps, t, p, &h, true, now_us);
+		tap_show(f->taps, t, p, &h, true);
 	p->out = s->peer[PKT_RTP];
 	p->fate = (uint8_t)leave(p, &h);
 	if (p->fate == FATE_SENT)

@@ -43,7 +43,7 @@ void forward_batch(struct forward *f, struct pkt *const pkts[], size_t n, uint64
  * A plain RTP packet of our own in the name of the party of p->stream: takes the way of its packets from where they are
  * accepted, and is not counted as one that came in. FATE_SENT: send it as above.
  */
-enum pkt_fate forward_own(struct forward *f, struct pkt *p, uint64_t now_us);
+enum pkt_fate forward_own(struct forward *f, struct pkt *p);
 
 /* RTP of a stream that another forwarder (the kernel) sent on, or refused, in our place. */
 struct forward_credit {

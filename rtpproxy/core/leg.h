@@ -103,6 +103,7 @@ struct leg_media {
 	uint32_t clock_rate;
 	struct dtmf_formats events; /* as the party takes them */
 	bool accept_events; /* … although the other side does not (codec: accept) */
+	struct str formats; /* "0 101", and their attributes, of the last answer; the relay's to keep */
 	/* local side */
 	uint16_t port;  /* even one of the pair; 0: none */
 	uint8_t opened; /* bit LEG_RTP, LEG_RTCP: the stream has a socket */

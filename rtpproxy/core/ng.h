@@ -30,6 +30,9 @@
 	X(BLOCK_DTMF, "block DTMF", "blkdtmf")                                                     \
 	X(UNBLOCK_DTMF, "unblock DTMF", "unblkdtmf")                                               \
 	X(PLAY_DTMF, "play DTMF", "playdtmf")                                                      \
+	X(SUBSCRIBE_REQUEST, "subscribe request", "subreq")                                        \
+	X(SUBSCRIBE_ANSWER, "subscribe answer", "subans")                                          \
+	X(UNSUBSCRIBE, "unsubscribe", "unsub")                                                     \
 	X(START_RECORDING, "start recording", "strtrec")                                           \
 	X(STOP_RECORDING, "stop recording", "stoprec")                                             \
 	X(PAUSE_RECORDING, "pause recording", "pauserec")
@@ -44,9 +47,6 @@
 	X("stop forwarding") \
 	X("play media") \
 	X("stop media") \
-	X("subscribe request") \
-	X("subscribe answer") \
-	X("unsubscribe") \
 	X("publish") \
 	X("connect") \
 	X("create") \

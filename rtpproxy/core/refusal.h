@@ -57,6 +57,8 @@
 	X(NO_SSRC, "no_ssrc", "The party has sent no media yet: there is no SSRC to speak for")    \
 	X(NO_EVENTS, "no_events", "The other party does not take telephone-event")                 \
 	X(KEYS, "keys", "Too many keys wait to be played")                                         \
+	X(NO_SOURCE, "no_source", "No media of that party that could be subscribed to")            \
+	X(SUBSCRIPTIONS, "subscriptions", "Too many subscribers")                                  \
 	X(RECORDING_OFF, "recording_off",                                                          \
 	  "Recording is off: the relay has no --recording-dir")                                    \
 	X(RECORDING_NAME, "recording_name",                                                        \

@@ -6,6 +6,7 @@
 #include "rtpproxy/core/report.h"
 #include "rtpproxy/core/sdp_edit.h"
 #include "rtpproxy/core/sdp_relay.h"
+#include "rtpproxy/core/subscriber.h"
 
 /* The tree of the largest command, the parsed SDP and the tree of the reply. */
 enum { ARENA_SIZE = 2 * 1024 * 1024 };
@@ -45,6 +46,11 @@ static enum err init_tables(struct relay *r, uint64_t now_ms)
 		e = pool_init(&r->recordings, sizeof(struct recording), LIMIT_RECORDINGS,
 			      (uint8_t)r->worker);
 	}
+	if (e == OK) {
+		e = pool_init(&r->subscribers, sizeof(struct subscriber), LIMIT_CALLS,
+			      (uint8_t)r->worker);
+	}
+	block_init(&r->texts, LIMIT_TEXTS);
 	if (e == OK) {
 		e = tap_set_init(&r->taps, 8 * LIMIT_CALLS, (uint8_t)r->worker);
 	}
@@ -168,6 +174,14 @@ static void free_dialogue(struct relay *r, struct call *c, unsigned index, uint6
 {
 	struct dialogue *d = c->dialogues[index];
 	count_ended(r, d);
+	relay_unsubscribe_from(c, d);
+	relay_free_legs(r, d, now_ms);
+	call_drop_dialogue(c, index);
+	pool_free(&r->dialogues, d->id);
+}
+
+void relay_free_legs(struct relay *r, struct dialogue *d, uint64_t now_ms)
+{
 	relay_tap_drop(r, d);
 	/* First nothing points at a stream any more, then they go. */
 	for (unsigned s = 0; s < 2; s++) {
@@ -181,6 +195,7 @@ static void free_dialogue(struct relay *r, struct call *c, unsigned index, uint6
 			struct leg_media *m = l->media[i];
 			count_media(r, m, UINT64_MAX);
 			close_media(r, l, m, now_ms);
+			block_str_free(&r->texts, &m->formats);
 			leg_media_release(m);
 			l->media[i] = NULL;
 			pool_free(&r->medias, m->id);
@@ -188,8 +203,6 @@ static void free_dialogue(struct relay *r, struct call *c, unsigned index, uint6
 		l->media_count = 0;
 		carry_forget(&r->carries, l);
 	}
-	call_drop_dialogue(c, index);
-	pool_free(&r->dialogues, d->id);
 }
 
 void relay_tell(struct relay *r, struct call *c, struct relay_notice *n)
@@ -236,6 +249,7 @@ static void free_call(struct relay *r, struct call *c, const char *why, uint64_t
 	relay_tell(r, c, &notice);
 	forget_owner(r, c);
 	relay_record_end(r, c, 0);
+	relay_unsubscribe_all(r, c, now_ms);
 	r->counters[RELAY_CALLS_DYING] -= c->dying;
 	while (c->dialogue_count > 0) {
 		free_dialogue(r, c, c->dialogue_count - 1u, now_ms);
@@ -260,6 +274,8 @@ void relay_release(struct relay *r)
 	table_release(&r->by_call_id);
 	tap_set_release(&r->taps);
 	pool_release(&r->recordings);
+	pool_release(&r->subscribers);
+	block_release(&r->texts);
 	pool_release(&r->medias);
 	pool_release(&r->carries);
 	pool_release(&r->dialogues);
@@ -1001,6 +1017,7 @@ static enum refusal do_answer(struct work *w)
 	carry_all(w, c, p.d);
 	w->r->counters[RELAY_CALLS_ANSWERED] += !p.d->answered;
 	p.d->answered = true;
+	relay_keep_formats(w, &p, &sdp);
 	relay_tap_signalled(w, c);
 	relay_record_signalled(w, c);
 	relay_tap_dialogue(w->r, c, p.d);
@@ -1074,6 +1091,49 @@ static enum refusal do_block(struct work *w, unsigned set, unsigned clear)
 	return e;
 }
 
+struct sdp_relay relay_sdp(struct work *w, const struct sdp *sdp, const struct flags *flags,
+			   struct leg *const from_to[2], bool answer)
+{
+	return (struct sdp_relay){.sdp = sdp,
+				  .flags = flags,
+				  .from = from_to[0],
+				  .to = from_to[1],
+				  .rng = &w->r->rng,
+				  .dtls = &w->r->handshakes.worker.ours,
+				  .answer = answer};
+}
+
+enum refusal relay_parse_sdp(struct work *w, struct sdp *out)
+{
+	return parse_sdp(w, out);
+}
+
+enum refusal relay_write_sdp(struct work *w, const struct sdp_relay *x)
+{
+	return write_sdp(w, x);
+}
+
+enum refusal relay_add_medias(struct relay *r, struct leg *const legs[2], size_t count)
+{
+	return add_medias(r, legs, count);
+}
+
+enum refusal relay_open_media(struct work *w, const struct leg *l, struct leg_media *m,
+			      unsigned want)
+{
+	return open_media(w, l, m, want);
+}
+
+void relay_set_interface(struct work *w, struct leg *l, struct str name)
+{
+	set_interface(w->r, l, find_interface(w->r->config, name, w->ng->flags.family));
+}
+
+enum refusal relay_connect(struct work *w, struct leg *const legs[2])
+{
+	return connect_all(w, legs);
+}
+
 void relay_tick(struct relay *r, const struct relay_now *now)
 {
 	uint64_t now_ms = now->mono_us / 1000;
@@ -1102,6 +1162,9 @@ static enum refusal execute(struct work *w)
 	case NG_UNBLOCK_MEDIA: return do_block(w, 0, STREAM_BLOCKED);
 	case NG_BLOCK_DTMF: return do_block(w, STREAM_BLOCKED_DTMF, 0);
 	case NG_UNBLOCK_DTMF: return do_block(w, 0, STREAM_BLOCKED_DTMF);
+	case NG_SUBSCRIBE_REQUEST: return relay_subscribe_request(w);
+	case NG_SUBSCRIBE_ANSWER: return relay_subscribe_answer(w);
+	case NG_UNSUBSCRIBE: return relay_unsubscribe(w);
 	case NG_START_RECORDING:
 	case NG_STOP_RECORDING:
 	case NG_PAUSE_RECORDING: return relay_record(w);
@@ -1239,6 +1302,8 @@ void relay_publish(struct relay *r)
 	uint64_t *v = r->counters;
 	v[RELAY_CALLS] = r->calls.used - v[RELAY_CALLS_DYING];
 	v[RELAY_BYTES_IN] = r->forward.stats.bytes_in;
+	v[RELAY_COPIES] = r->taps.stats.copies;
+	v[RELAY_COPIES_LOST] = r->taps.stats.copies_lost;
 	v[RELAY_RECORDED] = r->taps.stats.recorded;
 	v[RELAY_RECORDED_LOST] = r->taps.stats.recorded_lost;
 	v[RELAY_KEYS_PLAYED] = r->taps.stats.played;

@@ -12,6 +12,7 @@
 
 #include "common/addr.h"
 #include "common/arena.h"
+#include "common/block.h"
 #include "common/pool.h"
 #include "common/rng.h"
 #include "common/table.h"
@@ -61,6 +62,10 @@
 	X(KEYS_LOST, "keys_lost_total", COUNTER, "telephone keys not told: too many at once")      \
 	X(EVENTS_UNKNOWN, "events_unknown_total", COUNTER,                                         \
 	  "telephone events that are no keys, not told")                                           \
+	X(SUBSCRIPTIONS, "subscriptions", GAUGE, "subscribers of media")                           \
+	X(COPIES, "copies_total", COUNTER, "packets copied to subscribers")                        \
+	X(COPIES_LOST, "copies_lost_total", COUNTER,                                               \
+	  "packets not copied: too many at once, or the subscriber has no address or key yet")     \
 	X(RECORDINGS, "recordings", GAUGE, "recordings under way")                                 \
 	X(RECORDINGS_TOTAL, "recordings_total", COUNTER, "recordings begun")                       \
 	X(RECORDED, "recorded_packets_total", COUNTER, "packets handed to the writer")             \
@@ -209,7 +214,8 @@ struct relay {
 	struct relay_ports ports;
 	unsigned worker;
 	struct arena arena;
-	struct pool calls, dialogues, medias, recordings, carries;
+	struct pool calls, dialogues, medias, recordings, carries, subscribers;
+	struct block_pool texts; /* formats of medias */
 	struct table by_call_id;
 	struct wheel wheel;
 	struct rng rng;

@@ -163,7 +163,7 @@ static void play(struct relay *r, struct tap *t, uint64_t now_us)
 				.from = t->stream->latch.target,
 				.kind = PKT_RTP,
 				.at_us = now_us};
-		if (forward_own(&r->forward, &p, now_us) == FATE_SENT) {
+		if (forward_own(&r->forward, &p) == FATE_SENT) {
 			r->ports.send(r->ports.ctx, p.out, &p.to, p.data, p.len);
 		}
 	}

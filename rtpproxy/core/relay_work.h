@@ -6,6 +6,7 @@
 #define SALLYPORT_RELAY_WORK_H
 
 #include "rtpproxy/core/relay.h"
+#include "rtpproxy/core/sdp_relay.h"
 
 /* What one command works with. */
 struct work {
@@ -45,5 +46,33 @@ void relay_record_signalled(struct work *w, struct call *c);
 void relay_record_end(struct relay *r, struct call *c, uint64_t wall_us);
 /* Recordings whose end had no room are ended now. */
 void relay_record_tick(struct relay *r);
+
+/* ---- steps of offers and answers (relay.c) */
+
+struct sdp_relay relay_sdp(struct work *w, const struct sdp *sdp, const struct flags *flags,
+			   struct leg *const from_to[2], bool answer);
+enum refusal relay_parse_sdp(struct work *w, struct sdp *out) MUST_USE;
+/* Into the reply. */
+enum refusal relay_write_sdp(struct work *w, const struct sdp_relay *x) MUST_USE;
+enum refusal relay_add_medias(struct relay *r, struct leg *const legs[2], size_t count) MUST_USE;
+enum refusal relay_open_media(struct work *w, const struct leg *l, struct leg_media *m,
+			      unsigned want) MUST_USE;
+/* The interface of that name in the family of the flags; empty: the default. */
+void relay_set_interface(struct work *w, struct leg *l, struct str name);
+enum refusal relay_connect(struct work *w, struct leg *const legs[2]) MUST_USE;
+/* All medias of both legs. */
+void relay_free_legs(struct relay *r, struct dialogue *d, uint64_t now_ms);
+
+/* ---- subscriptions (relay_subscribe.c) */
+
+/* An answer was taken: its formats are remembered. */
+void relay_keep_formats(struct work *w, const struct call_place *answerer, const struct sdp *sdp);
+enum refusal relay_subscribe_request(struct work *w) MUST_USE;
+enum refusal relay_subscribe_answer(struct work *w) MUST_USE;
+enum refusal relay_unsubscribe(struct work *w) MUST_USE;
+/* The call ends. */
+void relay_unsubscribe_all(struct relay *r, struct call *c, uint64_t now_ms);
+/* That dialogue ends: nothing of it is copied any more. */
+void relay_unsubscribe_from(struct call *c, const struct dialogue *d);
 
 #endif

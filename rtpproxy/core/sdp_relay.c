@@ -941,3 +941,19 @@ enum refusal sdp_relay_write(const struct sdp_relay *x, struct buf *b)
 	memcpy(b->p + start, head, h.len);
 	return REFUSAL_NONE;
 }
+
+void sdp_relay_write_formats(const struct flags *f, const struct sdp_media *m, struct buf *b)
+{
+	struct codecs formats;
+	codecs_choose(f, m, &formats);
+	for (size_t k = 0; k < formats.count; k++) {
+		if (k > 0) {
+			buf_char(b, ' ');
+		}
+		buf_str(b, formats.at[k]);
+	}
+	buf_lit(b, "\r\n");
+	for (size_t k = 0; k < formats.count; k++) {
+		write_format(NULL, b, m, formats.at[k], false);
+	}
+}

@@ -37,4 +37,7 @@ unsigned sdp_relay_endpoints(const struct leg_media *m);
 /* The SDP for x->to. Changes its origin's memory alone. Overflow: REFUSAL_REWRITE. */
 enum refusal sdp_relay_write(const struct sdp_relay *x, struct buf *b) MUST_USE;
 
+/* The formats of m= that the flags leave, "0 101", and a line for each of their attributes. */
+void sdp_relay_write_formats(const struct flags *f, const struct sdp_media *m, struct buf *b);
+
 #endif

@@ -218,40 +218,23 @@ static struct pkt *take_spare(struct tap_set *set, struct stream *out, enum pkt_
 	return p;
 }
 
-/* The first packet of a source goes on where the last one ended, a step and the time between later. */
-static void meet_source(struct tap_copy *c, const struct rtp *h, uint32_t rate, uint64_t now_us)
+static void copy_rtp(struct tap_set *set, struct tap_copy *c, const struct pkt *p,
+		     const struct rtp *h)
 {
-	const uint64_t ago_us = now_us > c->top_us ? now_us - c->top_us : 0;
-	c->source = h->ssrc;
-	c->seq_shift = (uint16_t)(c->seq_top + 1 - h->seq);
-	c->timestamp_shift = c->timestamp_top + (uint32_t)(ago_us * rate / 1000000) - h->timestamp;
-}
-
-static void copy_rtp(struct tap_set *set, struct tap *t, struct tap_copy *c, const struct pkt *p,
-		     const struct rtp *h, uint64_t now_us)
-{
+	struct rtp mine = *h;
 	if (c->paused)
+		return;
+	struct continuity *numbers = &c->rtp->continuity;
+	if (numbers->state != CONTINUITY_OFF &&
+	    continuity_step(numbers, &c->rtp->past, &mine, p->len - h->header_len, p->at_us,
+			    true) != CONTINUITY_PASS)
 		return;
 	struct pkt *q = take_spare(set, c->rtp, PKT_RTP);
 	if (!q)
 		return;
-	if (!c->started || c->source != h->ssrc)
-		meet_source(c, h, t->stream->quality.clock_rate, now_us);
-	const uint16_t seq = (uint16_t)(h->seq + c->seq_shift);
-	const uint32_t timestamp = h->timestamp + c->timestamp_shift;
-	if (!c->started || rtp_seq_distance(c->seq_top, seq) > 0) {
-		c->seq_top = seq;
-		c->timestamp_top = timestamp;
-		c->top_us = now_us;
-	}
-	c->started = true;
-	c->packets++;
-	c->octets += p->len - h->header_len;
 	memcpy(q->data, p->data, p->len);
 	q->len = p->len;
-	put16(q->data + 2, seq);
-	put32(q->data + 4, timestamp);
-	put32(q->data + 8, c->ssrc);
+	rtp_write(&mine, q->data);
 }
 
 /* The name in our description: random as our SSRC is, so made of it. */
@@ -266,7 +249,9 @@ static void write_cname(uint32_t ssrc, uint8_t out[CNAME_LEN])
 /* The party's clock in a report of our own: what was sent is ours to count (RFC 3550 §6.4.1). */
 static void copy_sr(struct tap_set *set, struct tap_copy *c, const struct rtcp_part *sr)
 {
-	if (c->paused || !c->started || sr->ssrc != c->source)
+	const struct continuity *numbers = &c->rtp->continuity;
+	if (c->paused || numbers->state == CONTINUITY_OFF || numbers->packets == 0 ||
+	    sr->ssrc != numbers->in_ssrc)
 		return;
 	struct pkt *q = take_spare(set, c->rtcp, PKT_RTCP);
 	if (!q)
@@ -276,29 +261,29 @@ static void copy_sr(struct tap_set *set, struct tap_copy *c, const struct rtcp_p
 	p[0] = 0x80;
 	p[1] = RTCP_SR;
 	put16(p + 2, SR_LEN / 4 - 1);
-	put32(p + 4, c->ssrc);
+	put32(p + 4, numbers->out_ssrc);
 	memcpy(p + 8, sr->p + 8, 8); /* NTP time */
-	put32(p + 16, sr->timestamp + c->timestamp_shift);
-	put32(p + 20, c->packets);
-	put32(p + 24, c->octets);
+	put32(p + 16, sr->timestamp + numbers->ts_shift);
+	put32(p + 20, numbers->packets);
+	put32(p + 24, numbers->octets);
 	p += SR_LEN;
 	p[0] = 0x81;
 	p[1] = RTCP_SDES;
 	put16(p + 2, SDES_LEN / 4 - 1);
-	put32(p + 4, c->ssrc);
+	put32(p + 4, numbers->out_ssrc);
 	p[8] = 1; /* CNAME */
 	p[9] = CNAME_LEN;
-	write_cname(c->ssrc, p + 10);
+	write_cname(numbers->out_ssrc, p + 10);
 	q->len = SR_LEN + SDES_LEN;
 }
 
 void tap_show(struct tap_set *set, struct tap *t, const struct pkt *p, const struct rtp *h,
-	      bool is_event, uint64_t now_us)
+	      bool is_event)
 {
 	if (t->wants & TAP_RECORD && (!is_event || set->record_events))
 		record(set, t, p);
 	list_each (n, &t->copies)
-		copy_rtp(set, t, LIST_OBJECT(n, struct tap_copy, node), p, h, now_us);
+		copy_rtp(set, LIST_OBJECT(n, struct tap_copy, node), p, h);
 }
 
 enum pkt_fate tap_step(struct tap_set *set, struct tap *t, struct pkt *p, const struct rtp *h,
@@ -318,7 +303,7 @@ enum pkt_fate tap_step(struct tap_set *set, struct tap *t, struct pkt *p, const 
 	put16(p->data + 2, seq);
 	struct rtp sent = *h;
 	sent.seq = seq;
-	tap_show(set, t, p, &sent, rate > 0, now_us);
+	tap_show(set, t, p, &sent, rate > 0);
 	return FATE_SENT;
 }
 

@@ -39,20 +39,12 @@ enum {
 	TAP_RECORD = 1 << 2
 };
 
-/* One subscriber's share of a party's media, in the list of the tap. */
+/* One subscriber's share of a party's media, in the list of the tap. What it hears is one source of ours
+ * (continuity.h), as with any party. */
 struct tap_copy {
 	struct list node;
-	struct stream *rtp, *rtcp; /* where it leaves; rtcp may be the same */
-	uint32_t ssrc;             /* towards the subscriber: one for its whole life */
-	uint32_t source;           /* SSRC that is mapped now */
-	uint32_t timestamp_shift;
-	uint16_t seq_shift;
-	uint16_t seq_top; /* highest sent */
-	uint32_t timestamp_top;
-	uint64_t top_us;
-	uint32_t packets, octets; /* sent, for SR */
-	bool started;             /* a packet was sent */
-	bool paused;              /* inactive */
+	struct stream *rtp, *rtcp; /* where it leaves; with rtcp-mux both are the same */
+	bool paused;               /* inactive */
 };
 
 struct tap {
@@ -119,7 +111,7 @@ enum pkt_fate tap_step(struct tap_set *set, struct tap *t, struct pkt *p, const 
 void tap_rtcp(struct tap_set *set, struct tap *t, const struct pkt *p);
 /* Records and copies an own packet in the party's name: it has its number already. */
 void tap_show(struct tap_set *set, struct tap *t, const struct pkt *p, const struct rtp *h,
-	      bool is_event, uint64_t now_us);
+	      bool is_event);
 /* Keys that went silent are up. */
 void tap_tick(struct tap_set *set, struct tap *t, uint64_t now_us);
 /* Presses a key in the party's name. ERR_NOTFOUND: it has sent nothing yet; ERR_FULL. */
