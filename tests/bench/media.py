@@ -38,9 +38,9 @@ def start(who, folder):
 def main():
     os.makedirs(RUN, exist_ok=True)
     tool = os.path.join(RUN, "rtpload")
-    if not os.path.exists(tool):
-        subprocess.run(["cc", "-O2", "-w", "-o", tool, os.path.join(lib.ROOT, "tests", "bench", "load", "rtpload.c"), "-lsrtp2", "-lcrypto", "-lm"],
-                       check=True)
+    source = os.path.join(lib.ROOT, "tests", "bench", "load", "rtpload.c")
+    if not os.path.exists(tool) or os.path.getmtime(tool) < os.path.getmtime(source):
+        subprocess.run(["cc", "-O2", "-w", "-o", tool, source, "-lsrtp2", "-lcrypto", "-lm"], check=True)
     rows = [("relay", "mode", "kpps", "µs CPU a packet", "latency p50 / p99 µs", "lost", "bad", "KiB a call", "set-up CPU ms a call")]
     relays = ["sallyport-rtpproxy"] + (["rtpengine"] if PEERS and shutil.which("rtpengine") else [])
     for mode in os.environ.get("MODES", ",".join(MODES)).split(","):

@@ -19,12 +19,19 @@ static EVP_CIPHER_CTX *aes_of(const char *hex)
 /* Key streams: RFC 3711 B.2, RFC 6188 §7.1. */
 static const struct {
 	const char *name;
-	const char *key, *want;
+	const char *key, *iv, *want;
 } streams[] = {
-	{"RFC 3711 B.2", "2b7e151628aed2a6abf7158809cf4f3c",
+	{"RFC 3711 B.2, first blocks", "2b7e151628aed2a6abf7158809cf4f3c",
+	 "f0f1f2f3f4f5f6f7f8f9fafbfcfd0000",
 	 "e03ead0935c95e80e166b16dd92b4eb4d23513162b02d0f72a43a2fe4a5f97ab41e95b3bb0a2e8dd477901e4f"
 	 "ca894c0"},
+	{"RFC 3711 B.2, last blocks", "2b7e151628aed2a6abf7158809cf4f3c",
+	 "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff",
+	 "ec8cdf7398607cb0f2d21675ea9ea1e4362b7c3c6773516318a077d7fc5073ae6a2cc3787889374fbeb4c81b1"
+	 "7"
+	 "ba6c44"},
 	{"RFC 6188 7.1", "57f82fe3613fd170a85ec93c40b1f0922ec4cb0dc025b58272147cc438944a98",
+	 "f0f1f2f3f4f5f6f7f8f9fafbfcfd0000",
 	 "92bdd28a93c3f52511c677d08b5515a49da71b2378a854f67050756ded165bac63c4868b7096d88421b563b8c"
 	 "94c9a31"},
 };
@@ -33,9 +40,9 @@ static void test_counter_mode(void **state)
 {
 	(void)state;
 	uint8_t iv[16];
-	media_hex("f0f1f2f3f4f5f6f7f8f9fafbfcfd0000", iv, sizeof(iv));
 	CHECK_TABLE(row, streams)
 	{
+		media_hex(row->iv, iv, sizeof(iv));
 		EVP_CIPHER_CTX *aes = aes_of(row->key);
 		uint8_t want[48];
 		media_hex(row->want, want, sizeof(want));
@@ -135,9 +142,11 @@ static void test_gcm(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_counter_mode),
-		cmocka_unit_test(test_hmac),
-		cmocka_unit_test(test_gcm),
+		{"AES-CM key streams are those of RFC 3711 B.2 and RFC 6188 7.1", test_counter_mode,
+		 NULL, NULL, NULL},
+		{"HMAC-SHA1 from saved states is that of RFC 2202 and of libcrypto", test_hmac,
+		 NULL, NULL, NULL},
+		{"GCM seals and opens as RFC 7714 16.1 and 16.2 say", test_gcm, NULL, NULL, NULL},
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

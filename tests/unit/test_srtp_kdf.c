@@ -47,6 +47,7 @@ static void test_vectors(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_vectors)};
+	const struct CMUnitTest tests[] = {{"session keys are those of RFC 3711 B.3 and RFC 6188 7",
+					    test_vectors, NULL, NULL, NULL}};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
