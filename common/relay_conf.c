@@ -5,6 +5,7 @@
 /* ---- realms.NAME.media */
 
 const char *const relay_conf_io_words[] = {"auto", "sockets", "steered", "kernel", NULL};
+const char *const relay_conf_engine_words[] = {"auto", "openssl", "ipsec-mb", "libsrtp2", NULL};
 static const char *const latching_words[] = {"off", "strict", "restricted", "learn", NULL};
 
 static const char *const ice_words[] = {"off", "lite", NULL};
@@ -179,7 +180,7 @@ struct raw_relay {
 	struct conf_head head;
 	struct str name;
 	struct str url;
-	uint32_t io;
+	uint32_t io, engine, coalesce_us;
 };
 
 struct raw_root {
@@ -231,6 +232,16 @@ static const struct conf_setting relay_settings[] = {
 	 CONF_AT(struct raw_relay, io),
 	 .words = relay_conf_io_words,
 	 .def = "auto"},
+	{.name = "srtp_engine",
+	 .type = CONF_ENUM,
+	 CONF_AT(struct raw_relay, engine),
+	 .words = relay_conf_engine_words,
+	 .def = "auto"},
+	{.name = "coalesce_us",
+	 .type = CONF_INT,
+	 CONF_AT(struct raw_relay, coalesce_us),
+	 .max = RELAY_COALESCE_MAX_US,
+	 .def = "500"},
 };
 static const struct conf_section relay_section = {.settings = relay_settings,
 						  .count = ARRAY_LEN(relay_settings),
@@ -295,6 +306,8 @@ static enum err build_controls(struct arena *a, const struct raw_root *raw, stru
 	for (size_t i = 0; i < n; i++) {
 		to[i].name = from[i].name;
 		to[i].io = (enum relay_io)from[i].io;
+		to[i].engine = (enum relay_engine)from[i].engine;
+		to[i].coalesce_us = from[i].coalesce_us;
 		if (relay_conf_read_url(from[i].url, &to[i].url) != OK)
 			continue; /* said already */
 	}

@@ -68,6 +68,17 @@ enum relay_io {
 	RELAY_IO_COUNT
 };
 
+/* What encrypts and decrypts; "auto" and the engines of the relay by name. */
+enum relay_engine {
+	RELAY_ENGINE_AUTO,
+	RELAY_ENGINE_OPENSSL,
+	RELAY_ENGINE_IPSEC_MB,
+	RELAY_ENGINE_LIBSRTP2,
+	RELAY_ENGINE_COUNT
+};
+
+enum { RELAY_COALESCE_MAX_US = 1000 };
+
 enum relay_url_kind { RELAY_URL_UNIX, RELAY_URL_UDP, RELAY_URL_KIND_COUNT };
 
 struct relay_url {
@@ -80,6 +91,8 @@ struct relay_conf_control {
 	struct str name;
 	struct relay_url url;
 	enum relay_io io;
+	enum relay_engine engine;
+	uint32_t coalesce_us;
 };
 
 struct relay_conf {
@@ -100,6 +113,8 @@ void relay_conf_free(struct relay_conf *c);
 extern const struct conf_section relay_conf_media_section;
 /* Of enum relay_io, ended by NULL. */
 extern const char *const relay_conf_io_words[];
+/* Of enum relay_engine, ended by NULL. */
+extern const char *const relay_conf_engine_words[];
 /* ERR_BAD: neither ng+unix:/PATH nor ng+udp:ADDRESS:PORT. */
 enum err relay_conf_read_url(struct str text, struct relay_url *out) MUST_USE;
 /* The check of a `url` setting, for tables. */

@@ -23,6 +23,9 @@ enum {
 	WORKERS_AUTO_MAX = 8
 };
 
+/* Neither an option nor the file has said it. */
+#define UNSET UINT32_MAX
+
 /* One option: sets something, or says false. */
 struct option_row {
 	const char *name;
@@ -477,8 +480,7 @@ static void set_defaults(struct control *c)
 			  .delete_delay_ms = DEFAULT_DELETE_S * 1000,
 			  .rates = {DEFAULT_RATE_AUDIO, DEFAULT_RATE_OTHER}},
 		.log_level = LOG_LEVEL_INFO,
-		.engine = "auto",
-		.coalesce_us = COALESCE_DEFAULT_US,
+		.coalesce_us = UNSET,
 		.socket_mode = 0600,
 		.io = IO_TIER_AUTO,
 		.bpf_dir = PINS_DIR,
@@ -533,6 +535,14 @@ static bool add_control(struct control *c, const struct relay_conf_control *one)
 	c->listen_count++;
 	if (c->io == IO_TIER_AUTO) {
 		c->io = (enum io_tier)one->io;
+	}
+	if (c->engine[0] == '\0') {
+		const enum err e = str_copy(str_from(relay_conf_engine_words[one->engine]),
+					    c->engine, sizeof(c->engine));
+		CHECK(e == OK);
+	}
+	if (c->coalesce_us == UNSET) {
+		c->coalesce_us = one->coalesce_us;
 	}
 	return true;
 }
@@ -665,6 +675,18 @@ static enum err check_listens(struct control *c, FILE *errors)
 	return e;
 }
 
+/* What neither options nor the file said. */
+static void fill_defaults(struct control *c)
+{
+	if (c->engine[0] == '\0') {
+		const enum err e = str_copy(STR("auto"), c->engine, sizeof(c->engine));
+		CHECK(e == OK);
+	}
+	if (c->coalesce_us == UNSET) {
+		c->coalesce_us = COALESCE_DEFAULT_US;
+	}
+}
+
 enum err control_parse(struct control *c, int argc, char **argv, FILE *errors)
 {
 	set_defaults(c);
@@ -679,6 +701,7 @@ enum err control_parse(struct control *c, int argc, char **argv, FILE *errors)
 			return e;
 		}
 	}
+	fill_defaults(c);
 	if (c->relay.interface_count == 0) {
 		fputs("no --interface and no --config: where shall media arrive?\n", errors);
 		return ERR_BAD;

@@ -102,9 +102,33 @@ static const struct conf_setting relay_settings[] = {
 	 .words = relay_conf_io_words,
 	 .def = "auto",
 	 .flags = CONF_RESTART,
-	 .help = "How the relay's packets come and go (docs/packet-io.md): sockets needs no right; steered "
-		 "and kernel need what sallyport-bpf has loaded; auto takes what there is and says why not "
+	 .help = "How the relay's packets come and go (docs/packet-io.md): sockets needs no right; "
+		 "steered "
+		 "and kernel need what sallyport-bpf has loaded; auto takes what there is and says "
+		 "why not "
 		 "more. What is asked for by name and is not granted ends the relay's start."},
+	{.name = "srtp_engine",
+	 .type = CONF_ENUM,
+	 CONF_AT(struct raw_relay, engine),
+	 .words = relay_conf_engine_words,
+	 .def = "auto",
+	 .flags = CONF_RESTART,
+	 .help = "What encrypts the relay's media (docs/performance.md): auto is ipsec-mb where "
+		 "library and "
+		 "processor are, else openssl; libsrtp2 is the slow reference. One that does not "
+		 "work here "
+		 "is replaced by openssl, and the relay says so."},
+	{.name = "coalesce_us",
+	 .type = CONF_INT,
+	 CONF_AT(struct raw_relay, coalesce_us),
+	 .max = RELAY_COALESCE_MAX_US,
+	 .def = "500",
+	 .flags = CONF_RESTART,
+	 .help = "A busy worker of the relay sleeps up to so many microseconds between two looks "
+		 "for packets: "
+		 "many for one wake-up. It adds as much delay at most, and only at rates where it "
+		 "gains. "
+		 "0: never."},
 };
 static const struct conf_section relay_section = {
 	.help = "The media relays that calls may use. Left out: one, `" RELAY_CONF_DEFAULT_URL "`.",

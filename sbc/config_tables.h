@@ -260,7 +260,7 @@ struct raw_relay {
 	struct conf_head head;
 	struct str name, url;
 	uint16_t weight;
-	uint32_t io; /* read by the relay itself */
+	uint32_t io, engine, coalesce_us; /* read by the relay itself */
 };
 
 struct raw_cdr {

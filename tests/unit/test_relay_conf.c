@@ -79,7 +79,7 @@ static void test_reads_its_part(void **state)
 		 "off } }\n"
 		 "trunks: { x: { realm: none } }\nroutes: [ { to: [y] } ]\n"
 		 "media_relays: [ { name: l, url: \"ng+unix:/a.sock\", weight: 3 }, { name: m, "
-		 "url: \"ng+udp:127.0.0.1:2223\", io: kernel } ]\n"
+		 "url: \"ng+udp:127.0.0.1:2223\", io: kernel, srtp_engine: openssl, coalesce_us: 0 } ]\n"
 		 "cdr: []\nobserve: {}\nlimits: {}\ntimers: {}\nheader_rules: {}\nmedia_policies: "
 		 "{}\n");
 	EXPECT_ERR(l.e, OK);
@@ -99,6 +99,10 @@ static void test_reads_its_part(void **state)
 	EXPECT_INT(l.c->controls[1].url.addr.port, 2223);
 	EXPECT_INT(l.c->controls[0].io, RELAY_IO_AUTO);
 	EXPECT_INT(l.c->controls[1].io, RELAY_IO_KERNEL);
+	EXPECT_INT(l.c->controls[0].engine, RELAY_ENGINE_AUTO);
+	EXPECT_INT(l.c->controls[1].engine, RELAY_ENGINE_OPENSSL);
+	EXPECT_INT(l.c->controls[0].coalesce_us, 500);
+	EXPECT_INT(l.c->controls[1].coalesce_us, 0);
 	unload(&l);
 }
 
