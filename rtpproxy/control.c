@@ -305,6 +305,23 @@ static bool take_engine(struct control *c, struct str v)
 	       str_copy(v, c->engine, sizeof(c->engine)) == OK;
 }
 
+static bool take_certificate_days(struct control *c, struct str v)
+{
+	uint32_t days;
+	if (str_to_u32(v, 3650, &days) != OK || days == 0) {
+		return false;
+	}
+	c->relay.dtls_lifetime_s = days * UINT64_C(86400);
+	return true;
+}
+
+static bool take_dtls_sha1(struct control *c, struct str v)
+{
+	(void)v;
+	c->relay.dtls_sha1 = true;
+	return true;
+}
+
 static bool take_coalesce(struct control *c, struct str v)
 {
 	return str_to_u32(v, COALESCE_MAX_US, &c->coalesce_us) == OK;
@@ -419,6 +436,10 @@ static const struct option_row rows[] = {
 	 "packets a second of one audio stream (1000; 0: any)"},
 	{"srtp-engine", 0, true, take_engine,
 	 "auto (default: ipsec-mb where it works, else openssl), openssl, ipsec-mb or libsrtp2"},
+	{"dtls-certificate-days", 0, true, take_certificate_days,
+	 "lifetime of the certificate for DTLS-SRTP, renewed after half of it (30)"},
+	{"dtls-sha1", 0, false, take_dtls_sha1,
+	 "accept DTLS fingerprints of SHA-1 where SDP names nothing better"},
 	{"io", 0, true, take_io,
 	 "how packets come and go: auto (default), sockets, steered or kernel (docs/packet-io.md)"},
 	{"bpf-dir", 0, true, take_bpf_dir, "where sallyport-bpf left its maps (" PINS_DIR ")"},

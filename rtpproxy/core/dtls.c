@@ -540,7 +540,7 @@ static enum dtls_failure export_keys(struct dtls *d)
 	return DTLS_FAILURE_NONE;
 }
 
-/* What may still have to be said when the library's 50 KiB are gone: the last flight, and goodbye. */
+/* What may still have to be said when the library's 80 KiB are gone: the last flight, and goodbye. */
 static void keep_words(struct dtls *d, const struct dtls_out *out)
 {
 	if (d->role == DTLS_SERVER && out->count == 1 && out->len[0] <= sizeof(d->flight)) {

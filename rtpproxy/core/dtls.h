@@ -126,7 +126,7 @@ struct dtls_worker {
 	uint32_t listener_generation;
 	uint8_t cookie_keys[2][32]; /* new and old */
 	uint64_t cookie_ms;
-	uint32_t handshakes; /* that go on now: each is about 50 KiB */
+	uint32_t handshakes; /* that go on now: each is about 80 KiB */
 	/* of the call that is in the library now */
 	const struct addr *asking;
 	const uint8_t *in;

@@ -60,9 +60,9 @@ enum {
 	LIMIT_QUEUE_BYTES = 1024 * 1024,
 	/* DTLS associations of a worker: one a party's media, two without rtcp-mux. About 1 KiB each. */
 	LIMIT_DTLS = 4 * LIMIT_CALLS,
-	/* Of these in their handshake: about 60 KiB each in OpenSSL, given back when it ends. */
+	/* Of these in their handshake: about 80 KiB each in OpenSSL, given back when it ends. */
 	LIMIT_DTLS_HANDSHAKES = 1024,
-	/* Hellos looked at between two ticks (100 ms), 20 us each when they ask for a cookie; handshakes begun, about 1 ms. */
+	/* Hellos looked at between two ticks (100 ms), 4 us each when they ask for a cookie; handshakes begun, about 1 ms. */
 	LIMIT_DTLS_HELLOS = 500,
 	LIMIT_DTLS_STARTS = 50,
 	/* A client that could not send its hello, or whose attempt failed, tries again after this. */
