@@ -10,11 +10,13 @@
 #include <errno.h>
 #include <linux/pkt_cls.h>
 #include <sched.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -74,7 +76,11 @@ static struct addr at(const char *ip, uint16_t port)
 
 static bool run(const char *command)
 {
-	return system(command) == 0;
+	char *argv[] = {(char[]){"sh"}, (char[]){"-c"}, (char *)(uintptr_t)command, NULL};
+	pid_t pid;
+	int status;
+	return posix_spawnp(&pid, "sh", NULL, NULL, argv, environ) == 0 &&
+	       waitpid(pid, &status, 0) == pid && status == 0;
 }
 
 static const char *make_namespace(void)
