@@ -676,6 +676,7 @@ static enum err check_listens(struct control *c, FILE *errors)
 	for (size_t i = 0; i < c->listen_count; i++) {
 		struct ctl_listen *l = &c->listens[i];
 		l->mode = l->mode != 0 ? l->mode : c->socket_mode;
+		l->by_name = c->allow_remote;
 		if (l->addr.family == ADDR_NONE || c->allow_remote || l->kind == CTL_DATAGRAM ||
 		    addr_class(&l->addr) == ADDR_CLASS_LOOPBACK) {
 			continue;

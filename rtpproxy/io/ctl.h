@@ -45,6 +45,7 @@ struct ctl_listen {
 	struct addr addr; /* family ADDR_NONE: a path */
 	mode_t mode;      /* of the path */
 	bool look_only;   /* HTTP: /metrics and /ping, no commands */
+	bool by_name;     /* HTTP: a page may call us by a name */
 };
 
 /* Who may ask over a Unix socket, beside root, our own user and those of our group. */
@@ -73,7 +74,7 @@ struct ctl_socket {
 	struct event *event;
 	int fd;
 	enum ctl_kind kind;
-	bool look_only;
+	bool look_only, by_name;
 	char path[108]; /* to be removed at the end */
 };
 

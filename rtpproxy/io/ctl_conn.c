@@ -268,6 +268,7 @@ static enum err conn_new(struct ctl_socket *s, int fd, const struct ask_peer *pe
 				  .kind = s->kind == CTL_HTTP ? CTL_CONN_HTTP : CTL_CONN_STREAM,
 				  .is_unix = s->path[0] != '\0',
 				  .look_only = s->look_only,
+				  .by_name = s->by_name,
 				  .active_ms = now};
 	conn->peer.conn = id;
 	ng_frame_init(&conn->frame, conn->is_unix);
@@ -365,6 +366,7 @@ enum err ctl_conn_listen(struct ctl *c, const struct ctl_listen *where)
 	*s = (struct ctl_socket){.ctl = c,
 				 .kind = where->kind,
 				 .look_only = where->look_only,
+				 .by_name = where->by_name,
 				 .fd = open_listener(where)};
 	if (s->fd < 0) {
 		return ERR_IO;

@@ -41,7 +41,7 @@ struct ctl_conn {
 	struct bufferevent *bev;
 	struct ask_peer peer;
 	enum ctl_conn_kind kind;
-	bool is_unix, look_only;
+	bool is_unix, look_only, by_name;
 	bool waiting;       /* for a reply: nothing further is read */
 	bool ending;        /* closed as soon as all is written */
 	bool eof;           /* it sends nothing more, and may still want the reply */

@@ -137,7 +137,7 @@ static bool measure(struct ctl_conn *conn, const struct http_head *h, size_t hea
 		refuse(conn, 405);
 		return false;
 	}
-	if (!http_head_may_ask(h)) {
+	if (!http_head_may_ask(h, conn->by_name)) {
 		refuse(conn, 403);
 		return false;
 	}

@@ -156,7 +156,7 @@ static struct str without_port(struct str host)
 	return (struct str){host.p, str_index(host, ':')};
 }
 
-bool http_head_may_ask(const struct http_head *h)
+bool http_head_may_ask(const struct http_head *h, bool by_name)
 {
 	struct addr ip;
 	if (!h->origin.p) {
@@ -167,7 +167,7 @@ bool http_head_may_ask(const struct http_head *h)
 	origin = scheme < origin.len ? str_from_offset(origin, scheme + 3) : origin;
 	struct str host = without_port(h->host);
 	return str_ieq(without_port(origin), host) &&
-	       (str_ieq(host, STR("localhost")) || addr_parse_ip(host, &ip) == OK);
+	       (by_name || str_ieq(host, STR("localhost")) || addr_parse_ip(host, &ip) == OK);
 }
 
 void http_head_write(struct buf *b, unsigned status, const char *type, size_t length, bool close)

@@ -34,9 +34,9 @@ struct http_head {
 ptrdiff_t http_head_parse(struct str in, struct http_head *out) MUST_USE;
 /*
  * May a program that says so in Origin ask? None: it is no browser. Else the page must have come from here,
- * and by address: a name may be anybody's (DNS rebinding).
+ * and by address: a name may be anybody's (DNS rebinding), unless by_name says that ours are known.
  */
-bool http_head_may_ask(const struct http_head *h);
+bool http_head_may_ask(const struct http_head *h, bool by_name);
 /* Is `token` in a comma list? With regard to case. */
 bool http_head_has(struct str list, struct str token);
 /* The head of an answer. `type` NULL: no body. */
