@@ -24,6 +24,7 @@ struct recording {
 	uint8_t state;      /* enum recording_state */
 	bool discard;       /* nothing is to be left of it */
 	uint64_t started_us, ended_us; /* wall clock */
+	uint64_t offset_us;            /* wall clock minus monotonic */
 	char call_id[LIMIT_CALL_ID + 1];
 	char name[RECORD_NAME_MAX + 1];
 	char metadata[RECORDING_METADATA_MAX + 1]; /* key:val|key:val, as it came */

@@ -174,6 +174,9 @@ static void free_dialogue(struct relay *r, struct call *c, unsigned index, uint6
 {
 	struct dialogue *d = c->dialogues[index];
 	count_ended(r, d);
+	if (c->dialogue_count == 1) {
+		relay_record_end(r, c, now_ms); /* while its parties are known */
+	}
 	relay_unsubscribe_from(c, d);
 	relay_free_legs(r, d, now_ms);
 	call_drop_dialogue(c, index);
@@ -248,7 +251,7 @@ static void free_call(struct relay *r, struct call *c, const char *why, uint64_t
 	struct relay_notice notice = {.event = RELAY_CALL_ENDED, .detail = why, .duration_ms = ms};
 	relay_tell(r, c, &notice);
 	forget_owner(r, c);
-	relay_record_end(r, c, 0);
+	relay_record_end(r, c, now_ms);
 	relay_unsubscribe_all(r, c, now_ms);
 	r->counters[RELAY_CALLS_DYING] -= c->dying;
 	while (c->dialogue_count > 0) {

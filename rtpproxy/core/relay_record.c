@@ -118,15 +118,14 @@ static bool put_end(struct relay *r, struct recording *x, const struct call *c)
 	return true;
 }
 
-void relay_record_end(struct relay *r, struct call *c, uint64_t wall_us)
+void relay_record_end(struct relay *r, struct call *c, uint64_t now_ms)
 {
 	struct recording *x = c->recording;
 	if (!x) {
 		return;
 	}
 	c->recording = NULL;
-	/* A call may end where nobody says the wall clock: its own is as near. */
-	x->ended_us = wall_us > 0 ? wall_us : c->signal_wall_us;
+	x->ended_us = x->offset_us + now_ms * 1000;
 	relay_tap_call(r, c);
 	if (!put_end(r, x, c)) {
 		list_add_tail(&r->recordings_ending, &x->ending);
@@ -181,10 +180,11 @@ static enum refusal begin(struct work *w, struct call *c)
 	x->id = id;
 	x->number = r->recording_next++;
 	x->started_us = w->now->wall_us;
+	x->offset_us = w->now->wall_us - w->now->mono_us;
 	list_init(&x->ending);
 	memcpy(x->name, name, sizeof(x->name));
 	memcpy(x->call_id, c->call_id, sizeof(x->call_id));
-	if (!record_put(r->taps.ring, RECORD_START, x->number, w->now->wall_us - w->now->mono_us,
+	if (!record_put(r->taps.ring, RECORD_START, x->number, x->offset_us,
 			str_from(x->name))) {
 		pool_free(&r->recordings, id);
 		return REFUSAL_RECORDINGS;
@@ -232,7 +232,7 @@ static void stop(struct work *w, struct call *c)
 {
 	if (c->recording) {
 		c->recording->discard |= (w->ng->flags.words & FLAGS_DISCARD_RECORDING) != 0;
-		relay_record_end(w->r, c, w->now->wall_us);
+		relay_record_end(w->r, c, w->now_ms);
 	}
 }
 

@@ -42,8 +42,8 @@ enum refusal relay_play_dtmf(struct work *w) MUST_USE;
 enum refusal relay_record(struct work *w) MUST_USE;
 /* What an offer or answer says about recording. */
 void relay_record_signalled(struct work *w, struct call *c);
-/* The call ends, or its recording; wall_us 0: not known. */
-void relay_record_end(struct relay *r, struct call *c, uint64_t wall_us);
+/* The call ends, or its recording. */
+void relay_record_end(struct relay *r, struct call *c, uint64_t now_ms);
 /* Recordings whose end had no room are ended now. */
 void relay_record_tick(struct relay *r);
 

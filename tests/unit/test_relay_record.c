@@ -207,6 +207,9 @@ static void a_call_that_ends_ends_its_recording(void **state)
 	rw_tick(w, 1000);
 	recorder_turn(&recorder);
 	EXPECT_INT(count_packets("x.pcap", &events), 10);
+	struct dict *d = read_beside("x.json", &w->arena);
+	EXPECT_INT(dict_get(d, STR("parties"))->count, 2);
+	EXPECT_TRUE(str_cmp(dict_get_str(d, STR("started")), dict_get_str(d, STR("ended"))) < 0);
 	/* And so does the daemon's end. */
 	call("c2");
 	rw_ask(w, "start recording", "call-id", "c2", "output-destination", "y", NULL);
