@@ -43,3 +43,12 @@ void sockaddr_read(const struct sockaddr *sa, struct addr *out)
 		}
 	}
 }
+
+void sockaddr_set_dscp(int fd, uint8_t family, uint8_t dscp)
+{
+	int tos = dscp << 2;
+	if (dscp == 0)
+		return;
+	(void)setsockopt(fd, family == ADDR_IP6 ? IPPROTO_IPV6 : IPPROTO_IP,
+			 family == ADDR_IP6 ? IPV6_TCLASS : IP_TOS, &tos, sizeof(tos));
+}

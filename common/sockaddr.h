@@ -10,5 +10,7 @@
 socklen_t sockaddr_write(const struct addr *a, struct sockaddr_storage *out);
 /* Mapped IPv6 becomes IPv4. family ADDR_NONE for anything that is not IP. */
 void sockaddr_read(const struct sockaddr *sa, struct addr *out);
+/* Code point (RFC 2474) of what leaves from a socket of that family; 0: as it is. Where it cannot be set nothing is lost. */
+void sockaddr_set_dscp(int fd, uint8_t family, uint8_t dscp);
 
 #endif

@@ -159,6 +159,8 @@ static void warn_of_plain_signalling(const struct checking *g, const struct pair
 	if (transport_is_secure(p->built->transport) || policy >= g->s->policy.media_count)
 		return;
 	const struct media_rule *m = &g->s->policy.media[policy];
+	if (m->keying_dtls) /* whose keys are in nobody's signalling */
+		return;
 	if (m->srtp == MEDIA_REQUIRE || (m->rtp == MEDIA_FORBID && m->srtp != MEDIA_FORBID))
 		conf_warn(g->report, conf_node_at(p->node, "transport"),
 			  "media policy \"%.*s\" requires SRTP, whose keys are taken over tls and "

@@ -161,9 +161,11 @@ static void add_source(struct arena *a, struct dict *d, const struct addr *sourc
 
 static bool uses_feedback(const struct sdp *sdp)
 {
-	for (size_t i = 0; sdp && i < sdp->media_count; i++)
-		if (sdp->media[i].port && sdp_proto_info(sdp->media[i].proto)->feedback)
+	for (size_t i = 0; sdp && i < sdp->media_count; i++) {
+		const struct sdp_proto_info *p = sdp_proto_info(sdp->media[i].proto);
+		if (sdp->media[i].port && p->feedback && !p->dtls)
 			return true;
+	}
 	return false;
 }
 
@@ -182,8 +184,8 @@ static bool offers_dtls(const struct media *m, const struct media_query *q, unsi
 }
 
 /*
- * The feedback profile (RFC 4585) goes on as it came; but that of a browser, which knows no other, is no wish, and a browser
- * gets no other.
+ * The feedback profile (RFC 4585) goes on as it came; but in that of DTLS-SRTP, which most have in this one form, it is no
+ * wish. A browser gets no other.
  */
 static bool offers_feedback(const struct media_query *q, unsigned to)
 {
@@ -191,7 +193,7 @@ static bool offers_feedback(const struct media_query *q, unsigned to)
 
 	if (realms[q->realm[to]].ice_lite)
 		return true;
-	return !realms[q->realm[q->from]].ice_lite && uses_feedback(q->parsed);
+	return uses_feedback(q->parsed);
 }
 
 /* What only the side that an SDP is for may see of ICE and BUNDLE: ours, where its realm has them. */

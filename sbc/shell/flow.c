@@ -184,6 +184,7 @@ static struct flow_conn *open_to(struct flow_table *t, const struct dest *d, con
 		open_failed(t, tag, why);
 		return NULL;
 	}
+	sockaddr_set_dscp(conn.fd, local->family, t->listeners[k->flow->listener].listener.dscp);
 	struct flow_conn *c = flow_conn_new(t, &conn, FLOW_CONNECTING, k->flow);
 	if (!c) {
 		free(name);
@@ -350,6 +351,8 @@ enum err flow_listen(struct flow_table *t, uint16_t index)
 	(void)setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (local->family == ADDR_IP6)
 		(void)setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	/* Those that are accepted inherit it. */
+	sockaddr_set_dscp(l->fd, local->family, l->listener.dscp);
 	if (bind(l->fd, (struct sockaddr *)&sa, len) == 0 && listen(l->fd, BACKLOG) == 0)
 		e = watch_new(&l->watch, t->turn->loop, l->fd, on_accept, l);
 	if (!e)

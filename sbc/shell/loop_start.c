@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/sockaddr.h"
 #include "common/sdnotify.h"
 #include "sbc/shell/clock.h"
 
@@ -51,6 +52,8 @@ static enum err open_listeners(struct loop *l, struct buf *why)
 			l->udps[i].turn = NULL; /* udp_open left nothing behind */
 			return fail_listen(why, e, s, at);
 		}
+		if (at->transport == TRANSPORT_UDP)
+			sockaddr_set_dscp(l->udps[i].fd, at->local.family, at->dscp);
 	}
 	return OK;
 }
