@@ -117,8 +117,11 @@ static void on_silence(struct sbc *s, struct call *c, const struct media_event *
 	arm(s, c);
 }
 
+/* A camera may be switched off for as long as one likes: it is the voice that makes a call. */
 static void on_media(struct sbc *s, struct call *c, const struct media_event *m)
 {
+	if (m->other_kind && m->type != MEDIA_EVENT_ENDED)
+		return;
 	switch (m->type) {
 	case MEDIA_EVENT_LOST:
 	case MEDIA_EVENT_ONE_WAY: on_silence(s, c, m); break;

@@ -42,6 +42,7 @@ enum err media_event_read(const struct dict *d, struct media_event *out)
 				.side = side_of(dict_get_str(data, STR("source_tag"))),
 				.ms = read_ms(data),
 				.reason = dict_get_str(data, STR("reason"))};
+	struct str kind = dict_get_str(data, STR("kind"));
 	int64_t number = dict_get_int(data, STR("seq"), -1);
 	int64_t key = dict_get_int(data, STR("event"), -1);
 	int type = 0;
@@ -54,6 +55,7 @@ enum err media_event_read(const struct dict *d, struct media_event *out)
 		return ERR_BAD;
 	e.type = (enum media_event_type)type;
 	e.number = (uint32_t)number;
+	e.other_kind = kind.len > 0 && !str_ieq(kind, STR("audio"));
 	if (e.type == MEDIA_EVENT_KEY) {
 		if (key < 0 || key >= MEDIA_KEY_COUNT)
 			return ERR_BAD;

@@ -5,6 +5,7 @@
 #ifndef SALLYPORT_MEDIA_EVENT_H
 #define SALLYPORT_MEDIA_EVENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/dict.h"
@@ -31,6 +32,7 @@ struct media_event {
 	uint32_t number;    /* each has its own, within a session */
 	unsigned side;      /* of whom; MEDIA_EVENT_NO_SIDE: of nobody in particular */
 	uint8_t key;        /* KEY */
+	bool other_kind;    /* of an m= line that is no audio */
 	uint32_t ms;        /* KEY: how long it was held. LOST: silence so far */
 	struct str reason;  /* ENDED; from the wire: for the log */
 };

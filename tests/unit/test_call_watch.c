@@ -10,6 +10,7 @@
 
 static struct site t;
 static struct site_call k;
+static const char *kind = "audio"; /* of the m= line */
 
 static void start(uint32_t timeout_ms)
 {
@@ -26,8 +27,9 @@ static void told_by(const char *word, const char *session, const char *event, co
 	struct arena a;
 	struct dict *d = NULL;
 	struct event e = {.type = EVENT_RELAY_TOLD};
-	int n = snprintf(text, sizeof(text), "d4:datad6:callid%zu:%s8:durationi2000e3:seqi%ue",
-			 strlen(session), session, number);
+	int n = snprintf(text, sizeof(text),
+			 "d4:datad6:callid%zu:%s8:durationi2000e4:kind5:%s3:seqi%ue",
+			 strlen(session), session, kind, number);
 	if (party)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, "10:source_tag%zu:%s",
 			      strlen(party), party);
@@ -200,6 +202,22 @@ static void what_is_not_of_this_call_changes_nothing(void **state)
 	}
 }
 
+static void a_picture_that_is_gone_ends_no_call(void **state)
+{
+	(void)state;
+	start(1000);
+	site_establish(&t, &k, NULL, NULL);
+	kind = "video";
+	told("onMediaLost", "caller", 1);
+	kind = "audio";
+	site_tick(&t, 60000);
+	EXPECT_INT(site_count(&t, "BYE "), 0);
+	EXPECT_U64(call_watch_silent_ms(site_the_call(&t), 0), 0);
+	site_hang_up(&t, &k);
+	site_expect_empty(&t, 1);
+	site_stop(&t);
+}
+
 static void an_event_that_comes_twice_counts_once(void **state)
 {
 	(void)state;
@@ -251,6 +269,7 @@ int main(void)
 		cmocka_unit_test(the_limit_is_that_of_the_silent_side),
 		cmocka_unit_test(a_session_that_the_relay_has_ended_ends_the_call),
 		cmocka_unit_test(what_is_not_of_this_call_changes_nothing),
+		cmocka_unit_test(a_picture_that_is_gone_ends_no_call),
 		cmocka_unit_test(an_event_that_comes_twice_counts_once),
 		cmocka_unit_test(events_after_the_end_or_before_the_answer_do_no_harm),
 	};

@@ -24,7 +24,7 @@ realms:
     media_policy: info
 {six}
 media_policies:
-  events: {{ rtp: allow, srtp: forbid, dtmf: rfc4733 }}
+  events: {{ rtp: allow, srtp: forbid, dtmf: rfc4733, timeout: 4s }}
   info: {{ rtp: allow, srtp: forbid, dtmf: info }}
 trunks:
   carrier: {{ realm: outside, peers: [ {{ target: "sip:127.0.0.31:{caller_port}" }} ] }}
@@ -159,6 +159,42 @@ def families(tap, t, site):
     six.close()
 
 
+def silence(tap, t, r, site):
+    """The caller falls silent, and comes back; then it is silent for good."""
+    ended = len(site.cdrs())
+    a, b, invite, ok = talk(t, r, (OUTSIDE, site.v["out_port"]), f"sip:pbx@{OUTSIDE}:{site.v['out_port']}")
+    to_a, to_b = media_of(invite.body), media_of(ok.body)
+
+    def until(test, who, seconds=12):
+        """Both, or the callee alone, speak until the event is there."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if who == "both":
+                speak(t.media, to_b, 1)
+            speak(r.media, to_a, 1)
+            r.media.drain(), t.media.drain()
+            if test():
+                return True
+            time.sleep(0.05)
+        return False
+
+    heard = site.metric("sallyport_media_events_total", event="lost")
+    began = time.monotonic()
+    until(lambda: time.monotonic() > began + 1, "both")
+    tap.ok(until(lambda: site.metric("sallyport_media_events_total", event="lost", direction="in") > heard, "callee"), "who is not heard any more is told of")
+    call = site.calls()
+    tap.ok(call and call[0].get("in_silent_ms", 0) > 0 and "out_silent_ms" not in call[0], "and shown among the calls", call)
+    tap.ok(until(lambda: site.metric("sallyport_media_events_total", event="back", direction="in") > 0 and "in_silent_ms" not in site.calls()[0], "both"),
+           "so is that it is back")
+    until(lambda: not site.calls() or select.select([t.s], [], [], 0)[0], "callee")
+    bye = [p.expect("BYE") for p in (t, r)]
+    for p, m in zip((t, r), bye):
+        p.answer(m, 200, "OK")
+    tap.ok(all("cause=408" in m.get("Reason") and "Q.850;cause=102" in m.get("Reason") for m in bye), "silent for too long: BYE to both, with the reason", bye[0].data.decode())
+    cdr = site.wait_cdrs(ended + 1)[-1]
+    tap.ok(cdr["cause"] == "media_timeout" and cdr["ended_by"] == "us" and all(m["packets"] > 0 for m in cdr["media"]), "the CDR says so, with the media's figures", cdr)
+
+
 def play(tap, folder):
     v = {}
     if has_ipv6():
@@ -167,11 +203,14 @@ def play(tap, folder):
         v["media_six_end"] = v["media_six"] + span - 1
     config = CONFIG.replace("{six}\n", SIX + "\n" if v else "").replace("{six_trunk}\n", SIX_TRUNK + "\n" if v else "").replace("{six_to}", "six" if v else "pbx")
     t, r = Party("127.0.0.31"), Party("127.0.0.41")
-    site = Site(folder, config, asan=True, out_port=lib.free_port(OUTSIDE), caller_port=t.port, pbx_port=r.port, **v).start()
+    site = Site(folder, config, asan=True, out_port=lib.free_port(OUTSIDE), caller_port=t.port, pbx_port=r.port, **v)
+    site.start_relay("--media-lost=1")
+    site.start(relay=False)
     keys(tap, t, r, site)
     code_points(tap, t, r, site)
     if v:
         families(tap, t, site)
+    silence(tap, t, r, site)
     site.wait_empty(20)
     tap.ok(site.metric("sallyport_never_total") == 0, "nothing that was believed impossible happened")
     tap.ok(site.stop() == (0, 0), "both daemons end in order, with nothing leaked", site.sbc.text()[-3000:])

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """baresip to baresip through the SBC and its relay, in every pairing of how their media is protected: SRTP with keys in the SDP (SDES, GCM),
-SRTP keyed by DTLS with ICE and one port for RTP and RTCP, and plain RTP. Both hear each other's tone, the CDR says what was spoken."""
+SRTP keyed by DTLS with one port for RTP and RTCP, and plain RTP. Both hear each other's tone, the CDR says what was spoken."""
 import os, sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
@@ -9,7 +9,7 @@ from sallyport_site import Site
 
 HERE = "127.0.0.1"  # baresip lets the kernel choose the source, and on loopback that is it
 REALMS = {"sdes": "127.0.0.10", "dtls": "127.0.0.11", "plain": "127.0.0.12"}
-KINDS = ("sdes", "plain")
+KINDS = ("sdes", "dtls", "plain")
 CONFIG = """\
 version: 1
 node: {{ name: sbc.play.example }}
@@ -25,7 +25,7 @@ realms:
   dtls:
     trust: none
     listen: [ {{ transport: udp, address: 127.0.0.11, port: {dtls_port} }} ]
-    media: {{ address: 127.0.0.11, ports: {dtls_media}-{dtls_media_end}, ice: lite, bundle: accept }}
+    media: {{ address: 127.0.0.11, ports: {dtls_media}-{dtls_media_end} }}
     media_policy: webrtc
   plain:
     trust: high
@@ -56,7 +56,7 @@ observe:
 """
 ACCOUNT = {
     "sdes": "<sip:{{user}}@{address}:{port};transport=tls>;regint=0;mediaenc=srtp-mand",
-    "dtls": "<sip:{{user}}@{address}:{port}>;regint=0;mediaenc=dtls_srtp;medianat=ice",
+    "dtls": "<sip:{{user}}@{address}:{port}>;regint=0;mediaenc=dtls_srtp",
     "plain": "<sip:{{user}}@{address}:{port}>;regint=0",
 }
 # What the CDR says of the leg.
@@ -83,7 +83,7 @@ class Stage:
     def phone(self, name, kind, tone, called=False):
         v = self.site.v
         account = ACCOUNT[kind].replace("{{user}}", name) + (";answermode=auto" if called else "") + ";audio_codecs=PCMU/8000/1"
-        extra = "module dtls_srtp.so\nmodule ice.so\nrtcp_mux yes\n" if kind == "dtls" else ""
+        extra = "module dtls_srtp.so\nrtcp_mux yes\n" if kind == "dtls" else ""
         p = lib.Phone(self.site.dir, name, HERE, account, tone=tone, certificate=self.site.phone_cert, authority=self.site.ca.cert,
                       sip_port=v[kind + "_peer"] - (kind == "sdes") if called else None, extra=extra)
         self.tones[p] = tone
