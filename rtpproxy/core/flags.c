@@ -259,8 +259,32 @@ static void take_osrtp(struct flags *f, struct str w)
 
 static void take_ice(struct flags *f, struct str w)
 {
-	f->ice_wanted = str_ieq(w, STR("force")) || str_ieq(w, STR("force-relay")) ||
-			str_ieq(w, STR("optional"));
+	if (str_ieq(w, STR("remove"))) {
+		f->ice = FLAGS_ICE_REMOVE;
+	} else if (str_ieq(w, STR("default"))) {
+		f->ice = FLAGS_ICE_DEFAULT;
+	} else if (str_ieq(w, STR("force"))) {
+		f->ice = FLAGS_ICE_FORCE;
+	} else if (str_ieq(w, STR("force-relay")) || str_ieq(w, STR("optional"))) {
+		f->ice = FLAGS_ICE_FORCE;
+		f->ice_relay = true;
+	} else if (str_ieq(w, STR("trickle"))) {
+		f->words |= FLAGS_TRICKLE_ICE;
+	}
+}
+
+static void take_bundle(struct flags *f, struct str w)
+{
+	if (str_ieq(w, STR("offer")) || str_ieq(w, STR("require"))) {
+		f->bundle.offer = true;
+	} else if (str_ieq(w, STR("reject")) || str_ieq(w, STR("strict"))) {
+		f->bundle.reject = true;
+	}
+}
+
+static void take_extmap_strip(struct flags *f, struct str w)
+{
+	take_name(&f->extmap_strip, w);
 }
 
 static void take_transport(struct flags *f, struct str w)
@@ -370,6 +394,9 @@ static const struct {
 } prefixes[] = {
 	{{"SDES-", 5}, take_sdes},
 	{{"OSRTP-", 6}, take_osrtp},
+	{{"BUNDLE-", 7}, take_bundle},
+	{{"extmap-strip-", 13}, take_extmap_strip},
+	{{"extmap-mask-", 12}, take_extmap_strip},
 	{{"replace-", 8}, take_replace},
 	{{"rtcp-mux-", 9}, take_mux},
 	{{"codec-strip-", 12}, take_strip},
@@ -416,6 +443,7 @@ static const struct {
 	{{"DTLS-fingerprint", 16}, take_dtls_hash},
 	{{"OSRTP", 5}, take_osrtp},
 	{{"ICE", 3}, take_ice},
+	{{"bundle", 6}, take_bundle},
 	{{"direction", 9}, take_direction},
 	{{"from-interface", 14}, take_from_interface},
 	{{"to-interface", 12}, take_to_interface},
@@ -495,6 +523,35 @@ static void take_party(struct flags_party *p, const struct dict *d)
 	p->tag = text_of(d, STR("tag"));
 }
 
+/* What strips an extension from the SDP keeps it out of the packets: who was not offered it does not send it. */
+static void take_extmap(struct flags *f, const struct dict *d)
+{
+	static const struct str lists[] = {{"strip", 5}, {"mask", 4}};
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		struct dict_words walk = dict_words(dict_get(d, lists[i]));
+		struct str w;
+		while (dict_words_next(&walk, &w)) {
+			take_extmap_strip(f, w);
+		}
+	}
+}
+
+/* One word for all that a browser needs (ng-protocol §6.5). What is said beside it counts. */
+static void apply_webrtc(struct flags *f)
+{
+	f->words |= FLAGS_TRICKLE_ICE | FLAGS_NO_RTCP_ATTRIBUTE | FLAGS_GENERATE_MID;
+	f->mux |= FLAGS_MUX_OFFER | FLAGS_MUX_REQUIRE;
+	f->sdes.off = true;
+	f->bundle.offer = !f->bundle.reject;
+	if (f->ice == FLAGS_ICE_DEFAULT) {
+		f->ice = FLAGS_ICE_FORCE;
+	}
+	if (!f->has_transport) {
+		f->has_transport = true;
+		f->transport = SDP_PROTO_DTLS_SAVPF;
+	}
+}
+
 static void take_number(struct flags *f, const struct dict *v)
 {
 	int64_t n;
@@ -536,6 +593,10 @@ void flags_parse(const struct dict *d, struct flags *out)
 		} else if (dict_key_eq(v->key, STR("to-continues"))) {
 			take_party(&out->continues[1], v);
 		}
+		if (dict_key_eq(v->key, STR("extmap"))) {
+			take_extmap(out, v);
+			continue;
+		}
 		take_number(out, v);
 		for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 			if (!dict_key_eq(v->key, keys[i].key)) {
@@ -550,6 +611,9 @@ void flags_parse(const struct dict *d, struct flags *out)
 				keys[i].take(out, w);
 			}
 		}
+	}
+	if (out->words & FLAGS_WEBRTC) {
+		apply_webrtc(out);
 	}
 	if (out->words & FLAGS_PAD_CRYPTO) {
 		out->sdes.pad = true;

@@ -35,6 +35,10 @@
 	X(ALWAYS_TRANSCODE, "always transcode")                                                    \
 	X(FRAGMENT, "fragment")                                                                    \
 	X(NO_TLS_ID, "no tls id")                                                                  \
+	X(REJECT_ICE, "reject ICE")                                                                \
+	X(TRICKLE_ICE, "trickle ICE")                                                              \
+	X(RESET, "reset")                                                                          \
+	X(WEBRTC, "WebRTC")                                                                        \
 	X(DETECT_DTMF, "detect DTMF")                                                              \
 	X(BLOCK_DTMF, "block DTMF")                                                                \
 	X(BRIDGE_DTMF, "bridge DTMF")                                                              \
@@ -138,13 +142,23 @@ struct flags_party {
 	struct str call_id, tag;
 };
 
+/* What `ICE` asks for in the SDP that is returned. Default: as the sender does. */
+enum flags_ice { FLAGS_ICE_DEFAULT, FLAGS_ICE_FORCE, FLAGS_ICE_REMOVE };
+
+/* What `bundle` asks for. Default: accepted, not offered. */
+struct flags_bundle {
+	bool offer, reject;
+};
+
 enum flags_tos { FLAGS_TOS_NONE = -1 };
 
 struct flags {
 	uint32_t words;   /* enum flags_word */
 	uint16_t replace; /* enum flags_replace */
 	uint8_t mux;      /* enum flags_mux */
-	bool ice_wanted;  /* ICE=force and the like: answered with a warning */
+	uint8_t ice;      /* enum flags_ice */
+	bool ice_relay;   /* a form that lets media pass us by: taken as force, with a warning */
+	struct flags_bundle bundle;
 	bool dtls_off, dtls_passive;
 	int8_t dtls_hash;   /* enum dtls_hash, -1: not given */
 	uint8_t osrtp;      /* enum flags_osrtp */
@@ -156,6 +170,7 @@ struct flags {
 	struct flags_names media_remove;
 	struct flags_edits edits;
 	bool transcode_wanted; /* mask, transcode, T.38, …: answered with a warning */
+	struct flags_names extmap_strip; /* URIs of header extensions that end here, or "all" */
 	struct str direction[2];
 	struct addr media_address, received_from;
 	uint8_t family;          /* enum addr_family */

@@ -4,6 +4,7 @@
 
 #include "common/check.h"
 #include "classify.h"
+#include "ice.h"
 #include "rtcp.h"
 #include "rtcp_hide.h"
 #include "rtcp_map.h"
@@ -28,7 +29,7 @@ void forward_settle(struct forward *f, struct pkt *p, enum pkt_fate fate)
 {
 	p->fate = (uint8_t)fate;
 	f->stats.fate[fate]++;
-	if (fate != FATE_SENT && p->stream)
+	if (fate > FATE_OURS && p->stream)
 		p->stream->stats.dropped[fate]++;
 }
 
@@ -82,8 +83,35 @@ static enum pkt_fate admit(struct pkt *p, uint64_t now_us)
 		return fate;
 	if (!is_open(s, SRTP_RX))
 		return FATE_NO_KEY;
-	return latch_check(&s->latch, &p->from, is_secure(s), now_us) == LATCH_REFUSE ? FATE_SOURCE
-										      : FATE_SENT;
+	return stream_check_source(s, &p->from, now_us) == LATCH_REFUSE ? FATE_SOURCE : FATE_SENT;
+}
+
+/* A check of ICE becomes its answer. It counts neither as media nor as forwarded. */
+static void answer_check(struct forward *f, struct pkt *p, uint64_t now_us)
+{
+	static const enum pkt_fate fates[ICE_VERDICT_COUNT] = {
+		[ICE_ANSWER] = FATE_SENT,      [ICE_TAKEN] = FATE_OURS,
+		[ICE_SHAPE] = FATE_STUN_SHAPE, [ICE_AUTH] = FATE_ICE_AUTH,
+		[ICE_RATE] = FATE_ICE_RATE,    [ICE_SIZE] = FATE_ICE_SIZE,
+	};
+	struct stream *s = p->stream;
+	const struct ice_out o =
+		ice_step(s->ice, s->kind == PKT_RTCP, p->data, p->len, &p->from, now_us);
+	if (o.verdict != ICE_ANSWER) {
+		forward_settle(f, p, fates[o.verdict]);
+		return;
+	}
+	if (o.selected && s->latch.mode == LATCH_ICE) {
+		latch_set_target(&s->latch, &p->from);
+		f->stats.ice_selections++;
+	}
+	f->stats.ice_answers++;
+	f->stats.ice_errors += o.error != 0;
+	f->stats.bytes_out += o.len;
+	p->len = (uint32_t)o.len;
+	p->out = s;
+	p->to = p->from;
+	p->fate = FATE_SENT;
 }
 
 static void prefetch(const void *p, size_t bytes)
@@ -123,6 +151,8 @@ static void admit_all(struct forward *f, struct pkt *const pkts[], size_t n, uin
 		} else if (fate == FATE_OURS) {
 			pkts[i]->fate = FATE_OURS;
 			f->ours++;
+		} else if (fate == FATE_STUN && pkts[i]->kind == PKT_STUN && pkts[i]->stream->ice) {
+			answer_check(f, pkts[i], now_us);
 		} else {
 			forward_settle(f, pkts[i], fate);
 		}
@@ -215,7 +245,7 @@ static bool may_teach(const struct pkt *p)
 }
 
 /* Where a packet of the party leaves, and whether it may. */
-static enum pkt_fate route(const struct pkt *p)
+static enum pkt_fate route(const struct pkt *p, uint64_t now_us)
 {
 	if (!p->out || p->out->main->security == STREAM_CLOSED || !latch_has_target(&p->out->latch))
 		return FATE_NO_PEER;
@@ -223,6 +253,8 @@ static enum pkt_fate route(const struct pkt *p)
 		return FATE_NO_KEY;
 	if (is_raw(p->out) != is_raw(p->stream))
 		return FATE_KIND;
+	if (p->out->ice && !stream_has_consent(p->out, now_us))
+		return FATE_CONSENT;
 	return latch_take_send(&p->out->latch) ? FATE_SENT : FATE_UNPROVEN;
 }
 
@@ -278,9 +310,9 @@ static enum pkt_fate translate(struct pkt *p)
 }
 
 /* Where a packet leaves, and how it looks there. */
-static enum pkt_fate leave(struct pkt *p, struct rtp *h)
+static enum pkt_fate leave(struct pkt *p, struct rtp *h, uint64_t now_us)
 {
-	const enum pkt_fate fate = route(p);
+	const enum pkt_fate fate = route(p, now_us);
 	if (fate != FATE_SENT || p->kind == PKT_RAW)
 		return fate;
 	if (p->kind == PKT_RTCP)
@@ -307,10 +339,10 @@ static enum pkt_fate accept_one(const struct forward *f, struct pkt *p, uint64_t
 	if (shape != FATE_SENT)
 		return shape;
 	/* Asked again: a packet of this batch may have settled who the party is. */
-	const enum latch_answer answer = latch_check(&s->latch, &p->from, is_secure(s), now_us);
+	const enum latch_answer answer = stream_check_source(s, &p->from, now_us);
 	if (answer == LATCH_REFUSE)
 		return FATE_SOURCE;
-	if (answer == LATCH_PASS || may_teach(p))
+	if (answer == LATCH_PASS || (answer == LATCH_TAKE && may_teach(p)))
 		latch_step(&s->latch, &p->from, now_us);
 	s->last_us = now_us;
 	s->stats.rx_packets++;
@@ -336,7 +368,7 @@ static enum pkt_fate accept_one(const struct forward *f, struct pkt *p, uint64_t
 		if (fate != FATE_SENT)
 			return fate;
 	}
-	return leave(p, &h);
+	return leave(p, &h, now_us);
 }
 
 static void accept_all(struct forward *f, struct work *w, uint64_t now_us)
@@ -417,7 +449,7 @@ enum pkt_fate forward_own(struct forward *f, struct pkt *p)
 	if (t)
 		tap_show(f->taps, t, p, &h, true);
 	p->out = s->peer[PKT_RTP];
-	p->fate = (uint8_t)leave(p, &h);
+	p->fate = (uint8_t)leave(p, &h, p->at_us);
 	if (p->fate == FATE_SENT)
 		crypt_all(f, &w, SRTP_TX);
 	if (p->fate == FATE_SENT)
@@ -452,10 +484,10 @@ void forward_credit(struct forward *f, struct stream *s, const struct forward_cr
 		return;
 	out->stats.tx_packets += c->packets;
 	out->stats.tx_bytes += c->bytes;
-	const struct continuity_run run = {.packets = (uint32_t)c->packets,
-					   .octets = (uint32_t)(c->bytes -
-								c->packets * RTP_HEADER_LEN),
-					   .timestamp = c->run.last_timestamp,
-					   .seq = c->run.max_seq};
+	const struct continuity_run run = {
+		.packets = (uint32_t)c->packets,
+		.octets = (uint32_t)(c->bytes - c->packets * RTP_HEADER_LEN),
+		.timestamp = c->run.last_timestamp,
+		.seq = c->run.max_seq};
 	continuity_credit(&out->continuity, &run, c->last_us);
 }

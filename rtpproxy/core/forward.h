@@ -17,6 +17,8 @@
 struct forward_stats {
 	uint64_t fate[FATE_COUNT];
 	uint64_t bytes_in, bytes_out; /* UDP payload; in: of every packet */
+	uint64_t ice_answers, ice_errors,
+		ice_selections; /* checks answered; with an error; paths selected */
 };
 
 struct tap_set;
@@ -35,7 +37,7 @@ struct forward {
 void forward_init(struct forward *f, struct srtp_worker *srtp, const struct siphash_key *hide);
 /*
  * Any n. Fills the second half of each packet. For FATE_SENT: send pkts[i]->data[0…len) from
- * endpoint `out` to address `to`. Order within a stream is kept. now_us is the turn's time; at_us of a packet
+ * endpoint `out` to address `to`: where it came from, when it is the answer to a check of ICE. Order within a stream is kept. now_us is the turn's time; at_us of a packet
  * is when it came, for jitter.
  */
 void forward_batch(struct forward *f, struct pkt *const pkts[], size_t n, uint64_t now_us);

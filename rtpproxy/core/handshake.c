@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "rtpproxy/core/ice.h"
 #include "rtpproxy/core/relay.h"
 
 enum err handshakes_init(struct relay *r, const struct relay_now *now)
@@ -227,6 +228,10 @@ static bool may_speak(const struct handshake *h, const struct pkt *p, uint64_t n
 	const struct latch *l = &h->stream->latch;
 	if (h->dtls.state != DTLS_EMPTY && addr_eq(&p->from, &h->dtls.peer)) {
 		return true;
+	}
+	/* Threats D5: with ICE only who knows its words. */
+	if (h->stream->ice) {
+		return ice_is_proven(h->stream->ice, h->stream->kind == PKT_RTCP, &p->from);
 	}
 	return (l->state == LATCH_EMPTY && h->dtls.expect.count == 0) ||
 	       latch_check(l, &p->from, false, now_us) != LATCH_REFUSE;

@@ -308,6 +308,16 @@ bool ice_has_path(const struct ice *i, unsigned component, const struct addr *fr
 	return false;
 }
 
+bool ice_is_proven(const struct ice *i, unsigned component, const struct addr *from)
+{
+	CHECK(component < ICE_COMPONENTS);
+	const struct ice_component *c = &i->component[component];
+	for (int k = 0; k < c->count; k++)
+		if (addr_eq(&c->path[k].addr, from))
+			return true;
+	return false;
+}
+
 const struct addr *ice_selected(const struct ice *i, unsigned component)
 {
 	CHECK(component < ICE_COMPONENTS);

@@ -115,6 +115,8 @@ struct ice_out ice_step(struct ice *i, unsigned component, uint8_t *data, size_t
 			const struct addr *from, uint64_t now_us);
 /* May media come from there: has the peer proven this address with its present words? */
 bool ice_has_path(const struct ice *i, unsigned component, const struct addr *from);
+/* The same before the peer's words are known: by a check with ours alone. */
+bool ice_is_proven(const struct ice *i, unsigned component, const struct addr *from);
 /* Where to send; NULL: nothing is selected. */
 const struct addr *ice_selected(const struct ice *i, unsigned component);
 /* May it be sent to? media_us: when media last came from there (0: never). */

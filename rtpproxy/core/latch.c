@@ -53,6 +53,18 @@ void latch_set_remote(struct latch *l, const struct addr *signalled, uint64_t no
 	l->unproven = 0;
 }
 
+void latch_set_target(struct latch *l, const struct addr *target)
+{
+	CHECK(target->family != ADDR_NONE);
+	l->signalled = *target;
+	l->rank = 0;
+	if (l->state == LATCH_HELD && addr_eq(target, &l->target))
+		return;
+	l->target = *target;
+	l->state = LATCH_OPEN;
+	l->unproven = 0;
+}
+
 /* Whoever proves the key is the party; but while the held source is alive there cannot be another. */
 static enum latch_answer check_secure(const struct latch *l, uint64_t now_us)
 {
@@ -94,7 +106,7 @@ enum latch_answer latch_check(const struct latch *l, const struct addr *from, bo
 		return LATCH_REFUSE;
 	if (addr_eq(from, &l->target))
 		return LATCH_PASS;
-	if (l->mode == LATCH_OFF)
+	if (l->mode == LATCH_OFF || l->mode == LATCH_ICE)
 		return LATCH_REFUSE;
 	return secure ? check_secure(l, now_us) : check_plain(l, from, now_us);
 }

@@ -31,6 +31,7 @@ enum latch_mode {
 	LATCH_STRICT, /* plain: as off; SRTP: any source that proves the key */
 	LATCH_RESTRICTED, /* plain: also any port of the signalled address, or an address of the given network */
 	LATCH_LEARN, /* plain: the best so far, wherever it comes from (ng-protocol §6.6) */
+	LATCH_ICE, /* the address that ICE selected (latch_set_target), whatever was signalled; never configured */
 	LATCH_MODE_COUNT
 };
 
@@ -41,6 +42,7 @@ enum latch_answer {
 	LATCH_PASS, /* from where we send to: go on */
 	LATCH_TAKE, /* a source that latch_step would learn */
 	LATCH_REFUSE,
+	LATCH_ASIDE, /* never from here: ICE has proven the source, but does not send there. To be accepted, teaches nothing */
 	LATCH_ANSWER_COUNT
 };
 
@@ -70,6 +72,8 @@ void latch_set_mode(struct latch *l, enum latch_mode mode, const struct prefix *
 void latch_set_unproven(struct latch *l, uint32_t max);
 /* From an offer or an answer; opens the window. The same address again keeps what was learned. ADDR_NONE: nowhere. */
 void latch_set_remote(struct latch *l, const struct addr *signalled, uint64_t now_us);
+/* ICE has selected this address: it is where packets go. Unproven until media comes from there. */
+void latch_set_target(struct latch *l, const struct addr *target);
 /* May a packet from there be looked at? `secure`: it will have to prove itself. Changes nothing. */
 enum latch_answer latch_check(const struct latch *l, const struct addr *from, bool secure,
 			      uint64_t now_us);

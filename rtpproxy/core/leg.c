@@ -48,6 +48,21 @@ bool leg_is_relayed(enum sdp_proto p)
 	return p != SDP_PROTO_OTHER;
 }
 
+bool leg_has_ice(const struct leg_media *m)
+{
+	return m->ice.agreed && !m->ice.lite && leg_is_rtp(m->proto);
+}
+
+void leg_expect_checks(struct leg *l)
+{
+	for (unsigned i = 0; i < l->media_count; i++) {
+		struct leg_media *m = l->media[i];
+		for (int k = 0; m->active && m->ice.wanted && k < LEG_STREAMS; k++) {
+			stream_set_ice(&m->streams[k], m->ice.agent);
+		}
+	}
+}
+
 bool leg_may_send(const struct leg_media *m, const struct leg_media *other)
 {
 	return (m->direction == SDP_SENDRECV || m->direction == SDP_SENDONLY) &&
@@ -89,18 +104,43 @@ static enum refusal connect_keys(struct leg_media *m)
 	return r;
 }
 
+/* Towards an agent of ICE there is no address but the one that it selects. What was used before goes on until then. */
+static void connect_ice(struct stream *s, const struct ice *agent, unsigned component)
+{
+	const struct addr *selected = ice_selected(agent, component);
+	stream_set_latch(s, LATCH_ICE, NULL);
+	if (selected) {
+		latch_set_target(&s->latch, selected);
+	}
+}
+
+static void connect_address(const struct leg *l, struct stream *s, const struct addr *remote,
+			    uint64_t now_us)
+{
+	stream_set_latch(s, (enum latch_mode)l->latch,
+			 l->net.addr.family != ADDR_NONE ? &l->net : NULL);
+	stream_set_remote(s, remote, now_us);
+}
+
 static void connect_side(const struct leg *l, struct leg_media *m, const struct leg_media *other,
 			 const struct leg_rates *rates, uint64_t now_us)
 {
 	bool audio = str_eq(str_from(m->kind), STR("audio"));
 	uint32_t rate = audio ? rates->audio : rates->other;
 	static const struct addr nowhere = {.family = ADDR_NONE};
+	const bool ice = leg_has_ice(m);
+	if (m->ice.agreed) {
+		(void)ice_commit(m->ice.agent, now_us);
+	}
 	for (int i = 0; i < LEG_STREAMS; i++) {
 		struct stream *s = &m->streams[i];
 		bool used = i == LEG_RTP || (leg_is_rtp(m->proto) && !m->mux.agreed);
-		stream_set_latch(s, (enum latch_mode)l->latch,
-				 l->net.addr.family != ADDR_NONE ? &l->net : NULL);
-		stream_set_remote(s, used ? &m->remote[i] : &nowhere, now_us);
+		stream_set_ice(s, ice && used ? m->ice.agent : NULL);
+		if (ice && used) {
+			connect_ice(s, m->ice.agent, (unsigned)i);
+		} else {
+			connect_address(l, s, used ? &m->remote[i] : &nowhere, now_us);
+		}
 		stream_set_rate(s, rate, rate);
 		stream_set_unproven(s, l->unproven);
 	}
@@ -173,4 +213,18 @@ enum refusal leg_connect(struct leg *const legs[2], unsigned i, const struct leg
 	join(m[0], m[1]);
 	join(m[1], m[0]);
 	return REFUSAL_NONE;
+}
+
+void leg_connect_late(const struct leg *l, uint64_t now_us)
+{
+	for (unsigned i = 0; i < l->media_count; i++) {
+		struct leg_media *m = l->media[i];
+		for (int k = 0; m->connected && !leg_has_ice(m) && k < LEG_STREAMS; k++) {
+			struct stream *s = &m->streams[k];
+			bool used = k == LEG_RTP || !m->mux.agreed;
+			if (used && !latch_has_target(&s->latch)) {
+				stream_set_remote(s, &m->remote[k], now_us);
+			}
+		}
+	}
 }

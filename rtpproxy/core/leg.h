@@ -16,6 +16,7 @@
 #include "common/sdp.h"
 #include "rtpproxy/core/dtmf.h"
 #include "rtpproxy/core/dtls.h"
+#include "rtpproxy/core/ice.h"
 #include "rtpproxy/core/limits.h"
 #include "rtpproxy/core/refusal.h"
 #include "rtpproxy/core/silence.h"
@@ -82,6 +83,26 @@ struct leg_mux {
 	bool agreed;
 };
 
+/* What was said about ICE for one m= line, to the party and by it. */
+struct leg_ice {
+	struct ice *agent; /* the relay's pool has it; NULL: was never needed */
+	bool said;         /* the party's last SDP speaks ICE, and we may */
+	bool mismatch; /* … but its default address is none of its candidates (RFC 8839 §4.2.5) */
+	bool lite;     /* it is lite too: no checks will come */
+	bool trickle;  /* a=ice-options:trickle for it */
+	bool wanted;   /* we offer it to the party */
+	bool declined; /* … and it answered without: not offered again until `reset` */
+	bool agreed;
+};
+
+/* What the line is called towards this party (RFC 5888), and BUNDLE (RFC 8843). */
+struct leg_name {
+	char mid[LIMIT_MID + 1]; /* empty: none */
+	bool offered;            /* the party offered to bundle this line */
+	bool wanted;             /* we offer it */
+	bool bundled;            /* agreed: alone in its group */
+};
+
 /* One m= line of one party. Lives in a pool: its streams are pointed at. */
 struct leg_media {
 	id_t64 id;
@@ -93,6 +114,8 @@ struct leg_media {
 	uint8_t direction;    /* enum sdp_direction, as the party said it */
 	struct addr remote[LEG_STREAMS];
 	struct leg_mux mux;
+	struct leg_ice ice;
+	struct leg_name name;
 	struct leg_keys keys;
 	struct leg_dtls dtls;
 	bool sdes_wanted; /* a=crypto is in what we say to the party */
@@ -160,6 +183,11 @@ void leg_media_release(struct leg_media *m);
 /* Is there anything to relay for this protocol? */
 bool leg_is_relayed(enum sdp_proto p);
 bool leg_is_rtp(enum sdp_proto p);
+/* ICE says where this party's packets go. */
+bool leg_has_ice(const struct leg_media *m);
+/* After an offer to the party: its checks may come before its answer (RFC 8445 §7.3). */
+void leg_expect_checks(struct leg *l);
+
 /* The party may send: it said so, and the other one receives. */
 bool leg_may_send(const struct leg_media *m, const struct leg_media *other);
 
@@ -169,5 +197,8 @@ bool leg_may_send(const struct leg_media *m, const struct leg_media *other);
  */
 enum refusal leg_connect(struct leg *const legs[2], unsigned i, const struct leg_rates *rates,
 			 uint64_t now_us) MUST_USE;
+
+/* Addresses of the party that became known after its line was connected are in force now. */
+void leg_connect_late(const struct leg *l, uint64_t now_us);
 
 #endif

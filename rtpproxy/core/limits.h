@@ -24,6 +24,10 @@ enum {
 	LIMIT_MEDIAS = 8,
 	/* Forks of one call: each has ports of its own. */
 	LIMIT_DIALOGUES = 8,
+	/* a=candidate lines of one media that are looked at (threats D13). */
+	LIMIT_CANDIDATES = 20,
+	/* A name of an m= line (a=mid) that is kept; browsers allow themselves 16. */
+	LIMIT_MID = 31,
 	/* a=crypto lines of one media that are looked at and remembered. */
 	LIMIT_CRYPTOS = 8,
 	/* Names in one codec list. */

@@ -4,6 +4,8 @@ static const char *const names[RELAY_EVENT_COUNT] = {
 	[RELAY_CALL_ENDED] = "onCallEnded", [RELAY_DTMF] = "onDTMF",
 	[RELAY_MEDIA_LOST] = "onMediaLost", [RELAY_MEDIA_BACK] = "onMediaBack",
 	[RELAY_MEDIA_ONE_WAY] = "onOneWay",
+	[RELAY_CONSENT_LOST] = "onConsentLost",
+	[RELAY_CONSENT_BACK] = "onConsentBack",
 };
 
 const char *notify_name(enum relay_event e)

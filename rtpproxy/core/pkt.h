@@ -37,11 +37,17 @@ enum pkt_kind {
 /* X(name, label of the metric, help). Every way a packet can end; there is no "other". */
 #define PKT_FATE_TABLE(X)                                                                          \
 	X(SENT, "sent", "forwarded to the other side")                                             \
+	X(OURS, "ours", "DTLS or STUN for the relay itself: it was dealt with")                    \
 	X(MALFORMED, "malformed", "not a whole RTP or RTCP packet")                                \
 	X(OVERSIZE, "oversize", "longer than a media packet may be")                               \
 	X(NOISE, "noise", "its first byte belongs to no protocol")                                 \
 	X(STUN, "stun", "STUN or TURN: ICE was not agreed for this stream")                        \
-	X(OURS, "ours", "DTLS or STUN for the relay itself: it was dealt with")                    \
+	X(STUN_SHAPE, "stun_shape",                                                                \
+	  "not a whole STUN message, or none that a lite agent is asked")                          \
+	X(ICE_AUTH, "ice_auth", "an ICE check whose user is unknown or whose integrity is wrong")  \
+	X(ICE_RATE, "ice_rate", "more ICE checks than are answered")                               \
+	X(ICE_SIZE, "ice_size", "its answer would be longer than the ICE check itself")            \
+	X(CONSENT, "consent", "the receiver has shown no consent for 30 seconds (RFC 7675)")       \
 	X(DTLS, "dtls", "DTLS: keys were not agreed this way for this stream")                     \
 	X(DTLS_FOREIGN, "dtls_foreign", "DTLS that belongs to no handshake of this stream")        \
 	X(DTLS_BUDGET, "dtls_budget", "more DTLS handshakes than may begin in a moment, or go on") \

@@ -59,6 +59,9 @@ static enum err init_tables(struct relay *r, uint64_t now_ms)
 			      (uint8_t)r->worker);
 	}
 	if (e == OK) {
+		e = pool_init(&r->ices, sizeof(struct ice), 8 * LIMIT_CALLS, (uint8_t)r->worker);
+	}
+	if (e == OK) {
 		e = table_init(&r->by_call_id, LIMIT_CALLS, &keys[0]);
 	}
 	if (e == OK) {
@@ -199,6 +202,7 @@ void relay_free_legs(struct relay *r, struct dialogue *d, uint64_t now_ms)
 			count_media(r, m, UINT64_MAX);
 			close_media(r, l, m, now_ms);
 			block_str_free(&r->texts, &m->formats);
+			relay_ice_drop(r, m);
 			leg_media_release(m);
 			l->media[i] = NULL;
 			pool_free(&r->medias, m->id);
@@ -279,6 +283,7 @@ void relay_release(struct relay *r)
 	pool_release(&r->recordings);
 	pool_release(&r->subscribers);
 	block_release(&r->texts);
+	pool_release(&r->ices);
 	pool_release(&r->medias);
 	pool_release(&r->carries);
 	pool_release(&r->dialogues);
@@ -607,7 +612,8 @@ static enum refusal add_medias(struct relay *r, struct leg *const legs[2], size_
 		}
 		for (unsigned s = 0; s < 2; s++) {
 			leg_media_init(m[s], id[s], &r->srtp);
-			stream_set_source(&m[s]->streams[LEG_RTP], (uint64_t)rng_u32(&r->rng) << 32 | rng_u32(&r->rng));
+			stream_set_source(&m[s]->streams[LEG_RTP],
+					  (uint64_t)rng_u32(&r->rng) << 32 | rng_u32(&r->rng));
 			legs[s]->media[legs[s]->media_count++] = m[s];
 		}
 	}
@@ -793,9 +799,9 @@ static enum refusal write_sdp(struct work *w, const struct sdp_relay *x)
 	if (r == REFUSAL_NONE) {
 		r = add_sdp(w, buf_view(&b));
 		warn(w, x);
-		if (w->ng->flags.ice_wanted) {
+		if (w->ng->flags.ice_relay) {
 			ng_warn(&w->r->arena, w->reply,
-				STR("ICE is not supported: answered without"));
+				STR("ICE: media does not pass by here; taken as force"));
 		}
 	}
 	return r;
@@ -831,6 +837,9 @@ static enum refusal offer_in(struct work *w, const struct call_place *p, const s
 	if (r == REFUSAL_NONE) {
 		r = add_medias(w->r, (struct leg *const[2]){from, to}, sdp->media_count);
 	}
+	if (r == REFUSAL_NONE) {
+		r = relay_ice_add(w->r, relay_find_call(w->r, w->ng->call_id), &x);
+	}
 	if (r != REFUSAL_NONE) {
 		return r;
 	}
@@ -845,6 +854,7 @@ static enum refusal offer_in(struct work *w, const struct call_place *p, const s
 			handshake_offered(w->r, to->media[i]);
 		}
 	}
+	leg_expect_checks(to);
 	p->d->offerer = (uint8_t)p->side;
 	return write_sdp(w, &x);
 }
@@ -858,7 +868,7 @@ static enum refusal do_offer(struct work *w)
 		return REFUSAL_NONE;
 	}
 	if (w->ng->flags.words & FLAGS_FRAGMENT) {
-		return REFUSAL_NONE; /* more ICE candidates: ICE is not spoken, nothing is to do */
+		return relay_ice_fragment(w);
 	}
 	enum refusal e = parse_sdp(w, &sdp);
 	if (e != REFUSAL_NONE) {
@@ -986,6 +996,9 @@ static enum refusal do_answer(struct work *w)
 	struct call_place p;
 	if (is_loop(w)) {
 		return REFUSAL_NONE;
+	}
+	if (w->ng->flags.words & FLAGS_FRAGMENT) {
+		return relay_ice_fragment(w);
 	}
 	struct call *c = find_call(w->r, w->ng->call_id);
 	if (!c) {
@@ -1147,6 +1160,7 @@ void relay_tick(struct relay *r, const struct relay_now *now)
 	relay_pace(r, now->mono_us);
 	handshakes_tick(r, now);
 	relay_record_tick(r);
+	relay_ice_tick(r, now->mono_us);
 	ng_cache_tick(&r->cache, now_ms);
 	relay_publish(r);
 }
@@ -1267,7 +1281,7 @@ static void relay_ours(struct relay *r, struct pkt *const pkts[], size_t n, uint
 {
 	for (size_t i = 0; r->forward.ours > 0 && i < n; i++) {
 		struct pkt *p = pkts[i];
-		if (p->fate == FATE_OURS) {
+		if (p->fate == FATE_OURS && p->kind == PKT_DTLS) {
 			r->forward.ours--;
 			forward_settle(&r->forward, p, handshake_packet(r, p, now_us));
 		}
@@ -1312,6 +1326,10 @@ void relay_publish(struct relay *r)
 	v[RELAY_KEYS_PLAYED] = r->taps.stats.played;
 	v[RELAY_KEYS_LOST] = r->taps.stats.keys_lost;
 	v[RELAY_EVENTS_UNKNOWN] = r->taps.stats.events_unknown;
+	v[RELAY_ICE_AGENTS] = r->ices.used;
+	v[RELAY_ICE_ANSWERS] = r->forward.stats.ice_answers;
+	v[RELAY_ICE_ERRORS] = r->forward.stats.ice_errors;
+	v[RELAY_ICE_SELECTIONS] = r->forward.stats.ice_selections;
 	v[RELAY_BYTES_OUT] = r->forward.stats.bytes_out;
 	for (unsigned f = 0; f < FATE_COUNT; f++) {
 		v[RELAY_FATES + f] = r->forward.stats.fate[f];

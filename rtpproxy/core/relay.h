@@ -88,6 +88,12 @@
 	  "DTLS: handshakes that did not come to an end in time")                                  \
 	X(DTLS_MEMORY, "dtls_failed_memory_total", COUNTER,                                        \
 	  "DTLS: the library refused, or a pool is full")                                          \
+	X(ICE_AGENTS, "ice_agents", GAUGE, "m= lines of a party that have an ICE agent")           \
+	X(ICE_ANSWERS, "ice_answers_total", COUNTER, "ICE checks answered")                        \
+	X(ICE_ERRORS, "ice_errors_total", COUNTER, "ICE checks answered with an error, of these")  \
+	X(ICE_SELECTIONS, "ice_selections_total", COUNTER, "paths that a party nominated")         \
+	X(CONSENT_LOSSES, "consent_lost_total", COUNTER,                                           \
+	  "parties that were not sent to any more for want of consent")                            \
 	X(OPEN_RETRIES, "open_retries_total", COUNTER, "ports that another program had")
 
 enum relay_counter {
@@ -141,6 +147,8 @@ enum relay_event {
 	RELAY_MEDIA_LOST,    /* a party has sent before, and is not heard any more */
 	RELAY_MEDIA_BACK,    /* it is heard again */
 	RELAY_MEDIA_ONE_WAY, /* a party was never heard, the other is */
+	RELAY_CONSENT_LOST,  /* a party of ICE is not sent to any more (RFC 7675) */
+	RELAY_CONSENT_BACK,
 	RELAY_EVENT_COUNT
 };
 
@@ -214,8 +222,9 @@ struct relay {
 	struct relay_ports ports;
 	unsigned worker;
 	struct arena arena;
-	struct pool calls, dialogues, medias, recordings, carries, subscribers;
+	struct pool calls, dialogues, medias, recordings, carries, subscribers, ices;
 	struct block_pool texts; /* formats of medias */
+	uint32_t ice_cursor; /* of the watch over consent */
 	struct table by_call_id;
 	struct wheel wheel;
 	struct rng rng;

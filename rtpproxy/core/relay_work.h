@@ -23,6 +23,18 @@ struct work {
 /* NULL: none. */
 struct call *relay_find_call(const struct relay *r, struct str call_id);
 
+/* ---- ICE (relay_ice.c) */
+
+struct sdp_relay;
+
+/* An agent for each media that this offer makes speak ICE. REFUSAL_CALLS: no more of them. */
+enum refusal relay_ice_add(struct relay *r, const struct call *c, const struct sdp_relay *x) MUST_USE;
+/* Before the media goes. */
+void relay_ice_drop(struct relay *r, struct leg_media *m);
+/* Tells where consent was lost, and where it is back. */
+void relay_ice_tick(struct relay *r, uint64_t now_us);
+enum refusal relay_ice_fragment(struct work *w) MUST_USE;
+
 /* ---- telephone events (relay_tap.c) */
 
 /* An offer or answer was taken: what it says about keys, for its call. */

@@ -193,6 +193,7 @@ static void add_media_flags(struct arena *a, struct dict *flags, const struct le
 		{m->mux.agreed, STR("rtcp-mux")},
 		{srtp && m->keys.chosen < 0, STR("DTLS-SRTP")},
 		{srtp && m->keys.chosen >= 0, STR("SDES")},
+		{m->ice.agreed, STR("ICE")},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
 		if (words[i].is) {

@@ -8,6 +8,8 @@
 #include "rtpproxy/core/keying.h"
 #include "rtpproxy/core/keying_dtls.h"
 #include "rtpproxy/core/sdp_events.h"
+#include "rtpproxy/core/sdp_ice.h"
+#include "rtpproxy/core/sdp_mid.h"
 
 /* ---- what a description says */
 
@@ -53,6 +55,10 @@ static enum refusal check_address(const struct sdp_relay *x, const struct sdp_me
 	if (has_word(x->flags, FLAGS_SIP_SOURCE) && x->flags->received_from.family != ADDR_NONE) {
 		return REFUSAL_NONE;
 	}
+	/* A name may stand there (mDNS) where the address comes from ICE. */
+	if (c->ip.family == ADDR_NONE && sdp_ice_is_said(x->sdp, m)) {
+		return REFUSAL_NONE;
+	}
 	return c->ip.family == ADDR_NONE || !can_receive(&c->ip) ? REFUSAL_SDP_ADDRESS
 								 : REFUSAL_NONE;
 }
@@ -91,6 +97,15 @@ static void take_addresses(const struct sdp_relay *x, const struct sdp_media *m,
 		rtp = x->flags->received_from;
 	}
 	rtp.port = m->port;
+	if (!addr_is_host(&rtp) && sdp_ice_is_said(x->sdp, m)) {
+		/* Not known when it was written, or a name; no hold (RFC 8840 §4.1.1). */
+		out->zero = false;
+		for (unsigned k = 0; k < LEG_STREAMS; k++) {
+			out->remote[k] = nowhere;
+			(void)sdp_ice_find_candidate(m, k, x->from->local.family, &out->remote[k]);
+		}
+		return;
+	}
 	/* c=0.0.0.0 is the old way to hold (RFC 3264 §8.4): nothing goes there. */
 	out->zero = addr_class(&rtp) == ADDR_CLASS_UNSPECIFIED;
 	out->remote[LEG_RTP] = out->zero ? nowhere : rtp;
@@ -225,11 +240,13 @@ static void take_offer_mux(const struct sdp_relay *x, const struct sdp_media *m,
 {
 	unsigned f = x->flags->mux;
 	from->offered = leg_is_rtp(m->proto) && sdp_find_attr(&m->attrs, STR("rtcp-mux"));
-	from->accept = (f & (FLAGS_MUX_ACCEPT | FLAGS_MUX_DEMUX)) != 0;
+	/* Who offers one port alone (RFC 8858) has none for RTCP. */
+	from->accept = (f & (FLAGS_MUX_ACCEPT | FLAGS_MUX_DEMUX)) != 0 ||
+		       sdp_find_attr(&m->attrs, STR("rtcp-mux-only"));
 	from->reject = (f & FLAGS_MUX_REJECT) != 0;
 	to->wanted = (from->offered && !(f & (FLAGS_MUX_DEMUX | FLAGS_MUX_REJECT))) ||
 		     (f & (FLAGS_MUX_OFFER | FLAGS_MUX_REQUIRE)) || to->agreed;
-	to->only = (f & FLAGS_MUX_REQUIRE) != 0;
+	to->only = (f & FLAGS_MUX_REQUIRE) != 0 || (to->only && to->agreed);
 }
 
 static void forget_sdes(struct leg_media *m)
@@ -306,6 +323,7 @@ static void take_offer_line(const struct sdp_relay *x, size_t i)
 	from->accept_events = x->flags->codecs.accept_events;
 	from->direction = (uint8_t)sdp_direction_of(x->sdp, m);
 	take_offer_mux(x, m, &from->mux, &to->mux);
+	sdp_ice_take_offer(x, i);
 	take_offer_keys(x, m, from);
 	offer_keys(x, from, to);
 }
@@ -456,6 +474,7 @@ static void take_answer_line(const struct sdp_relay *x, size_t i)
 	from->mux.agreed =
 		from->mux.only || (from->mux.wanted && sdp_find_attr(&m->attrs, STR("rtcp-mux")));
 	to->mux.agreed = to->mux.offered && !to->mux.reject && (to->mux.accept || from->mux.agreed);
+	sdp_ice_take_answer(x, i);
 	take_answer_keys(x, m, from);
 	answer_keys(x, to, (enum leg_keying)from->keying);
 }
@@ -476,6 +495,11 @@ void sdp_relay_take(const struct sdp_relay *x)
 			take_offer_line(x, i);
 		}
 	}
+	if (x->answer) {
+		sdp_mid_take_answer(x);
+	} else {
+		sdp_mid_take_offer(x);
+	}
 	/* An offer with fewer lines than before breaks RFC 3264 §8: the rest is as rejected. */
 	for (size_t i = lines; i < x->from->media_count; i++) {
 		x->from->media[i]->active = false;
@@ -495,8 +519,8 @@ unsigned sdp_relay_endpoints(const struct leg_media *m)
 
 enum attr_class {
 	ATTR_PASS,
-	ATTR_DROP, /* ends here, or is written by us */
-	ATTR_MID,
+	ATTR_DROP,   /* ends here, or is written by us */
+	ATTR_SOURCE, /* of a browser's media; only for another browser */
 	ATTR_LABEL,
 	ATTR_CODEC,
 	ATTR_EXTMAP,
@@ -509,7 +533,13 @@ static enum attr_class attr_class(struct str name)
 		const char *name;
 		enum attr_class class;
 	} attrs[] = {
-		{"mid", ATTR_MID},
+		{"mid", ATTR_DROP},
+		{"ssrc", ATTR_SOURCE},
+		{"ssrc-group", ATTR_SOURCE},
+		{"msid", ATTR_SOURCE},
+		{"msid-semantic", ATTR_SOURCE},
+		{"rid", ATTR_SOURCE},
+		{"simulcast", ATTR_SOURCE},
 		{"label", ATTR_LABEL},
 		{"rtpmap", ATTR_CODEC},
 		{"fmtp", ATTR_CODEC},
@@ -606,17 +636,60 @@ static bool passes(const struct sdp_relay *x, const struct sdp_attr *a)
 	return !(marks && x->flags->replace & FLAGS_REPLACE_HIDE);
 }
 
+static bool is_browser(const struct sdp_relay *x)
+{
+	for (unsigned i = 0; i < x->to->line_count; i++) {
+		if (x->to->media[i]->active && sdp_proto_info(x->to->media[i]->proto)->dtls) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Which SSRC is whose, and in which stream of the page. A phone has no use for it, audio gets an SSRC of ours, and a CNAME
+ * names its sender.
+ */
+static bool source_passes(const struct sdp_relay *x, const struct sdp_attr *a,
+			  const struct leg_media *to)
+{
+	if (attr_class(a->name) != ATTR_SOURCE || x->flags->replace & FLAGS_REPLACE_HIDE ||
+	    !sdp_proto_info(to->proto)->dtls) {
+		return false;
+	}
+	return !str_has_prefix(a->name, STR("ssrc")) || x->to->as_is ||
+	       !str_eq(str_from(to->kind), STR("audio"));
+}
+
+static bool extmap_passes(const struct sdp_relay *x, const struct sdp_attr *a)
+{
+	const struct flags_names *strip = &x->flags->extmap_strip;
+	struct str v = a->value, id, uri = STR_NONE;
+	if (attr_class(a->name) != ATTR_EXTMAP || has_word(x->flags, FLAGS_STRIP_EXTMAP)) {
+		return false;
+	}
+	(void)(str_cut_word(&v, &id) && str_cut_word(&v, &uri));
+	for (size_t i = 0; i < strip->count; i++) {
+		if (str_eq(strip->at[i], uri) || str_ieq(strip->at[i], STR("all"))) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static void write_session_attrs(const struct sdp_relay *x, struct buf *b)
 {
+	sdp_ice_write_session(x, b);
+	sdp_mid_write_session(x, b);
 	const struct sdp_attrs *all = &x->sdp->attrs;
 	for (size_t i = 0; i < all->count; i++) {
 		const struct sdp_attr *a = &all->at[i];
-		/* We take no bundle: each line has its own port. */
+		/* Groups to bundle are ours to say (sdp_mid). */
 		bool bundle =
 			str_eq(a->name, STR("group")) && str_has_iprefix(a->value, STR("BUNDLE"));
-		bool extmap = attr_class(a->name) == ATTR_EXTMAP &&
-			      !has_word(x->flags, FLAGS_STRIP_EXTMAP);
-		if ((passes(x, a) && !bundle) || extmap) {
+		bool source = str_eq(a->name, STR("msid-semantic")) && is_browser(x) &&
+			      !(x->flags->replace & FLAGS_REPLACE_HIDE);
+		if ((passes(x, a) && !bundle) || source || extmap_passes(x, a)) {
 			sdp_write_attr(b, a->name, a->value);
 		}
 	}
@@ -739,21 +812,6 @@ static struct str proto_text(const struct leg_media *to, const struct sdp_media 
 		       : str_from(sdp_proto_info(to->proto)->name);
 }
 
-static void write_mid(const struct sdp_relay *x, struct buf *b, const struct sdp_media *m, size_t i)
-{
-	if (has_word(x->flags, FLAGS_GENERATE_MID) && !sdp_find_attr(&m->attrs, STR("mid"))) {
-		buf_printf(b, "a=mid:%zu\r\n", i);
-	}
-	write_class(b, &m->attrs, ATTR_MID);
-}
-
-/* What goes to the party has an SSRC of ours (continuity.h): the sender's means nothing there. */
-static bool names_source(const struct sdp_relay *x, const struct sdp_media *m, struct str name)
-{
-	return str_eq(m->kind, STR("audio")) && !x->to->as_is &&
-	       (str_eq(name, STR("ssrc")) || str_eq(name, STR("ssrc-group")));
-}
-
 /* c=0.0.0.0 is the old way to say that one does not want to hear (RFC 3264 §8.4). */
 static enum sdp_direction shown_direction(const struct leg_media *from)
 {
@@ -777,11 +835,13 @@ static void write_rtp(const struct sdp_relay *x, struct buf *b, const struct sdp
 	if (feedback) {
 		write_of_format(b, &m->attrs, STR("rtcp-fb"), STR("*"));
 	}
-	if (!has_word(x->flags, FLAGS_STRIP_EXTMAP)) {
-		write_class(b, &m->attrs, ATTR_EXTMAP);
+	for (size_t k = 0; k < m->attrs.count; k++) {
+		if (extmap_passes(x, &m->attrs.at[k])) {
+			sdp_write_attr(b, m->attrs.at[k].name, m->attrs.at[k].value);
+		}
 	}
 	for (size_t k = 0; k < m->attrs.count; k++) {
-		if (passes(x, &m->attrs.at[k]) && !names_source(x, m, m->attrs.at[k].name)) {
+		if (passes(x, &m->attrs.at[k]) || source_passes(x, &m->attrs.at[k], to)) {
 			sdp_write_attr(b, m->attrs.at[k].name, m->attrs.at[k].value);
 		}
 	}
@@ -789,6 +849,7 @@ static void write_rtp(const struct sdp_relay *x, struct buf *b, const struct sdp
 	write_rtcp(x, b, to);
 	write_keys(x, b, to);
 	write_class(b, &m->attrs, ATTR_PTIME);
+	sdp_ice_write(x, b, i, shown_address(x));
 }
 
 static void write_other(const struct sdp_relay *x, struct buf *b, const struct sdp_media *m)
@@ -810,6 +871,7 @@ static void write_media(const struct sdp_relay *x, struct buf *b, size_t i)
 	if (!m) {
 		write_m(b, str_from(to->kind), 0, str_from(sdp_proto_info(to->proto)->name), &none);
 		write_conn(b, shown_address(x), true);
+		sdp_mid_write(x, b, i);
 		return;
 	}
 	struct sdp_events events;
@@ -818,7 +880,7 @@ static void write_media(const struct sdp_relay *x, struct buf *b, size_t i)
 	if (!from->active || !to->active || formats.count == 0) {
 		write_m(b, m->kind, 0, proto_text(to, m), formats.count > 0 ? &formats : &none);
 		write_conn(b, shown_address(x), true);
-		write_class(b, &m->attrs, ATTR_MID);
+		sdp_mid_write(x, b, i);
 		return;
 	}
 	sdp_events_choose(x, i, &formats, &events);
@@ -830,7 +892,7 @@ static void write_media(const struct sdp_relay *x, struct buf *b, size_t i)
 		write_conn(b, shown_address(x), true);
 	}
 	write_bandwidth(b, &m->bandwidth);
-	write_mid(x, b, m, i);
+	sdp_mid_write(x, b, i);
 	write_class(b, &m->attrs, ATTR_LABEL);
 	if (leg_is_rtp(to->proto)) {
 		write_rtp(x, b, m, &formats, &events, i);

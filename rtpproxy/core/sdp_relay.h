@@ -5,7 +5,7 @@
  *
  * For each message: check (changes nothing, says what is wrong), take (changes the legs), open ports
  * as sdp_relay_endpoints says, write. Streams are not touched: leg_connect does that.
- * Attributes of ICE end here.
+ * ICE (sdp_ice) and the names of lines (sdp_mid) are each party's own.
  */
 #ifndef SALLYPORT_SDP_RELAY_H
 #define SALLYPORT_SDP_RELAY_H

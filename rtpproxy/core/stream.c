@@ -1,6 +1,7 @@
 #include "stream.h"
 
 #include "common/check.h"
+#include "ice.h"
 
 void stream_init(struct stream *s, enum pkt_kind kind, struct srtp_worker *w, struct stream *rtp)
 {
@@ -40,6 +41,33 @@ void stream_set_latch(struct stream *s, enum latch_mode mode, const struct prefi
 void stream_set_remote(struct stream *s, const struct addr *remote, uint64_t now_us)
 {
 	latch_set_remote(&s->latch, remote, now_us);
+}
+
+void stream_set_ice(struct stream *s, struct ice *ice)
+{
+	s->ice = ice;
+}
+
+static unsigned component(const struct stream *s)
+{
+	return s->kind == PKT_RTCP;
+}
+
+enum latch_answer stream_check_source(const struct stream *s, const struct addr *from,
+				      uint64_t now_us)
+{
+	const enum latch_answer a =
+		latch_check(&s->latch, from, s->main->security == STREAM_SRTP, now_us);
+	return a == LATCH_REFUSE && s->latch.mode == LATCH_ICE && s->ice &&
+			       ice_has_path(s->ice, component(s), from)
+		       ? LATCH_ASIDE
+		       : a;
+}
+
+bool stream_has_consent(const struct stream *s, uint64_t now_us)
+{
+	return !s->ice || s->latch.mode != LATCH_ICE ||
+	       ice_has_consent(s->ice, component(s), s->last_us, now_us);
 }
 
 void stream_set_unproven(struct stream *s, uint32_t max)

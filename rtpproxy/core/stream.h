@@ -39,6 +39,7 @@ enum {
 };
 
 struct handshake;
+struct ice;
 
 struct stream_stats {
 	uint64_t rx_packets, rx_bytes; /* accepted from the party: UDP payload as it came */
@@ -68,6 +69,7 @@ struct stream {
 	uint8_t security;                     /* enum stream_security; of an RTP endpoint */
 	uint8_t flow;                         /* STREAM_… flags */
 	bool mux;                             /* an RTP endpoint that carries RTCP too */
+	struct ice *ice;                      /* its checks are answered; NULL: ICE is not spoken */
 	uint64_t last_us;                     /* last accepted packet; 0: none */
 	uint64_t rtp_us;                      /* the same of RTP alone */
 	uint64_t rate_due_us;                 /* when the next packet is due */
@@ -98,6 +100,14 @@ void stream_set_latch(struct stream *s, enum latch_mode mode, const struct prefi
 /* The address that the party signalled for this endpoint: restarts learning. ADDR_NONE: it receives
  * nothing and nothing is taken from it. */
 void stream_set_remote(struct stream *s, const struct addr *remote, uint64_t now_us);
+/* The agent that answers checks here, which outlives it; NULL: none. Whether ICE says where packets
+ * go is the latch's: LATCH_ICE. */
+void stream_set_ice(struct stream *s, struct ice *ice);
+/* As latch_check, or LATCH_ASIDE: also asked before anything but media is taken from there (DTLS). */
+enum latch_answer stream_check_source(const struct stream *s, const struct addr *from,
+				      uint64_t now_us);
+/* May the party be sent to (RFC 7675)? */
+bool stream_has_consent(const struct stream *s, uint64_t now_us);
 /* Packets to a target that has shown nothing yet (threats C5); 0: no limit. */
 void stream_set_unproven(struct stream *s, uint32_t max);
 /* On an RTP endpoint. */

@@ -132,6 +132,8 @@ static void port_publish(void *ctx, const struct relay_notice *n)
 		[RELAY_CALL_STARTED] = {"call_started", LOG_LEVEL_DEBUG},
 		[RELAY_CALL_ENDED] = {"call_ended", LOG_LEVEL_INFO},
 		[RELAY_REFUSED] = {"refused", LOG_LEVEL_WARN},
+		[RELAY_CONSENT_LOST] = {"consent_lost", LOG_LEVEL_INFO},
+		[RELAY_CONSENT_BACK] = {"consent_back", LOG_LEVEL_INFO},
 		[RELAY_MEDIA_LOST] = {"media_lost", LOG_LEVEL_INFO},
 		[RELAY_MEDIA_BACK] = {"media_back", LOG_LEVEL_INFO},
 		[RELAY_MEDIA_ONE_WAY] = {"media_one_way", LOG_LEVEL_INFO},

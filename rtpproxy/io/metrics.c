@@ -200,7 +200,7 @@ static void write_rtpengine(struct buf *b, const struct ctl *c, uint64_t now_s)
 		{"offer_timeout", RELAY_ENDED_OFFER},   {"terminated", RELAY_ENDED_DELETE},
 	};
 	uint64_t errors = 0;
-	for (unsigned f = FATE_SENT + 1; f < FATE_COUNT; f++) {
+	for (unsigned f = FATE_OURS + 1; f < FATE_COUNT; f++) {
 		errors += sum(c, RELAY_FATES + f);
 	}
 	head(b, "rtpengine_sessions", GAUGE, "calls that live now");

@@ -31,7 +31,7 @@ static struct str text_of(struct arena *a, const char *fmt, double v)
 static uint64_t errors(const struct ctl *c)
 {
 	uint64_t n = 0;
-	for (unsigned f = FATE_SENT + 1; f < FATE_COUNT; f++) {
+	for (unsigned f = FATE_OURS + 1; f < FATE_COUNT; f++) {
 		n += sum(c, RELAY_FATES + f);
 	}
 	return n;

@@ -291,7 +291,7 @@ static void the_other_keys(void **state)
 	assert_int_equal(f.codecs.strip.count, 2);
 	assert_int_equal(f.codecs.except.count, 1);
 	assert_int_equal(f.codecs.offer.count, 0);
-	assert_true(f.ice_wanted);
+	assert_int_equal(f.ice, FLAGS_ICE_FORCE);
 	f = parse_json("{\"TOS\":256,\"delete-delay\":-1,\"endpoint-learning\":\"immediate\"}");
 	assert_int_equal(f.tos, FLAGS_TOS_NONE);
 	assert_int_equal(f.delete_delay_s, -1);
@@ -315,7 +315,7 @@ static void the_flag_string_has_lists_and_dictionaries(void **state)
 	assert_int_equal(f.sdes.no, 1 << SDES_AEAD_AES_128_GCM);
 	assert_int_equal(f.tos, 46);
 	assert_true(str_eq(f.label, STR("x")));
-	assert_false(f.ice_wanted);
+	assert_int_equal(f.ice, FLAGS_ICE_REMOVE);
 	/* Broken ones end somewhere. */
 	(void)parse_json("{\"rtpp-flags\":\"[[[[ codec=[strip=[a direction= =x ]]]\"}");
 }

@@ -24,6 +24,7 @@ struct world {
 	struct rng rng;
 	struct leg legs[2];
 	struct leg_media medias[2][LIMIT_MEDIAS];
+	struct ice ices[2][LIMIT_MEDIAS];
 };
 
 static char *read_file(const char *name, const char *kind)
@@ -55,6 +56,9 @@ static void world_init(struct world *w)
 		w->legs[s].local = w->legs[s].shown;
 		for (unsigned i = 0; i < LIMIT_MEDIAS; i++) {
 			leg_media_init(&w->medias[s][i], 0, &w->srtp);
+			const struct ice_local words = {"ourufrag", "ourpasswordourpasswordou12"};
+			ice_init(&w->ices[s][i], &words);
+			w->medias[s][i].ice.agent = &w->ices[s][i];
 			w->medias[s][i].port = (uint16_t)(40000 + 1000 * s + 2 * (int)i);
 		}
 	}
