@@ -57,7 +57,7 @@ static void take(struct stream *to, struct continuity *from, const struct contin
 }
 
 /* The leg of that party that was spoken to last. */
-static struct leg *find_leg(struct call *c, struct str tag, const struct leg *but)
+static struct leg *find_leg(struct call *c, struct str tag)
 {
 	struct leg *found = NULL;
 	uint64_t last = 0;
@@ -65,8 +65,7 @@ static struct leg *find_leg(struct call *c, struct str tag, const struct leg *bu
 		for (unsigned s = 0; s < 2; s++) {
 			struct leg *l = &c->dialogues[i]->legs[s];
 			const struct stream *v = voice(l, 0);
-			if (l == but || !leg_has_tag(l, tag) || !v ||
-			    (found && v->continuity.top_us <= last)) {
+			if (!leg_has_tag(l, tag) || !v || (found && v->continuity.top_us <= last)) {
 				continue;
 			}
 			found = l;
@@ -74,19 +73,6 @@ static struct leg *find_leg(struct call *c, struct str tag, const struct leg *bu
 		}
 	}
 	return found;
-}
-
-bool carry_from_call(struct leg *l, struct call *c, struct str tag)
-{
-	struct leg *from = find_leg(c, tag, l);
-	if (!from) {
-		return false;
-	}
-	for (unsigned i = 0; i < l->media_count && i < from->media_count; i++) {
-		struct stream *v = voice(from, i);
-		take(voice(l, i), &v->continuity, &v->past);
-	}
-	return true;
 }
 
 void carry_from_fork(struct leg *l, struct call *c, const struct dialogue *d, uint64_t now_us)
@@ -108,16 +94,25 @@ void carry_from_fork(struct leg *l, struct call *c, const struct dialogue *d, ui
 	}
 }
 
-bool carry_answer(struct call *c, const struct carry_letter *wanted, struct carry_letter *out)
+bool carry_intend(struct call *c, const struct carry_letter *intended)
 {
-	struct leg *from = find_leg(c, str_from(wanted->tag), NULL);
-	if (!from) {
-		return false;
+	bool any = false;
+	for (unsigned i = 0; i < c->dialogue_count; i++) {
+		for (unsigned s = 0; s < 2; s++) {
+			struct leg *l = &c->dialogues[i]->legs[s];
+			if (leg_has_tag(l, str_from(intended->tag)) &&
+			    c->dialogues[i]->id != intended->heir.dialogue) {
+				l->heir = intended->heir;
+				any = true;
+			}
+		}
 	}
-	*out = (struct carry_letter){.kind = CARRY_GIVEN,
-				     .to = wanted->from,
-				     .dialogue = wanted->dialogue,
-				     .side = wanted->side};
+	return any;
+}
+
+static void give(struct leg *from, const struct carry_heir *heir, struct carry_letter *out)
+{
+	*out = (struct carry_letter){.kind = CARRY_GIVEN, .heir = *heir};
 	for (unsigned i = 0; i < from->media_count; i++) {
 		struct stream *v = voice(from, i);
 		if (v->continuity.state == CONTINUITY_OFF ||
@@ -127,7 +122,22 @@ bool carry_answer(struct call *c, const struct carry_letter *wanted, struct carr
 		out->numbers[i] = (struct carry_numbers){true, v->continuity, v->past};
 		v->continuity.state = CONTINUITY_GIVEN;
 	}
-	return true;
+}
+
+bool carry_answer(struct call *c, const struct carry_letter *wanted, struct carry_letter *out)
+{
+	struct leg *from = find_leg(c, str_from(wanted->tag));
+	if (from) {
+		give(from, &wanted->heir, out);
+	}
+	return from != NULL;
+}
+
+void carry_bequeath(struct leg *l, struct carry_letter *out)
+{
+	const struct carry_heir heir = l->heir;
+	l->heir = (struct carry_heir){0};
+	give(l, &heir, out);
 }
 
 void carry_take(struct leg *l, const struct carry_letter *given)

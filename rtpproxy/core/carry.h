@@ -4,9 +4,11 @@
  * is a fork of one call whose other branch has fallen silent. The other call may live on another worker: letters fetch
  * the numbers from there.
  *
- *   ours: carry_apply ──WANTED, to all other workers──► theirs: carry_answer ──GIVEN──► ours: carry_take
+ *   offer    INTENDED ─► the other call remembers who its heir will be
+ *   answer   WANTED   ─► it gives the numbers: GIVEN. Or it has ended before, and has given them then
  *
- * Until an answer is there, packets go out with numbers of their own: a few milliseconds at most.
+ * Until they are there, packets go out with numbers of their own: a few milliseconds at most. A transfer that fails before
+ * its answer takes nothing.
  */
 #ifndef SALLYPORT_CARRY_H
 #define SALLYPORT_CARRY_H
@@ -27,7 +29,7 @@ struct carry {
 	char tag[LIMIT_TAG + 1];
 };
 
-enum carry_kind { CARRY_WANTED, CARRY_GIVEN, CARRY_KIND_COUNT };
+enum carry_kind { CARRY_INTENDED, CARRY_WANTED, CARRY_GIVEN, CARRY_KIND_COUNT };
 
 struct carry_numbers {
 	bool there;
@@ -37,10 +39,8 @@ struct carry_numbers {
 
 struct carry_letter {
 	enum carry_kind kind;
-	unsigned from, to; /* workers; to of WANTED: all others */
-	id_t64 dialogue;   /* the one that wants them */
-	uint8_t side;
-	char call_id[LIMIT_CALL_ID + 1]; /* WANTED */
+	struct carry_heir heir;          /* who wants them */
+	char call_id[LIMIT_CALL_ID + 1]; /* INTENDED, WANTED: of whom; for all other workers */
 	char tag[LIMIT_TAG + 1];
 	struct carry_numbers numbers[LIMIT_MEDIAS]; /* GIVEN */
 };
@@ -50,12 +50,14 @@ void carry_note(struct pool *pool, struct leg *l, const struct flags_party *from
 void carry_forget(struct pool *pool, struct leg *l);
 /* Directions that were given away and are agreed anew: they begin again. `random` for each of the leg's lines. */
 void carry_revive(struct leg *l, const uint64_t random[LIMIT_MEDIAS]);
-/* Takes the numbers of the party from a call of this worker. False: it does not know the party. */
-bool carry_from_call(struct leg *l, struct call *c, struct str tag);
 /* Takes the numbers that the party has in a dialogue of the same call that is silent, unless it has begun in `d`. */
 void carry_from_fork(struct leg *l, struct call *c, const struct dialogue *d, uint64_t now_us);
+/* The legs of that party in a call of this worker have an heir. False: it does not know the party. */
+bool carry_intend(struct call *c, const struct carry_letter *intended);
 /* Answers WANTED from a call of this worker. False: it does not know the party. */
 bool carry_answer(struct call *c, const struct carry_letter *wanted, struct carry_letter *out);
+/* The leg is about to end, and has an heir. */
+void carry_bequeath(struct leg *l, struct carry_letter *out);
 void carry_take(struct leg *l, const struct carry_letter *given);
 
 #endif

@@ -309,15 +309,17 @@ void continuity_take(struct continuity *c, struct continuity_past *past, struct 
 		     const struct continuity_past *from_past)
 {
 	const uint32_t rate = c->clock_rate;
-	if (c->state == CONTINUITY_OFF || from->state == CONTINUITY_OFF ||
-	    from->state == CONTINUITY_GIVEN)
+	const bool off = c->state == CONTINUITY_OFF;
+	if (from->state == CONTINUITY_OFF || from->state == CONTINUITY_GIVEN)
 		return;
 	*c = *from;
 	c->in_top = out_top(from);
 	c->seq_shift = c->ts_shift = 0;
 	c->in_ssrc = 0;
 	c->clock_rate = rate;
-	c->state = from->packets > 0 ? CONTINUITY_WAITING : CONTINUITY_FRESH;
+	c->state = off               ? CONTINUITY_OFF
+		   : from->packets > 0 ? CONTINUITY_WAITING
+				       : CONTINUITY_FRESH;
 	*past = (struct continuity_past){.lost_base = from_past->lost_last,
 					 .lost_last = from_past->lost_last};
 	from->state = CONTINUITY_GIVEN;

@@ -130,8 +130,8 @@ struct continuity_run {
 void continuity_credit(struct continuity *c, const struct continuity_run *run, uint64_t at_us);
 /* Our source's timestamp of now, by the clock. */
 uint32_t continuity_timestamp(const struct continuity *c, uint64_t now_us);
-/* `c` goes on where `from` was, and `from` sends no more. Its clock rate stays its own. Nothing happens where one is OFF or
- * `from` has been given before. */
+/* `c` goes on where `from` was, and `from` sends no more. Its clock rate stays its own; where it is OFF it begins
+ * there when it is switched on. Nothing happens where `from` is OFF or has been given before. */
 void continuity_take(struct continuity *c, struct continuity_past *past, struct continuity *from,
 		     const struct continuity_past *from_past);
 

@@ -24,6 +24,12 @@
 
 struct carry;
 
+/* The leg that takes the place of another one (carry.h). dialogue ID_NONE: none. */
+struct carry_heir {
+	id_t64 dialogue;
+	uint8_t worker, side;
+};
+
 enum { LEG_RTP, LEG_RTCP, LEG_STREAMS };
 
 struct leg_crypto {
@@ -157,6 +163,7 @@ struct leg {
 	bool dtmf_bridge; /* keys for it end here: it hears of them in signalling (flag `bridge DTMF`) */
 	struct prefix net; /* whose addresses LATCH_RESTRICTED may learn; family ADDR_NONE: none */
 	uint32_t unproven;
+	struct carry_heir heir; /* who will be the party in its place */
 	struct carry *carry; /* whom it is in place of; NULL: nobody, or it is done */
 	bool as_is; /* what goes to the party keeps SSRC and numbers (no continuity) */
 	struct leg_origin origin;

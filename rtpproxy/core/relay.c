@@ -177,6 +177,7 @@ static void free_dialogue(struct relay *r, struct call *c, unsigned index, uint6
 {
 	struct dialogue *d = c->dialogues[index];
 	count_ended(r, d);
+	relay_carry_end(r, d);
 	if (c->dialogue_count == 1) {
 		relay_record_end(r, c, now_ms); /* while its parties are known */
 	}
@@ -316,82 +317,6 @@ static void set_dying(struct relay *r, struct call *c, bool dying)
 	c->dying = dying;
 }
 
-/* Before the call is touched: its packets and their figures, or these alone, come back from where they were given. */
-static void recall(struct relay *r, const struct call *c, bool only_figures)
-{
-	for (unsigned i = 0; r->ports.recall && c && i < c->dialogue_count; i++) {
-		const struct dialogue *d = c->dialogues[i];
-		for (unsigned at = 0; at < 2u * LIMIT_MEDIAS; at++) {
-			const struct leg *l = &d->legs[at % 2];
-			struct leg_media *m = at / 2 < l->media_count ? l->media[at / 2] : NULL;
-			for (unsigned k = 0; m && k < LEG_STREAMS; k++) {
-				if (is_open(m, k)) {
-					r->ports.recall(r->ports.ctx, &m->streams[k],
-							only_figures);
-				}
-			}
-		}
-	}
-}
-
-static enum silence_event look_at(const struct leg *l, const struct leg *other, unsigned i,
-				  uint64_t now_us, uint64_t limit_us, uint64_t *next_us,
-				  uint32_t *out_ms)
-{
-	struct leg_media *m = l->media[i];
-	const struct stream *rtp = &m->streams[LEG_RTP];
-	const struct silence_facts f = {
-		.heard_us = rtp->rtp_us,
-		.other_us = i < other->media_count ? other->media[i]->streams[LEG_RTP].rtp_us : 0,
-		.now_us = now_us,
-		.limit_us = limit_us,
-		.is_expected = m->connected && rtp->peer[PKT_RTP] && !(rtp->flow & STREAM_HOLD)};
-	uint64_t at_us;
-	const enum silence_event e = silence_step(&m->silence, &f, &at_us);
-	*next_us = at_us < *next_us ? at_us : *next_us;
-	*out_ms = silence_ms(&m->silence, &f);
-	return e;
-}
-
-/* Tells who is not heard any more, or again; when to look next, in ms. */
-static uint64_t look_for_silence(struct relay *r, struct call *c, uint64_t now_us)
-{
-	static const enum relay_event events[SILENCE_EVENT_COUNT] = {
-		[SILENCE_IS_LOST] = RELAY_MEDIA_LOST,
-		[SILENCE_IS_BACK] = RELAY_MEDIA_BACK,
-		[SILENCE_IS_ONE_WAY] = RELAY_MEDIA_ONE_WAY};
-	const uint64_t limit_us = r->config->timeouts.lost * 1000;
-	uint64_t next_us = UINT64_MAX;
-	recall(r, c, true);
-	for (unsigned i = 0; i < c->dialogue_count; i++) {
-		const struct dialogue *d = c->dialogues[i];
-		for (unsigned k = 0; d->answered && d->dies_ms == 0 && k < 2 * LIMIT_MEDIAS; k++) {
-			const struct leg *l = &d->legs[k & 1], *other = &d->legs[1 - (k & 1)];
-			uint32_t ms;
-			enum silence_event e;
-			if (k / 2 >= l->media_count) {
-				continue;
-			}
-			e = look_at(l, other, k / 2, now_us, limit_us, &next_us, &ms);
-			if (e == SILENCE_NOTHING) {
-				continue;
-			}
-			const struct leg_media *m = l->media[k / 2];
-			struct relay_notice n = {
-				.event = events[e],
-				.tag = str_from(l->tag),
-				.label = str_from(l->label),
-				.other_tag = str_from(other->tag),
-				.kind = str_from(m->kind),
-				.source = m->streams[LEG_RTP].latch.target,
-				.ms = e == SILENCE_IS_BACK ? 0 : ms};
-			r->counters[RELAY_LOST_MEDIAS] += e == SILENCE_IS_LOST;
-			relay_tell(r, c, &n);
-		}
-	}
-	return next_us == UINT64_MAX ? UINT64_MAX : next_us / 1000 + 1;
-}
-
 /* Ends what is due of a call and sets its timer anew; the call may be gone afterwards. */
 static void check_call(struct relay *r, struct call *c, const struct relay_now *now)
 {
@@ -424,7 +349,7 @@ static void check_call(struct relay *r, struct call *c, const struct relay_now *
 		next_ms = end.at_ms < next_ms ? end.at_ms : next_ms;
 	}
 	if (alive > 0 && r->config->timeouts.lost > 0) {
-		const uint64_t look_ms = look_for_silence(r, c, now->mono_us);
+		const uint64_t look_ms = relay_look_for_silence(r, c, now->mono_us);
 		next_ms = look_ms < next_ms ? look_ms : next_ms;
 	}
 	set_dying(r, c, alive == 0);
@@ -855,6 +780,7 @@ static enum refusal offer_in(struct work *w, const struct call_place *p, const s
 		}
 	}
 	leg_expect_checks(to);
+	relay_carry_announce(w, p->d);
 	p->d->offerer = (uint8_t)p->side;
 	return write_sdp(w, &x);
 }
@@ -937,59 +863,6 @@ static enum refusal connect_all(struct work *w, struct leg *const legs[2])
 	return REFUSAL_NONE;
 }
 
-/* Who comes from another dialogue goes on with the numbers that it has there. */
-static void carry_all(struct work *w, struct call *c, struct dialogue *d)
-{
-	struct relay *r = w->r;
-	for (unsigned s = 0; s < 2; s++) {
-		struct leg *l = &d->legs[s];
-		uint64_t random[LIMIT_MEDIAS];
-		rng_bytes(&r->rng, random, sizeof(random));
-		carry_revive(l, random);
-		if (!l->carry) {
-			carry_from_fork(l, c, d, w->now->mono_us);
-			continue;
-		}
-		struct call *from = find_call(r, str_from(l->carry->call_id));
-		recall(r, from, false);
-		const bool here = from && carry_from_call(l, from, str_from(l->carry->tag));
-		if (!here && r->ports.post) {
-			struct carry_letter letter = {.kind = CARRY_WANTED,
-						      .from = r->worker,
-						      .dialogue = d->id,
-						      .side = (uint8_t)s};
-			memcpy(letter.call_id, l->carry->call_id, sizeof(letter.call_id));
-			memcpy(letter.tag, l->carry->tag, sizeof(letter.tag));
-			r->ports.post(r->ports.ctx, &letter);
-		}
-		carry_forget(&r->carries, l);
-	}
-}
-
-void relay_letter(struct relay *r, const struct carry_letter *l)
-{
-	struct carry_letter out;
-	switch (l->kind) {
-	case CARRY_WANTED: {
-		struct call *c = find_call(r, str_from(l->call_id));
-		recall(r, c, false);
-		if (c && carry_answer(c, l, &out)) {
-			out.from = r->worker;
-			r->ports.post(r->ports.ctx, &out);
-		}
-		break;
-	}
-	case CARRY_GIVEN: {
-		struct dialogue *d = pool_find(&r->dialogues, l->dialogue);
-		if (d) {
-			carry_take(&d->legs[l->side & 1], l);
-		}
-		break;
-	}
-	case CARRY_KIND_COUNT: break;
-	}
-}
-
 static enum refusal do_answer(struct work *w)
 {
 	struct sdp sdp;
@@ -1030,7 +903,7 @@ static enum refusal do_answer(struct work *w)
 	if (r != REFUSAL_NONE) {
 		return r;
 	}
-	carry_all(w, c, p.d);
+	relay_carry(w, c, p.d);
 	w->r->counters[RELAY_CALLS_ANSWERED] += !p.d->answered;
 	p.d->answered = true;
 	relay_keep_formats(w, &p, &sdp);
@@ -1206,7 +1079,7 @@ static void answer(struct relay *r, const struct relay_now *now, const struct ng
 	if (e == REFUSAL_NONE) {
 		r->counters[RELAY_COMMANDS + ng->command]++;
 		if (r->ports.recall && ng->call_id.len > 0) {
-			recall(r, find_call(r, ng->call_id), ng->command == NG_QUERY);
+			relay_recall(r, find_call(r, ng->call_id), ng->command == NG_QUERY);
 		}
 		e = execute(&w);
 	}

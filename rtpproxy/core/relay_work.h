@@ -35,6 +35,19 @@ void relay_ice_drop(struct relay *r, struct leg_media *m);
 void relay_ice_tick(struct relay *r, uint64_t now_us);
 enum refusal relay_ice_fragment(struct work *w) MUST_USE;
 
+/* ---- media that moves or falls silent (relay_carry.c) */
+
+/* Before the call is touched: its packets and their figures, or these alone, come back from where they were given. */
+void relay_recall(struct relay *r, const struct call *c, bool only_figures);
+/* Tells who is not heard any more, or again; when to look next, in ms. */
+uint64_t relay_look_for_silence(struct relay *r, struct call *c, uint64_t now_us);
+/* An offer was taken. */
+void relay_carry_announce(struct work *w, const struct dialogue *d);
+/* An answer has connected the dialogue. */
+void relay_carry(struct work *w, struct call *c, struct dialogue *d);
+/* Before the streams of a dialogue go. */
+void relay_carry_end(struct relay *r, struct dialogue *d);
+
 /* ---- telephone events (relay_tap.c) */
 
 /* An offer or answer was taken: what it says about keys, for its call. */

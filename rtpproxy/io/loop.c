@@ -53,7 +53,7 @@ static void port_post(void *ctx, const struct carry_letter *letter)
 	struct loop *l = ctx;
 	for (unsigned i = 0; i < l->count; i++) {
 		struct loop *to = &l->all[i];
-		if (to != l && (letter->kind == CARRY_WANTED || letter->to == i)) {
+		if (to != l && (letter->kind != CARRY_GIVEN || letter->heir.worker == i)) {
 			(void)letters_put(&to->letters, letter);
 		}
 	}

@@ -122,7 +122,7 @@ struct verdict call_check_sdp(struct sbc *s, const struct call *c, unsigned from
 
 static id_t64 ask(struct sbc *s, struct call *c, enum ask_what what, const struct call_sdp *sdp)
 {
-	char mem[320], word[HIDE_BRANCH_LEN];
+	char mem[320], before[MEDIA_PARTIES][320], word[HIDE_BRANCH_LEN];
 	struct buf name;
 	bool offer = sdp->mean == OFFER_NEW;
 
@@ -141,6 +141,15 @@ static id_t64 ask(struct sbc *s, struct call *c, enum ask_what what, const struc
 	if (c->relay_asks >= CALL_ASKS_MAX || q.realm[0] >= c->settings->realm_count ||
 	    q.realm[1] >= c->settings->realm_count)
 		return ID_NONE;
+	for (unsigned side = 0; offer && side < MEDIA_PARTIES; side++) {
+		unsigned lent;
+		const struct call *from = transfer_lender(s, c, side, &lent);
+		if (!from || !from->media.open)
+			continue;
+		buf_init(&name, before[side], sizeof(before[side]));
+		call_write_name(&name, s, from);
+		q.before[side] = (struct media_before){buf_view(&name), &from->media, lent};
+	}
 	if (offer)
 		media_write_offer(&s->text, &s->arena, &c->media, &q);
 	else

@@ -286,6 +286,17 @@ static void add_replace(struct arena *a, struct dict *d)
 	dict_add_str(a, l, STR_NONE, STR("session-connection"));
 }
 
+/* What the party hears goes on where it was in the other call (docs/ng.md). */
+static void add_before(struct arena *a, struct dict *d, struct str key,
+		       const struct media_before *before)
+{
+	if (before->call.len == 0)
+		return;
+	struct dict *was = dict_add_dict(a, d, key);
+	dict_add_str(a, was, STR("call-id"), session_name(a, before->media, before->call));
+	dict_add_str(a, was, STR("tag"), str_from(party[before->side]));
+}
+
 void media_write_offer(struct buf *b, struct arena *a, const struct media *m,
 		       const struct media_query *q)
 {
@@ -307,6 +318,8 @@ void media_write_offer(struct buf *b, struct arena *a, const struct media *m,
 	add_flags(a, d, q, from_rule);
 	add_mux(a, d, from_rule, to_rule);
 	add_timeout(a, d, from_rule, to_rule);
+	add_before(a, d, STR("from-continues"), &q->before[q->from]);
+	add_before(a, d, STR("to-continues"), &q->before[to]);
 	if (q->notify.len)
 		dict_add_str(a, d, STR("notify"), q->notify);
 	struct str protocol = q->protocol;

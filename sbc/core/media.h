@@ -42,6 +42,13 @@ struct media {
 	struct media_face face[MEDIA_PARTIES]; /* by side: what that side sees of us */
 };
 
+/* A leg that comes from another call: its party is the same there as side `side`. */
+struct media_before {
+	struct str call; /* our id of that call; empty: the leg is this call's own */
+	const struct media *media;
+	unsigned side;
+};
+
 struct media_query {
 	struct str call; /* our id of the call */
 	const struct settings *settings;
@@ -52,6 +59,7 @@ struct media_query {
 	const struct sdp *parsed; /* the same */
 	bool again;               /* the session exists: a re-offer */
 	struct str protocol;      /* of the offer for the other side, if it is known already */
+	struct media_before before[MEDIA_PARTIES]; /* by side; of an offer */
 	struct str notify;        /* the word in front of the relay's events about this call */
 };
 

@@ -87,6 +87,9 @@ bool transfer_has_caller(const struct sbc *s, const struct call *c);
 void transfer_on_answer(struct sbc *s, struct call *c, struct str sdp);
 /* An ordinary caller has its 200. */
 void transfer_on_finish(struct sbc *s, struct call *c);
+/* The call that the leg of `side` comes from or has come from, while the transfer lasts, and its side there; NULL: none. */
+const struct call *transfer_lender(const struct sbc *s, const struct call *c, unsigned side,
+				   unsigned *out_side);
 /* Whose face a lent leg has. */
 struct media_face *transfer_face(const struct sbc *s, struct call *c, unsigned side);
 /* The call is about to end, nothing has been sent yet. */

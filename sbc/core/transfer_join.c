@@ -116,6 +116,17 @@ struct call *transfer_heir(struct sbc *s, struct call *c, const struct msg *m)
 	return c;
 }
 
+const struct call *transfer_lender(const struct sbc *s, const struct call *c, unsigned side,
+				   unsigned *out_side)
+{
+	const struct transfer *x = c->transfer != ID_NONE ? transfer_of(s, c) : NULL;
+
+	if (!x || x->call != c->id)
+		return NULL;
+	*out_side = 1u - (side == 0 ? x->referrer : x->leaver);
+	return call_find(s, side == 0 ? x->from : x->replaced);
+}
+
 struct media_face *transfer_face(const struct sbc *s, struct call *c, unsigned side)
 {
 	const struct transfer *x = c->transfer != ID_NONE ? transfer_of(s, c) : NULL;

@@ -272,33 +272,56 @@ static void a_name_that_nobody_has_changes_nothing(void **state)
 	rw_free(t.w);
 }
 
-static void a_call_on_another_worker_sends_its_numbers_by_letter(void **state)
+static void by_letter(bool ends_first)
 {
-	(void)state;
 	struct talk t, other;
 	talk_init(&t, "symmetric");
 	EXPECT_INT(say(&t, 1, 0, 0xbbbb, 100, 5000), FATE_SENT);
 	const struct rtp to_a = t.h;
-	other = (struct talk){.w = rw_new()};
+	talk_init(&other, "symmetric"); /* so that no two dialogues have the same number */
+	rw_ask(other.w, "delete", "call-id", "c1", "delete-delay", "0", NULL);
 	other.w->relay.ports.post = t.w->relay.ports.post = on_post;
 	letter_count = 0;
+	other.w->relay.worker = 1;
 	begin_second(&other, "to-continues=[call-id=c1 tag=a]");
-	EXPECT_INT(letter_count, 1);
-	relay_letter(&t.w->relay, &letters[0]);
+	/* Announced with the offer, asked for with the answer. */
 	EXPECT_INT(letter_count, 2);
-	relay_letter(&other.w->relay, &letters[1]);
+	EXPECT_INT(letters[0].kind, CARRY_INTENDED);
+	EXPECT_INT(letters[1].kind, CARRY_WANTED);
+	relay_letter(&t.w->relay, &letters[0]);
+	EXPECT_INT(say(&t, 1, 20, 0xbbbb, 101, 5160), FATE_SENT);
+	if (ends_first)
+		rw_ask(t.w, "delete", "call-id", "c1", "delete-delay", "0", NULL);
+	relay_letter(&t.w->relay, &letters[1]);
+	EXPECT_INT(letter_count, 3);
+	EXPECT_INT(letters[2].kind, CARRY_GIVEN);
+	relay_letter(&other.w->relay, &letters[2]);
 	EXPECT_INT(say(&other, 1, 100, 0xcccc, 7, 99), FATE_SENT);
 	EXPECT_INT(other.h.ssrc, to_a.ssrc);
-	EXPECT_INT(other.h.seq, to_a.seq + 1);
+	EXPECT_INT(other.h.seq, to_a.seq + 2);
 	EXPECT_INT(other.h.timestamp - to_a.timestamp, 800);
-	EXPECT_INT(say(&t, 1, 20, 0xbbbb, 101, 5160), FATE_MOVED);
+	if (!ends_first)
+		EXPECT_INT(say(&t, 1, 20, 0xbbbb, 102, 5320), FATE_MOVED);
 	/* Letters about calls that are gone. */
 	relay_letter(&other.w->relay, &letters[0]);
-	letters[1].dialogue = ID_NONE;
-	relay_letter(&other.w->relay, &letters[1]);
-	EXPECT_INT(letter_count, 2);
+	letters[2].heir.dialogue = ID_NONE;
+	relay_letter(&other.w->relay, &letters[2]);
+	EXPECT_INT(letter_count, 3);
+	other.w->relay.worker = 0;
 	rw_free(other.w);
 	rw_free(t.w);
+}
+
+static void a_call_on_another_worker_sends_its_numbers_by_letter(void **state)
+{
+	(void)state;
+	by_letter(false);
+}
+
+static void one_that_ends_before_the_answer_sends_them_then(void **state)
+{
+	(void)state;
+	by_letter(true);
 }
 
 static void a_fork_goes_on_where_a_silent_one_was(void **state)
@@ -399,6 +422,7 @@ int main(void)
 		cmocka_unit_test(a_session_in_place_of_another_goes_on_with_its_numbers),
 		cmocka_unit_test(a_name_that_nobody_has_changes_nothing),
 		cmocka_unit_test(a_call_on_another_worker_sends_its_numbers_by_letter),
+		cmocka_unit_test(one_that_ends_before_the_answer_sends_them_then),
 		cmocka_unit_test(a_fork_goes_on_where_a_silent_one_was),
 		cmocka_unit_test(a_party_that_is_not_heard_is_told),
 	};

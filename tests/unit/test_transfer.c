@@ -1059,6 +1059,18 @@ static void refer_to_second(const char *more)
 	refer(CALLEE, to, NULL);
 }
 
+/* The relay hears who both parties were until now: its numbers towards them go on. */
+static void expect_continued(void)
+{
+	static const char *const was[] = {"14:from-continuesd7:call-id", "12:to-continuesd7:call-id"};
+	const struct rec_ask *offer = &t.rec.relays[t.rec.relay_count - 1];
+	EXPECT_TRUE(strcmp(offer->command, "offer") == 0);
+	for (size_t i = 0; i < ARRAY_LEN(was); i++)
+		EXPECT_TRUE(strstr(offer->text, was[i]) != NULL);
+	EXPECT_TRUE(strstr(offer->text, "3:tag6:callee") != NULL);
+	EXPECT_TRUE(strstr(offer->text, "3:tag6:caller") != NULL);
+}
+
 static void an_attended_transfer_joins_the_two_far_parties(void **state)
 {
 	(void)state;
@@ -1075,6 +1087,7 @@ static void an_attended_transfer_joins_the_two_far_parties(void **state)
 	ports_rec_clear(&t.rec);
 	site_answer(&t, &far, 200, NULL, NULL, SDP_TARGET);
 	EXPECT_INT(site_count(&t, "ACK "), 0);
+	expect_continued();
 	site_relay(&t, SITE_SDP_RELAY);
 	turn();
 	struct rec_send near = *site_find(&t, "INVITE ");

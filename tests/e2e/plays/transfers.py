@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Transfers that we carry out, through the running relay: blind, attended, an INVITE with Replaces, and an attended one that fails. After each
 those who shall hear one another do, and nothing is left."""
-import os, re, sys
+import os, re, struct, sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import lib, sip
@@ -57,6 +57,15 @@ def hear(tap, one, to_one, other, to_other, what):
         if all(got):
             break
     tap.ok(got[0] and got[0][12:] == b"\x11" * 160 and got[1] and got[1][12:] == b"\x22" * 160, f"{what}: both hear each other", got)
+    return [struct.unpack("!HII", g[2:12]) if g else (0, 0, 0) for g in reversed(got)]  # what `one` heard, what `other` did
+
+
+def goes_on(tap, before, after, what):
+    """(sequence, timestamp, SSRC) of packets that one party heard from one source after another."""
+    tap.ok(before[2] == after[2], f"{what}: its SSRC stays", (before, after))
+    steps = (after[0] - before[0]) % 65536
+    tap.ok(0 < steps < 50, f"{what}: its sequence goes on", (before, after))
+    tap.ok(0 < (after[1] - before[1]) % 2**32 < 8000 * 30, f"{what}: its clock goes on", (before, after))
 
 
 def refer(r, b, to):
@@ -85,7 +94,7 @@ def joined(tap, t, a, x, what):
     t.expect("ACK")
     ack = x.expect("ACK")
     a.version += 1
-    hear(tap, t, media_of(again.body), x, media_of(ack.body), what)
+    return hear(tap, t, media_of(again.body), x, media_of(ack.body), what)
 
 
 def replaces(c, ok):
@@ -97,8 +106,8 @@ def escaped(text):
 
 
 def begin(t, r, site):
-    a, b, _, ok = talk(t, r, (OUTSIDE, site.v["out_port"]), f"sip:pbx@{OUTSIDE}:{site.v['out_port']}")
-    a.version = 2
+    a, b, invite, ok = talk(t, r, (OUTSIDE, site.v["out_port"]), f"sip:pbx@{OUTSIDE}:{site.v['out_port']}")
+    a.version, a.media_to, b.media_to = 2, media_of(ok.body), media_of(invite.body)
     return a, b, ok
 
 
@@ -108,12 +117,13 @@ def second(r, x, site):
 
 def blind(tap, t, r, x, site):
     a, b, _ = begin(t, r, site)
+    before = hear(tap, t, a.media_to, r, b.media_to, "before")[0]
     refer(r, b, f"sip:x1@{INSIDE}")
     invite = x.expect("INVITE")
     tap.ok(INSIDE not in invite.data.decode() and "127.0.0.41" not in invite.data.decode(), "blind: nothing of the inside is in the target's INVITE", invite.data.decode())
     x.answer(invite, 200, "OK", x.sdp(), tag="x")
     c = Call(x, invite=invite, tag="x")
-    joined(tap, t, a, x, "blind")
+    goes_on(tap, before, joined(tap, t, a, x, "blind")[0], "blind, what the referred party hears")
     ends(tap, r, "blind", 200, 1)
     tap.ok(hang_up(a, c).status == 200, "blind: hung up")
 
@@ -137,12 +147,16 @@ def early(tap, t, r, x, site):
 
 def attended(tap, t, r, x, site):
     a, b, _ = begin(t, r, site)
-    c, d, _, ok = second(r, x, site)
+    t_before = hear(tap, t, a.media_to, r, b.media_to, "before, the first call")[0]
+    c, d, first, ok = second(r, x, site)
+    x_before = hear(tap, r, media_of(ok.body), x, media_of(first.body), "before, the second call")[1]
     refer(r, b, f"sip:x2@{INSIDE}?Replaces={escaped(replaces(c, ok))}")
     invite = x.expect("INVITE")
     tap.ok(not invite.body and invite.get("Call-ID") == d.call_id, "attended: the far party is asked for an offer in its dialog", invite.data.decode())
     x.answer(invite, 200, "OK", x.sdp(version=2), tag=d.tag)
-    joined(tap, t, a, x, "attended")
+    t_after, x_after = joined(tap, t, a, x, "attended")
+    goes_on(tap, t_before, t_after, "attended, what the referred party hears")
+    goes_on(tap, x_before, x_after, "attended, what the far party hears")
     ends(tap, r, "attended", 200, 2)
     tap.ok(hang_up(a, d).status == 200, "attended: hung up")
 
