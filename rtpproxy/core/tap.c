@@ -201,10 +201,18 @@ static void record(struct tap_set *set, struct tap *t, const struct pkt *p)
 		set->stats.recorded_lost++;
 }
 
+/* A subscriber by DTLS has no keys before its handshake is done. */
+static bool is_open(const struct stream *out)
+{
+	const uint8_t security = out->main->security;
+	return latch_has_target(&out->latch) &&
+	       (security == STREAM_PLAIN ||
+		(security == STREAM_SRTP && srtp_key_is_set(&out->keys->srtp[SRTP_TX])));
+}
+
 static struct pkt *take_spare(struct tap_set *set, struct stream *out, enum pkt_kind kind)
 {
-	if (!out || out->main->security == STREAM_CLOSED || !set->spares ||
-	    set->spare_count == TAP_SPARES || out->latch.target.family == ADDR_NONE ||
+	if (!out || !set->spares || set->spare_count == TAP_SPARES || !is_open(out) ||
 	    !latch_take_send(&out->latch)) {
 		set->stats.copies_lost++;
 		return NULL;

@@ -289,6 +289,25 @@ static void a_subscriber_has_keys_of_its_own(void **state)
 	begin(NULL);
 }
 
+static void a_subscriber_by_dtls_waits_for_its_handshake(void **state)
+{
+	(void)state;
+	rw_ask(w, "subscribe request", "call-id", "c", "from-tag", "A", "transport protocol",
+	       "UDP/TLS/RTP/SAVP", NULL);
+	keep();
+	EXPECT_TRUE(offered("UDP/TLS/RTP/SAVP 0 101\r\n") && offered("a=fingerprint:sha-256 "));
+	rw_ask(w, "subscribe answer", "call-id", "c", "to-tag", tag, "sdp",
+	       ANSWER_HEAD "m=audio 9000 UDP/TLS/RTP/SAVP 0\r\na=recvonly\r\na=setup:active\r\n"
+			   "a=fingerprint:sha-256 4A:AD:B9:B1:3F:82:18:3B:54:02:12:DF:3E:5D:49:6B:"
+			   "19:E5:7C:AB:3C:4C:65:9A:8B:1C:2D:3E:4F:50:61:72\r\n",
+	       NULL);
+	rw_expect_ok(w);
+	for (unsigned i = 0; i < 5; i++)
+		EXPECT_INT(from(A), FATE_SENT);
+	EXPECT_INT(w->sent_count, 0);
+	EXPECT_U64(w->relay.taps.stats.copies_lost, 5);
+}
+
 static void pause_and_resume_by_offers_anew(void **state)
 {
 	(void)state;
@@ -442,6 +461,7 @@ int main(void)
 		T(a_subscriber_gives_nothing),
 		T(a_sender_report_is_ours),
 		T(a_subscriber_has_keys_of_its_own),
+		T(a_subscriber_by_dtls_waits_for_its_handshake),
 		T(pause_and_resume_by_offers_anew),
 		T(it_ends_with_unsubscribe_and_with_the_call),
 		T(outputs_are_counted),
