@@ -747,7 +747,7 @@ static bool may_speak(struct dtls *d, const struct addr *from)
 		return true;
 	}
 	/* A hello of ours may be answered from behind another port. */
-	if (d->role == DTLS_CLIENT && !d->heard) {
+	if (!d->cookie || (d->role == DTLS_CLIENT && !d->heard)) {
 		d->peer = *from;
 		return true;
 	}
@@ -757,9 +757,10 @@ static bool may_speak(struct dtls *d, const struct addr *from)
 static enum pkt_fate up_step(struct dtls *d, const struct addr *from, uint8_t type,
 			     struct dtls_out *out)
 {
-	if (!addr_eq(from, &d->peer)) {
+	if (d->cookie && !addr_eq(from, &d->peer)) {
 		return FATE_SOURCE;
 	}
+	out->to = *from;
 	/* The peer has not got our last flight. For one who has it is old by its record number. An alert is nothing to
 	   us: what ends a call is signalling. */
 	if (type == TYPE_HANDSHAKE && d->flight_len > 0 && d->resends < DTLS_RESENDS) {

@@ -147,8 +147,9 @@ struct dtls {
 	uint8_t state, role;
 	uint8_t tries, resends;
 	uint8_t failure; /* enum dtls_failure of the attempt that goes on */
-	bool cookie;     /* a hello must first prove its source (RFC 6347 §4.2.1) */
-	bool heard;      /* something came in this attempt */
+	bool cookie; /* a hello must first prove its source (RFC 6347 §4.2.1); false: the caller knows every source, and the
+			peer may go from one to another */
+	bool heard;  /* something came in this attempt */
 	uint32_t generation;
 	struct addr peer;
 	uint8_t random[DTLS_RANDOM_LEN]; /* of the client's hello: a server knows it again by it */

@@ -48,7 +48,8 @@ static struct handshake *begin(struct relay *r, struct stream *s, const struct l
 	memcpy(h->tls_id, said->tls_id, sizeof(h->tls_id));
 	timer_init(&h->timer);
 	dtls_init(&h->dtls, &k->worker, role, said->generation);
-	h->dtls.cookie = true;
+	/* A check of ICE has proven its source already, and may prove another one later. */
+	h->dtls.cookie = s->ice == NULL;
 	s->dtls = h;
 	return h;
 }
@@ -190,6 +191,7 @@ static void agree(struct relay *r, struct stream *s, const struct leg_dtls *said
 		}
 	}
 	h->their_id = said->their_id;
+	h->dtls.cookie = s->ice == NULL;
 	dtls_expect(&h->dtls, &said->theirs);
 	if (h->dtls.state == DTLS_EMPTY) {
 		h->in_use = false;

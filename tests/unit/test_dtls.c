@@ -448,6 +448,32 @@ static void a_handshake_goes_on_among_strangers_and_alerts(void **state)
 	wire_release(&w);
 }
 
+static void where_every_source_is_proven_the_peer_may_go_from_one_to_another(void **state)
+{
+	(void)state;
+	for (unsigned cookie = 0; cookie < 2; cookie++) {
+		struct wire w;
+		struct dtls_out o;
+		const struct addr elsewhere = media_addr(9, 9000);
+		wire_init(&w, false);
+		know_each_other(&w);
+		start(&w);
+		struct datagram g = take(&w);
+		(void)dtls_step(&w.d[1], &w.at[0], g.bytes, g.len, w.now_ms, &o);
+		post(&w, 1, &o);
+		g = take(&w);
+		(void)dtls_step(&w.d[0], &w.at[1], g.bytes, g.len, w.now_ms, &o);
+		EXPECT_INT(o.count, 1);
+		w.d[1].cookie = cookie;
+		const enum pkt_fate fate =
+			dtls_step(&w.d[1], &elsewhere, o.bytes[0], o.len[0], w.now_ms, &o);
+		EXPECT_INT(fate, cookie ? FATE_SOURCE : FATE_OURS);
+		EXPECT_INT(w.d[1].state, cookie ? DTLS_HANDSHAKE : DTLS_UP);
+		EXPECT_TRUE(cookie || addr_eq(&o.to, &elsewhere));
+		wire_release(&w);
+	}
+}
+
 static void a_client_that_begins_again_is_served_again(void **state)
 {
 	(void)state;
@@ -784,6 +810,7 @@ int main(void)
 		cmocka_unit_test(a_cookie_is_good_from_its_own_address_alone_and_for_a_while),
 		cmocka_unit_test(a_running_association_is_not_disturbed),
 		cmocka_unit_test(a_handshake_goes_on_among_strangers_and_alerts),
+		cmocka_unit_test(where_every_source_is_proven_the_peer_may_go_from_one_to_another),
 		cmocka_unit_test(a_client_that_begins_again_is_served_again),
 		cmocka_unit_test(attempts_end_in_time),
 		cmocka_unit_test(goodbye_is_one_alert_made_in_advance),
