@@ -37,6 +37,8 @@ static enum offload_reason reason_of(const struct stream *s, uint64_t now_us)
 		return OFFLOAD_KIND;
 	if (s->security != STREAM_PLAIN)
 		return OFFLOAD_SECURITY;
+	if (s->ice || (peer && peer->ice))
+		return OFFLOAD_CHECKED;
 	if (s->flow != 0)
 		return OFFLOAD_BLOCKED;
 	if (s->tap && tap_is_wanted(s->tap))
@@ -62,7 +64,7 @@ static enum offload_reason reason_of(const struct stream *s, uint64_t now_us)
 void offload_decide(const struct stream *s, uint64_t now_us, struct offload *out)
 {
 	*out = (struct offload){.why = reason_of(s, now_us), .source = source_of(s, now_us)};
-	out->checks = s->main->dtls != NULL;
+	out->checks = s->main->dtls || s->main->ice || s->ice;
 	if (out->source != OFFLOAD_ANY)
 		out->from = s->latch.target;
 	if (out->why == OFFLOAD_YES) {

@@ -144,6 +144,17 @@ static void test_who_is_learned_is_heard(void **state)
 	expect_from(w.stranger, &w.stranger_at);
 }
 
+/* Checks come from wherever the party may be next. */
+static void test_ice_is_heard_from_everywhere(void **state)
+{
+	(void)state;
+	static char agent;
+	w.stream.ice = (struct ice *)(void *)&agent; /* asked whether it is there, no more */
+	settle(STREAM_SRTP);
+	expect_from(w.stranger, &w.stranger_at);
+	w.stream.ice = NULL;
+}
+
 static void test_command_opens_it(void **state)
 {
 	(void)state;
@@ -255,6 +266,7 @@ int main(void)
 		T(test_strangers_die_in_the_kernel,
 		  "a stranger's packets end in the kernel once the party is settled"),
 		T(test_who_is_learned_is_heard, "while a party may be learned all are heard"),
+		T(test_ice_is_heard_from_everywhere, "where ICE is spoken everybody is heard"),
 		T(test_command_opens_it, "a command opens the endpoint for others, a question not"),
 		T(test_sending_elsewhere_opens_it,
 		  "a packet to elsewhere goes there and opens the endpoint"),
