@@ -18,6 +18,7 @@ enum happening_kind {
 	HAPPEN_REFUSED,  /* connection `conn` could not be opened */
 	HAPPEN_CLOSED,   /* the other side of `conn` has closed; `to` is told */
 	HAPPEN_RELAY,    /* the relay answers request `id` */
+	HAPPEN_TOLD,     /* the relay says something of its own accord */
 	HAPPEN_RESOLVED, /* the resolver answers request `id` */
 	HAPPEN_UNSENT, /* what the core sent with tag `id` could not be delivered, because of `to` */
 	HAPPEN_SCRIPT, /* step `to` of the scenario's script, with `conn` as its argument */

@@ -352,6 +352,22 @@ static void relay_answered(struct core_node *n, const struct happening *h)
 	step(n, &e);
 }
 
+static void relay_told(struct core_node *n, const struct happening *h)
+{
+	char mem[RELAY_ARENA];
+	struct arena a;
+	struct dict *d = NULL;
+	struct event e = {.type = EVENT_RELAY_TOLD};
+	size_t space = str_index(h->bytes, ' ');
+	arena_init(&a, mem, sizeof(mem));
+	CHECK(bencode_parse(str_from_offset(h->bytes, space + 1), &a, &d) > 0);
+	ladder_say(n->net->ladder, now_of(n), "relay    → core     %.*s",
+		   STR_ARG(dict_get_str(d, STR("notify"))));
+	e.told.word = (struct str){h->bytes.p, space};
+	e.told.body = d;
+	step(n, &e);
+}
+
 void core_node_happened(struct core_node *n, const struct happening *h)
 {
 	struct event e = {0};
@@ -375,6 +391,7 @@ void core_node_happened(struct core_node *n, const struct happening *h)
 		step(n, &e);
 		return;
 	case HAPPEN_RELAY: relay_answered(n, h); return;
+	case HAPPEN_TOLD: relay_told(n, h); return;
 	case HAPPEN_RESOLVED: resolved(n, h); return;
 	case HAPPEN_UNSENT:
 		e.type = EVENT_SEND_FAILED;

@@ -158,8 +158,59 @@ static void offer_or_answer(struct relay_model *r, const struct dict *d, bool is
 		protocol = s->secure[side] ? STR("RTP/SAVP") : STR("RTP/AVP");
 	s->secure[side] = str_has_prefix(protocol, STR("RTP/SAVP"));
 	write_sdp(s, side, sdp, protocol, &text);
+	struct str word = dict_get_str(d, STR("notify"));
+	if (word.len && (str_copy(word, s->word, sizeof(s->word)) != OK ||
+			 str_copy(call_id, s->name, sizeof(s->name)) != OK))
+		faults_add(r->faults, INV_RELAY, "a word or a name is too long");
+	if (!is_offer)
+		say_all(r, s);
 	struct str out = buf_view(&text);
 	buf_printf(b, "d6:result2:ok3:sdp%zu:%.*se", out.len, STR_ARG(out));
+}
+
+/* Not by way of the network of the phones; but what is said may come twice, and late. */
+static void tell(struct relay_model *r, struct relay_session *s, const char *event,
+		 const char *party, int key, uint64_t after_ms)
+{
+	char mem[512];
+	struct buf b;
+	buf_init(&b, mem, sizeof(mem));
+	buf_printf(&b, "%s d4:datad6:callid%zu:%s8:durationi100e", s->word, strlen(s->name),
+		   s->name);
+	if (key >= 0)
+		buf_printf(&b, "5:eventi%de", key);
+	buf_printf(&b, "3:seqi%ue10:source_tag%zu:%se6:notify%zu:%se", ++s->told, strlen(party),
+		   party, strlen(event), event);
+	CHECK(!b.overflow);
+	for (unsigned copies = dice_range(r->dice, 0, 2) ? 1 : 2; copies > 0; copies--) {
+		struct happening h = {.kind = HAPPEN_TOLD, .bytes = happening_bytes(buf_view(&b))};
+		clock_plan(r->clock, &h,
+			   r->clock->now_ms + after_ms + dice_range(r->dice, 0, 10) +
+				   50 * (copies - 1));
+	}
+}
+
+static int key_number(char c)
+{
+	static const char keys[] = "0123456789*#ABCD";
+	const char *at = strchr(keys, c);
+	CHECK(at);
+	return (int)(at - keys);
+}
+
+static void say_all(struct relay_model *r, struct relay_session *s)
+{
+	const struct relay_say *y = &r->say;
+	const char *party = y->caller_lost ? "caller" : "callee";
+	if (!s->word[0] || s->told)
+		return;
+	for (size_t i = 0; y->keys && y->keys[i]; i++)
+		tell(r, s, "onDTMF", "caller", key_number(y->keys[i]),
+		     y->first_ms + i * (uint64_t)y->gap_ms);
+	if (y->lost_ms)
+		tell(r, s, "onMediaLost", party, -1, y->lost_ms);
+	if (y->lost_ms && y->back_ms)
+		tell(r, s, "onMediaBack", party, -1, y->lost_ms + y->back_ms);
 }
 
 static void delete_session(struct relay_model *r, const struct dict *d, struct buf *b)
@@ -206,7 +257,10 @@ static void obey(struct relay_model *r, struct str command, const struct dict *d
 		offer_or_answer(r, d, false, b);
 	else if (str_eq(command, STR("delete")))
 		delete_session(r, d, b);
-	else if (str_eq(command, STR("query"))) {
+	else if (str_eq(command, STR("play DTMF"))) {
+		r->played++;
+		buf_lit(b, "d6:result2:oke");
+	} else if (str_eq(command, STR("query"))) {
 		buf_lit(b, "d6:result2:ok");
 		write_totals(b);
 		buf_lit(b, "e");

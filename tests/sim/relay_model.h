@@ -41,6 +41,9 @@ struct relay_session {
 	bool secure[2];      /* what that side speaks, or is spoken to */
 	uint32_t versions;
 	uint32_t number;
+	char word[40]; /* in front of what is said about it; empty: nobody wants to know */
+	char name[96]; /* its call-id */
+	uint32_t told; /* so much was said */
 };
 
 /* From the nth command of this name on (0: the first) the relay is in this mood. */
@@ -48,6 +51,15 @@ struct relay_turn {
 	const char *command;
 	unsigned from;
 	enum relay_mood mood;
+};
+
+/* What the relay says of its own accord about each session, from its first answer on. Some of it twice. */
+struct relay_say {
+	const char *keys; /* that the caller presses; NULL: none */
+	uint32_t first_ms, gap_ms;
+	uint32_t lost_ms; /* then one is not heard any more; 0: both are */
+	uint32_t back_ms; /* so long after that it is again; 0: it is not */
+	bool caller_lost;
 };
 
 struct relay_model {
@@ -66,7 +78,8 @@ struct relay_model {
 	struct arena turn; /* memory of one command */
 	struct relay_turn turns[RELAY_COMMANDS_MAX];
 	size_t turn_count;
-	uint32_t made, offers, answers, deletes, queries;
+	struct relay_say say;
+	uint32_t made, offers, answers, deletes, queries, played;
 };
 
 /* Forgets all; *r is zero, or was used before. */

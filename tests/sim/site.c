@@ -184,7 +184,13 @@ void site_init(struct site *s, const struct site_params *p)
 					  .keying_sdes = true,
 					  .suites = {SDES_AES_CM_128_HMAC_SHA1_80},
 					  .suite_count = 1};
+	s->media[2] = s->media[0];
+	s->media[2].name = STR("info");
+	s->media[2].dtmf = MEDIA_DTMF_INFO;
+	for (size_t i = 0; i < ARRAY_LEN(s->media); i++)
+		s->media[i].timeout_ms = p->media_timeout_ms;
 	s->realm_rules[SITE_OUTSIDE].media_policy = p->srtp ? 1 : 0;
+	s->realm_rules[SITE_INSIDE].media_policy = p->info_inside ? 2 : 0;
 	s->relay = (struct media_relay){STR("relay"), STR("ng+unix:/relay"), 1};
 	s->settings = (struct settings){
 		.node = STR("node"),
@@ -193,7 +199,7 @@ void site_init(struct site *s, const struct site_params *p)
 			   .trunks = s->trunk_rules,
 			   .trunk_count = SITE_TRUNKS,
 			   .media = s->media,
-			   .media_count = 2,
+			   .media_count = ARRAY_LEN(s->media),
 			   .routes = s->routes,
 			   .route_count = ARRAY_LEN(s->routes)},
 		.realms = s->realms,

@@ -24,6 +24,8 @@ struct site_params {
 	bool credentials;      /* for those whom we call */
 	bool back_to_carrier;  /* calls of the carrier for 901 go to the carrier */
 	struct trunk_habits habits[SITE_TRUNKS];
+	bool info_inside;          /* the PBX tells keys in INFO */
+	uint32_t media_timeout_ms; /* 0: never */
 };
 
 struct site {
@@ -35,7 +37,7 @@ struct site {
 	struct trunk_rule trunk_rules[SITE_TRUNKS];
 	struct peer carrier_peer, pbx_peers[SITE_PBX_PEERS], spare_peer;
 	struct prefix carrier_sources[2], pbx_sources[SITE_PBX_PEERS], spare_source;
-	struct media_rule media[2];
+	struct media_rule media[3];
 	struct route_rule routes[2];
 	struct media_relay relay;
 };

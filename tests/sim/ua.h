@@ -258,6 +258,8 @@ struct ua {
 	uint32_t refused; /* in the dialog: not 2xx answers to its requests */
 	uint32_t glares;  /* 491s that it got */
 	uint32_t messages, infos, notifies, subscribed;
+	char keys[32]; /* of INFOs that it got, in their order */
+	size_t key_count;
 	uint16_t probe_status; /* of the last request outside any dialog */
 	uint16_t refer_status; /* of the sipfrag of the final NOTIFY */
 	uint32_t refreshes, refreshed;

@@ -172,9 +172,19 @@ static void got_bye(struct ua *u, struct ua_txn *x, struct ua_dialog *d)
 		ua_end_dialog(u, d);
 }
 
+static void take_key(struct ua *u, const struct sip_text *m)
+{
+	static const struct str signal = {"Signal=", 7};
+	size_t at = str_find(m->body, signal) + signal.len;
+	if (at < m->body.len && u->key_count + 1 < sizeof(u->keys))
+		u->keys[u->key_count++] = m->body.p[at];
+}
+
 static void count_request(struct ua *u, const struct sip_text *m)
 {
 	u->infos += str_eq(m->method, STR("INFO"));
+	if (str_eq(m->method, STR("INFO")))
+		take_key(u, m);
 	u->messages += str_eq(m->method, STR("MESSAGE"));
 	if (!str_eq(m->method, STR("INVITE")) && !str_eq(m->method, STR("UPDATE")) && m->body.len &&
 	    str_find(m->body, STR("m=audio")) < m->body.len)

@@ -398,6 +398,7 @@ static bool is_core(const struct world *w, const struct happening *h)
 		       w->net.conns[h->conn].node[1] == NODE_CORE;
 	case HAPPEN_REFUSED: return w->net.conns[h->conn].node[0] == NODE_CORE;
 	case HAPPEN_RELAY:
+	case HAPPEN_TOLD:
 	case HAPPEN_RESOLVED:
 	case HAPPEN_UNSENT: return true;
 	case HAPPEN_SCRIPT:
@@ -415,7 +416,8 @@ static int node_of(const struct world *w, const struct happening *h)
 	if (h->kind == HAPPEN_PHONE)
 		return w->phones[h->to] ? w->phones[h->to]->p.node : NET_NONE;
 	if (is_core(w, h))
-		return h->kind == HAPPEN_RELAY && w->stalled_until[NODE_RELAY] > w->clock.now_ms
+		return (h->kind == HAPPEN_RELAY || h->kind == HAPPEN_TOLD) &&
+				       w->stalled_until[NODE_RELAY] > w->clock.now_ms
 			       ? NODE_RELAY
 			       : NODE_CORE;
 	if (h->kind == HAPPEN_DATAGRAM)
