@@ -218,6 +218,7 @@ bool net_happened(struct net *n, const struct happening *h)
 	case HAPPEN_STREAM: return !c->closed[h->to];
 	case HAPPEN_DATAGRAM: return n->ends[h->to].up;
 	case HAPPEN_RELAY:
+	case HAPPEN_TOLD:
 	case HAPPEN_RESOLVED:
 	case HAPPEN_UNSENT:
 	case HAPPEN_SCRIPT:

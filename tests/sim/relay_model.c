@@ -124,50 +124,6 @@ static void write_error(struct buf *b, const char *why)
 	buf_printf(b, "d6:result5:error12:error-reason%zu:%se", strlen(why), why);
 }
 
-static void offer_or_answer(struct relay_model *r, const struct dict *d, bool is_offer,
-			    struct buf *b)
-{
-	struct str call_id = dict_get_str(d, STR("call-id"));
-	struct str from_tag = dict_get_str(d, STR("from-tag"));
-	struct str sdp = dict_get_str(d, STR("sdp"));
-	if (!call_id.len || !from_tag.len || !sdp.len) {
-		faults_add(r->faults, INV_RELAY,
-			   "the relay got a command without call-id, from-tag or sdp");
-		write_error(b, "Incomplete");
-		return;
-	}
-	struct relay_session *s = find_session(r, call_id);
-	if (!s && !is_offer) {
-		if (!r->turn_count)
-			faults_add(r->faults, INV_RELAY, "the relay got an answer to no offer");
-		write_error(b, "Unknown call-id");
-		return;
-	}
-	if (!s)
-		s = new_session(r, d);
-	s->versions++;
-	/* An answer goes back to who offered, an offer to the other one. */
-	bool by_first = str_eq(s->from_tag, from_tag);
-	int side = is_offer == by_first ? 1 : 0;
-	struct str protocol = dict_get_str(d, STR("transport-protocol"));
-	char mem[3072];
-	struct buf text;
-	buf_init(&text, mem, sizeof(mem));
-	s->secure[1 - side] = str_find(sdp, STR(" RTP/SAVP")) < sdp.len;
-	if (!protocol.len) /* as that side described itself */
-		protocol = s->secure[side] ? STR("RTP/SAVP") : STR("RTP/AVP");
-	s->secure[side] = str_has_prefix(protocol, STR("RTP/SAVP"));
-	write_sdp(s, side, sdp, protocol, &text);
-	struct str word = dict_get_str(d, STR("notify"));
-	if (word.len && (str_copy(word, s->word, sizeof(s->word)) != OK ||
-			 str_copy(call_id, s->name, sizeof(s->name)) != OK))
-		faults_add(r->faults, INV_RELAY, "a word or a name is too long");
-	if (!is_offer)
-		say_all(r, s);
-	struct str out = buf_view(&text);
-	buf_printf(b, "d6:result2:ok3:sdp%zu:%.*se", out.len, STR_ARG(out));
-}
-
 /* Not by way of the network of the phones; but what is said may come twice, and late. */
 static void tell(struct relay_model *r, struct relay_session *s, const char *event,
 		 const char *party, int key, uint64_t after_ms)
@@ -211,6 +167,50 @@ static void say_all(struct relay_model *r, struct relay_session *s)
 		tell(r, s, "onMediaLost", party, -1, y->lost_ms);
 	if (y->lost_ms && y->back_ms)
 		tell(r, s, "onMediaBack", party, -1, y->lost_ms + y->back_ms);
+}
+
+static void offer_or_answer(struct relay_model *r, const struct dict *d, bool is_offer,
+			    struct buf *b)
+{
+	struct str call_id = dict_get_str(d, STR("call-id"));
+	struct str from_tag = dict_get_str(d, STR("from-tag"));
+	struct str sdp = dict_get_str(d, STR("sdp"));
+	if (!call_id.len || !from_tag.len || !sdp.len) {
+		faults_add(r->faults, INV_RELAY,
+			   "the relay got a command without call-id, from-tag or sdp");
+		write_error(b, "Incomplete");
+		return;
+	}
+	struct relay_session *s = find_session(r, call_id);
+	if (!s && !is_offer) {
+		if (!r->turn_count)
+			faults_add(r->faults, INV_RELAY, "the relay got an answer to no offer");
+		write_error(b, "Unknown call-id");
+		return;
+	}
+	if (!s)
+		s = new_session(r, d);
+	s->versions++;
+	/* An answer goes back to who offered, an offer to the other one. */
+	bool by_first = str_eq(s->from_tag, from_tag);
+	int side = is_offer == by_first ? 1 : 0;
+	struct str protocol = dict_get_str(d, STR("transport-protocol"));
+	char mem[3072];
+	struct buf text;
+	buf_init(&text, mem, sizeof(mem));
+	s->secure[1 - side] = str_find(sdp, STR(" RTP/SAVP")) < sdp.len;
+	if (!protocol.len) /* as that side described itself */
+		protocol = s->secure[side] ? STR("RTP/SAVP") : STR("RTP/AVP");
+	s->secure[side] = str_has_prefix(protocol, STR("RTP/SAVP"));
+	write_sdp(s, side, sdp, protocol, &text);
+	struct str word = dict_get_str(d, STR("notify"));
+	if (word.len && (str_copy(word, s->word, sizeof(s->word)) != OK ||
+			 str_copy(call_id, s->name, sizeof(s->name)) != OK))
+		faults_add(r->faults, INV_RELAY, "a word or a name is too long");
+	if (!is_offer)
+		say_all(r, s);
+	struct str out = buf_view(&text);
+	buf_printf(b, "d6:result2:ok3:sdp%zu:%.*se", out.len, STR_ARG(out));
 }
 
 static void delete_session(struct relay_model *r, const struct dict *d, struct buf *b)

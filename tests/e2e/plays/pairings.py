@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """baresip to baresip through the SBC and its relay, in every pairing of how their media is protected: SRTP with keys in the SDP (SDES, GCM),
-SRTP keyed by DTLS with one port for RTP and RTCP, and plain RTP. Both hear each other's tone, the CDR says what was spoken."""
-import os, sys
+SRTP keyed by DTLS with ICE and one port for RTP and RTCP, and plain RTP. Both hear each other's tone, the CDR says what was spoken."""
+import fcntl, os, socket, struct, sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import lib, sip
@@ -25,7 +25,7 @@ realms:
   dtls:
     trust: none
     listen: [ {{ transport: udp, address: 127.0.0.11, port: {dtls_port} }} ]
-    media: {{ address: 127.0.0.11, ports: {dtls_media}-{dtls_media_end} }}
+    media: {{ address: 127.0.0.11, ports: {dtls_media}-{dtls_media_end}, ice: lite, bundle: accept }}
     media_policy: webrtc
   plain:
     trust: high
@@ -56,11 +56,24 @@ observe:
 """
 ACCOUNT = {
     "sdes": "<sip:{{user}}@{address}:{port};transport=tls>;regint=0;mediaenc=srtp-mand",
-    "dtls": "<sip:{{user}}@{address}:{port}>;regint=0;mediaenc=dtls_srtp",
+    "dtls": "<sip:{{user}}@{address}:{port}>;regint=0;mediaenc=dtls_srtp;medianat=ice",
     "plain": "<sip:{{user}}@{address}:{port}>;regint=0",
 }
 # What the CDR says of the leg.
 KEYING = {"sdes": "sdes", "dtls": "dtls", "plain": None}
+
+
+def has_network():
+    """An address that is not loopback: baresip gathers no candidates without one, and ICE would never begin."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        for _, name in socket.if_nameindex():
+            try:
+                got = fcntl.ioctl(s.fileno(), 0x8915, struct.pack("256s", name.encode()[:15]))  # SIOCGIFADDR
+            except OSError:
+                continue
+            if got[20] != 127:
+                return True
+    return False
 
 
 class Stage:
@@ -71,7 +84,8 @@ class Stage:
             v[kind + "_media"] = lib.free_port(address, span=span, even=True)
             v[kind + "_media_end"] = v[kind + "_media"] + span - 1
             v[kind + "_peer"] = lib.free_port(HERE, span=2) + (kind == "sdes")  # baresip: TLS on the port after
-        self.site = Site(folder, CONFIG, asan=True, **v)
+        self.ice = has_network()
+        self.site = Site(folder, CONFIG if self.ice else CONFIG.replace(", ice: lite, bundle: accept", ""), asan=True, **v)
         self.site.start()
         self.callers = {k: self.phone("caller-" + k, k, 440 + 40 * i) for i, k in enumerate(KINDS)}
         self.callees = {k: self.phone(k, k, 640 + 60 * i, called=True) for i, k in enumerate(KINDS)}
@@ -82,8 +96,8 @@ class Stage:
 
     def phone(self, name, kind, tone, called=False):
         v = self.site.v
-        account = ACCOUNT[kind].replace("{{user}}", name) + (";answermode=auto" if called else "") + ";audio_codecs=PCMU/8000/1"
-        extra = "module dtls_srtp.so\nrtcp_mux yes\n" if kind == "dtls" else ""
+        account = (ACCOUNT[kind] if self.ice else ACCOUNT[kind].replace(";medianat=ice", "")).replace("{{user}}", name) + (";answermode=auto" if called else "") + ";audio_codecs=PCMU/8000/1"
+        extra = "module dtls_srtp.so\nmodule ice.so\nrtcp_mux yes\n" if kind == "dtls" else ""
         p = lib.Phone(self.site.dir, name, HERE, account, tone=tone, certificate=self.site.phone_cert, authority=self.site.ca.cert,
                       sip_port=v[kind + "_peer"] - (kind == "sdes") if called else None, extra=extra)
         self.tones[p] = tone
@@ -145,6 +159,9 @@ def play(tap, folder):
     st = Stage(folder)
     for shift in range(len(KINDS)):
         round_of(tap, st, [(a, KINDS[(i + shift) % len(KINDS)]) for i, a in enumerate(KINDS)])
+    if st.ice:
+        tap.ok(st.site.relay_metric("sallyport_relay_ice_selections_total") >= 3, "phones with ICE nominate paths",
+               st.site.relay_metric("sallyport_relay_ice_selections_total"))
     st.site.wait_empty(20)
     tap.ok(st.site.metric("sallyport_never_total") == 0, "nothing that was believed impossible happened")
     for p in (*st.callers.values(), *st.callees.values()):
