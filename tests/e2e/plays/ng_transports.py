@@ -244,7 +244,7 @@ def ws_play(tap, port):
 def users_play(tap, folder, paths):
     """Another user may write to the file and is refused all the same."""
     if os.geteuid() != 0:
-        tap.ok(True, "another user is refused # SKIP needs root")
+        tap.ok(True, "another user is refused on both Unix sockets, whatever their mode # SKIP needs root")
         return
     os.chmod(folder, 0o755)
     for p in paths:
