@@ -48,8 +48,6 @@ static struct handshake *begin(struct relay *r, struct stream *s, const struct l
 	memcpy(h->tls_id, said->tls_id, sizeof(h->tls_id));
 	timer_init(&h->timer);
 	dtls_init(&h->dtls, &k->worker, role, said->generation);
-	/* A check of ICE has proven its source already, and may prove another one later. */
-	h->dtls.cookie = s->ice == NULL;
 	s->dtls = h;
 	return h;
 }
@@ -191,7 +189,6 @@ static void agree(struct relay *r, struct stream *s, const struct leg_dtls *said
 		}
 	}
 	h->their_id = said->their_id;
-	h->dtls.cookie = s->ice == NULL;
 	dtls_expect(&h->dtls, &said->theirs);
 	if (h->dtls.state == DTLS_EMPTY) {
 		h->in_use = false;
@@ -247,6 +244,8 @@ enum pkt_fate handshake_packet(struct relay *r, const struct pkt *p, uint64_t no
 	if (!may_speak(h, p, now_us)) {
 		return FATE_SOURCE;
 	}
+	/* A check of ICE has proven its source already, and may prove another one later. */
+	h->dtls.cookie = p->stream->ice == NULL;
 	if (dtls_is_dear(&h->dtls, p->data, p->len)) {
 		if (k->hellos == 0 || !may_start(r)) {
 			return FATE_DTLS_BUDGET;

@@ -8,6 +8,7 @@
 
 #include "common/sdes.h"
 #include "rtpproxy/core/handshake.h"
+#include "rtpproxy/core/stun.h"
 #include "tests/support/check.h"
 #include "tests/support/relay_world.h"
 
@@ -638,6 +639,96 @@ static void every_pairing_of_plain_sdes_and_dtls_talks_both_ways(void **state)
 	}
 }
 
+#define ICE_WORDS "a=rtcp-mux\r\na=ice-ufrag:peer\r\na=ice-pwd:peerpasswordpeerpassword\r\n"
+
+/* A check of this party, with the words of the relay's last SDP; `use`: it nominates. */
+static enum pkt_fate prove(struct peer *p, struct str sdp, bool use)
+{
+	static const uint8_t id[STUN_ID_LEN] = {5};
+	struct str line, ufrag = STR_NONE, pwd = STR_NONE;
+	struct media_pkt m;
+	struct stun_writer s;
+	char user[64];
+	while (str_cut(&sdp, '\n', &line)) {
+		if (str_has_prefix(line, STR("a=ice-ufrag:"))) {
+			ufrag = str_trim(str_from_offset(line, 12));
+		} else if (str_has_prefix(line, STR("a=ice-pwd:"))) {
+			pwd = str_trim(str_from_offset(line, 10));
+		}
+	}
+	const int n = snprintf(user, sizeof(user), "%.*s:peer", STR_ARG(ufrag));
+	stun_start(&s, m.bytes, sizeof(m.bytes), STUN_REQUEST, STUN_BINDING, id);
+	stun_add(&s, STUN_USERNAME, user, (size_t)n);
+	stun_add_u32(&s, STUN_PRIORITY, 0x6e0001ff);
+	stun_add_u64(&s, STUN_CONTROLLING, 1);
+	if (use) {
+		stun_add(&s, STUN_USE_CANDIDATE, NULL, 0);
+	}
+	media_pkt_set(&m, PKT_STUN, stun_end(&s, pwd.p, pwd.len));
+	return rw_packet(p->w, p->to, p->host, p->port, &m);
+}
+
+static void where_ice_is_spoken_a_proven_path_alone_shakes_hands(void **state)
+{
+	(void)state;
+	struct scene c;
+	struct dtls_out o;
+	char sdp[4096];
+	scene_init(&c);
+	offer(&c, sdp_of(&c.a, PLAIN, "", ""), "UDP/TLS/RTP/SAVP ICE=force rtcp-mux-require");
+	rw_expect_ok(c.w);
+	snprintf(sdp, sizeof(sdp), "%.*s", STR_ARG(rw_got(c.w, "sdp")));
+	c.b.to = rw_port(c.w, 0);
+	expect_prints(&c.b);
+	/* Not even a cookie is told to who has shown nothing. */
+	struct addr to = media_addr(100, c.b.to);
+	dtls_start(&c.b.d, &to, c.w->now_ms, &o);
+	EXPECT_INT(peer_say(&c.b, &o), FATE_SOURCE);
+	EXPECT_INT(c.w->sent_count, 0);
+	EXPECT_INT(prove(&c.b, str_from(sdp), false), FATE_SENT);
+	EXPECT_INT(peer_say(&c.b, &o), FATE_OURS);
+	shake(c.w, &c.seen, &c.b);
+	use_keys(&c.b);
+	/* The server's flight and the last one: no round for a cookie. */
+	EXPECT_INT(c.w->sent_count, 2);
+	answer(&c, sdp_of(&c.b, DTLS, "active", ICE_WORDS));
+	rw_expect_ok(c.w);
+	c.a.to = rw_port(c.w, 0);
+	EXPECT_INT(prove(&c.b, str_from(sdp), true), FATE_SENT);
+	expect_heard(&c.b, &c.a, PKT_RTP);
+	expect_heard(&c.a, &c.b, PKT_RTP);
+	scene_release(&c);
+}
+
+static void where_ice_is_spoken_our_hello_waits_for_the_nominated_path(void **state)
+{
+	(void)state;
+	struct scene c;
+	char sdp[4096];
+	scene_init(&c);
+	offer(&c, sdp_of(&c.a, DTLS, "actpass", ICE_WORDS), "RTP/AVP rtcp-mux-demux ICE=remove");
+	rw_expect_ok(c.w);
+	c.b.to = rw_port(c.w, 0);
+	answer(&c, sdp_of(&c.b, PLAIN, "", ""));
+	rw_expect_ok(c.w);
+	snprintf(sdp, sizeof(sdp), "%.*s", STR_ARG(rw_got(c.w, "sdp")));
+	c.a.to = rw_port(c.w, 0);
+	peer_role(&c.a, DTLS_SERVER);
+	expect_prints(&c.a);
+	rw_tick(c.w, 500);
+	EXPECT_INT(c.w->sent_count, 0);
+	/* Another address than its SDP has. */
+	c.a.host = 77;
+	EXPECT_INT(prove(&c.a, str_from(sdp), true), FATE_SENT);
+	rw_tick(c.w, 200);
+	EXPECT_TRUE(c.w->sent_count > 0);
+	shake(c.w, &c.seen, &c.a);
+	use_keys(&c.a);
+	expect_heard(&c.a, &c.b, PKT_RTP);
+	expect_heard(&c.b, &c.a, PKT_RTP);
+	scene_release(&c);
+}
+
 static void the_end_of_a_call_is_told_by_a_close_notify(void **state)
 {
 	(void)state;
@@ -679,6 +770,8 @@ int main(void)
 		cmocka_unit_test(another_tls_id_or_certificate_is_a_new_association),
 		cmocka_unit_test(without_mux_rtcp_has_an_association_and_keys_of_its_own),
 		cmocka_unit_test(every_pairing_of_plain_sdes_and_dtls_talks_both_ways),
+		cmocka_unit_test(where_ice_is_spoken_a_proven_path_alone_shakes_hands),
+		cmocka_unit_test(where_ice_is_spoken_our_hello_waits_for_the_nominated_path),
 		cmocka_unit_test(the_end_of_a_call_is_told_by_a_close_notify),
 		cmocka_unit_test(a_hello_that_gets_no_answer_is_sent_again_and_given_up),
 	};
