@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "rtpproxy/core/latch.h"
+#include "rtpproxy/core/record.h"
 #include "rtpproxy/core/relay.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -82,6 +83,21 @@ static struct str cut_datagram(struct str *rest)
 	return one;
 }
 
+/* What goes to the writer of recordings: names are to be names. */
+static struct record_ring ring;
+
+static void drain(void)
+{
+	const struct record_entry *e;
+	const uint8_t *data;
+	while ((e = record_first(&ring, &data)) != NULL) {
+		CHECK(e->kind < RECORD_KIND_COUNT);
+		CHECK(e->kind != RECORD_START ||
+		      record_is_name((struct str){(const char *)data, e->len}));
+		record_next(&ring);
+	}
+}
+
 /* One relay for all inputs: making one costs more than most inputs do. Its clock only goes forward. */
 static struct relay *the_relay(struct relay_now *now)
 {
@@ -91,9 +107,14 @@ static struct relay *the_relay(struct relay_now *now)
 	static struct relay_now clock = {1000000000, 1700000000000000};
 	static bool made;
 	if (!made) {
-		const struct relay_params params = {
-			.config = &config, .ports = ports, .published = published, .seed = seed};
-		enum err e = relay_init(&relay, &params, &clock);
+		const struct relay_params params = {.config = &config,
+						    .ports = ports,
+						    .published = published,
+						    .seed = seed,
+						    .record = &ring};
+		enum err e = record_ring_init(&ring, 65536, 16384);
+		CHECK(e == OK);
+		e = relay_init(&relay, &params, &clock);
 		CHECK(e == OK);
 		made = true;
 	}
@@ -102,6 +123,9 @@ static struct relay *the_relay(struct relay_now *now)
 		clock.mono_us += 61000000;
 		relay_tick(&relay, &clock);
 	}
+	drain();
+	CHECK(relay.recordings.used == 0 && relay.subscribers.used == 0 &&
+	      relay.taps.pool.used == 0);
 	CHECK(sockets == 0 && relay.calls.used == 0 && relay.medias.used == 0);
 	*now = clock;
 	return &relay;

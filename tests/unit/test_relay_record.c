@@ -307,14 +307,18 @@ static void nothing_leaves_the_directory(void **state)
 	}
 	EXPECT_INT(w->relay.recordings.used, 0);
 	/* A link in the directory is not followed. */
-	EXPECT_INT(symlink("/tmp", path("link")), 0);
-	rw_ask(w, "start recording", "call-id", "c1", "output-destination",
-	       "link/sallyport-escaped", NULL);
+	char outside[] = "/tmp/sallyport-outside-XXXXXX", escaped[64];
+	assert_non_null(mkdtemp(outside));
+	EXPECT_INT(symlink(outside, path("link")), 0);
+	rw_ask(w, "start recording", "call-id", "c1", "output-destination", "link/x", NULL);
 	rw_expect_ok(w);
 	talk(1);
 	rw_ask(w, "stop recording", "call-id", "c1", NULL);
 	recorder_turn(&recorder);
-	EXPECT_TRUE(access("/tmp/sallyport-escaped.pcap", F_OK) != 0);
+	snprintf(escaped, sizeof(escaped), "%s/x.pcap", outside);
+	const bool is_outside = access(escaped, F_OK) == 0;
+	remove_tree(outside);
+	EXPECT_TRUE(!is_outside);
 	EXPECT_U64(recorder.failed, 1);
 	/* A Call-ID may be anything: it is cleaned. */
 	call("../../etc/x y");
