@@ -18,7 +18,7 @@ enum {
 	RELAY_BPF_WORKERS = 32,   /* LIMIT_WORKERS */
 	RELAY_BPF_ADDRESSES = 16, /* LIMIT_INTERFACES */
 	RELAY_BPF_RANGES = 4,     /* port ranges of one address */
-	RELAY_BPF_QUEUE = 2048, /* datagrams that may wait for a worker: more would only grow old */
+	RELAY_BPF_QUEUE = 4096, /* datagrams that may wait for a worker: more would only grow old */
 	RELAY_BPF_DROPOUT = 3000, /* RFC 3550 A.1, as quality.h has them */
 	RELAY_BPF_MISORDER = 100,
 	RELAY_BPF_CLOCK_S = 10, /* CONTINUITY_CLOCK_S */
