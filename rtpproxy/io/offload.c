@@ -17,6 +17,9 @@ static bool is_settled(const struct latch *l, uint64_t now_us)
 
 static enum offload_source source_of(const struct stream *s, uint64_t now_us)
 {
+	/* Any path that was proven may be used: only the relay knows them. */
+	if (s->ice || s->main->ice)
+		return OFFLOAD_ANY;
 	switch ((enum stream_security)s->main->security) {
 	case STREAM_PLAIN:
 	case STREAM_RAW: return is_settled(&s->latch, now_us) ? OFFLOAD_FIXED : OFFLOAD_ANY;
@@ -37,6 +40,7 @@ static enum offload_reason reason_of(const struct stream *s, uint64_t now_us)
 		return OFFLOAD_KIND;
 	if (s->security != STREAM_PLAIN)
 		return OFFLOAD_SECURITY;
+	/* The peer consents to what it gets, or no longer. */
 	if (s->ice || (peer && peer->ice))
 		return OFFLOAD_CHECKED;
 	if (s->flow != 0)
@@ -65,7 +69,7 @@ void offload_decide(const struct stream *s, uint64_t now_us, struct offload *out
 {
 	*out = (struct offload){.why = reason_of(s, now_us), .source = source_of(s, now_us)};
 	out->checks = s->main->dtls || s->main->ice || s->ice;
-	if (out->source != OFFLOAD_ANY)
+	if (out->source != OFFLOAD_ANY || out->checks)
 		out->from = s->latch.target;
 	if (out->why == OFFLOAD_YES) {
 		out->peer = s->peer[PKT_RTP];

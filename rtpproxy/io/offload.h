@@ -48,8 +48,8 @@ enum offload_source {
 struct offload {
 	enum offload_reason why;
 	enum offload_source source;
-	bool checks;         /* STUN or DTLS may come from anywhere */
-	struct addr from;    /* the party, unless source is ANY */
+	bool checks;         /* STUN or DTLS may come from anywhere: strangers are heard a little */
+	struct addr from;    /* the party, unless source is ANY without checks */
 	struct stream *peer; /* YES: leaves from there */
 	struct addr to;      /* … and goes there */
 };

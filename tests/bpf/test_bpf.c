@@ -24,6 +24,7 @@
 
 #include "rtpproxy/bpf/relay_shared.h"
 #include "rtpproxy/core/forward.h"
+#include "rtpproxy/core/ice.h"
 #include "rtpproxy/core/stream.h"
 #include "rtpproxy/io/io.h"
 #include "rtpproxy/io/io_kernel.h"
@@ -679,6 +680,29 @@ static void packets_over_the_rate_are_dropped_in_front(void **state)
 	end();
 }
 
+/* Garbage that has to be heard does not use up what the party may send. */
+static void strangers_that_are_heard_do_not_cost_the_party_its_rate(void **state)
+{
+	(void)state;
+	static struct ice ice;
+	unsigned heard = 0;
+	begin(false);
+	establish();
+	kernel_recall(world->kernel, slot_of(0), false);
+	stream_set_rate(&world->real.stream[0], 1000, 1000);
+	stream_set_ice(&world->real.stream[0], &ice);
+	struct from f = {.from = world->party[0], .to = world->local[0]};
+	EXPECT_INT(say(0, 1002, 8320), UP);
+	f.from.port++;
+	for (int i = 0; i < 3000; i++)
+		heard += give(&f, (const uint8_t *)"\x80xxxxxxxxxxxxx", 13) == UP;
+	EXPECT_TRUE(heard > 90 && heard < 250);
+	for (uint16_t i = 0; i < 100; i++)
+		EXPECT_INT(say(0, (uint16_t)(1003 + i), 8480 + 160u * i), UP);
+	stream_set_ice(&world->real.stream[0], NULL);
+	end();
+}
+
 static void a_relay_that_is_behind_gets_no_more(void **state)
 {
 	(void)state;
@@ -824,6 +848,7 @@ int main(void)
 		cmocka_unit_test(another_payload_type_takes_the_flow_back_for_a_while),
 		cmocka_unit_test(a_port_that_closes_takes_its_flows_with_it),
 		cmocka_unit_test(packets_over_the_rate_are_dropped_in_front),
+		cmocka_unit_test(strangers_that_are_heard_do_not_cost_the_party_its_rate),
 		cmocka_unit_test(a_relay_that_is_behind_gets_no_more),
 		cmocka_unit_test(flows_outlive_the_relay),
 		cmocka_unit_test(ports_of_other_programs_are_left_alone),

@@ -1,5 +1,6 @@
 #include "rtpproxy/io/offload.h"
 
+#include "rtpproxy/core/ice.h"
 #include "rtpproxy/core/stream.h"
 #include "rtpproxy/core/tap.h"
 #include "tests/support/check.h"
@@ -25,12 +26,16 @@ enum twist {
 	OTHER_FAMILY,
 	NO_RTP,
 	RECORDED,
+	CHECKED,
+	PEER_CHECKED,
+	BY_DTLS,
 	NOWHERE
 };
 
 static struct srtp_worker worker;
 static struct stream side[2], rtcp;
 static struct tap tap;
+static struct ice ice;
 
 static void make(struct stream *s, uint8_t host)
 {
@@ -78,6 +83,12 @@ static const struct stream *twisted(enum twist t)
 		tap = (struct tap){.stream = &side[0], .wants = TAP_RECORD};
 		list_init(&tap.copies);
 		side[0].tap = &tap;
+		break;
+	case CHECKED: stream_set_ice(&side[0], &ice); break;
+	case PEER_CHECKED: stream_set_ice(&side[1], &ice); break;
+	case BY_DTLS:
+		stream_set_security(&side[0], STREAM_SRTP);
+		side[0].dtls = (struct handshake *)(void *)&ice; /* not looked at */
 		break;
 	case NOWHERE: stream_set_remote(&side[0], &nowhere, NOW_US); break;
 	case NOTHING: break;
@@ -137,6 +148,12 @@ static void what_the_kernel_may_do(void **state)
 		{"no RTP has come", NO_RTP, LATCH_STRICT, AFTER_US, OFFLOAD_SILENT, OFFLOAD_FIXED},
 		{"it is recorded", RECORDED, LATCH_STRICT, AFTER_US, OFFLOAD_WATCHED,
 		 OFFLOAD_FIXED},
+		{"ICE finds the paths, and the relay knows them", CHECKED, LATCH_STRICT, AFTER_US,
+		 OFFLOAD_CHECKED, OFFLOAD_ANY},
+		{"the other side's ICE takes its consent back", PEER_CHECKED, LATCH_STRICT,
+		 AFTER_US, OFFLOAD_CHECKED, OFFLOAD_FIXED},
+		{"hellos of DTLS are heard from elsewhere", BY_DTLS, LATCH_STRICT, AFTER_US,
+		 OFFLOAD_SECURITY, OFFLOAD_HELD},
 		{"nothing was signalled", NOWHERE, LATCH_STRICT, AFTER_US, OFFLOAD_LEARNING,
 		 OFFLOAD_ANY},
 	};
@@ -155,7 +172,8 @@ static void what_the_kernel_may_do(void **state)
 		EXPECT_TRUE((o.why == OFFLOAD_YES) == (o.peer != NULL));
 		if (o.why == OFFLOAD_YES)
 			EXPECT_TRUE(o.peer == &side[1] && addr_eq(&o.to, &side[1].latch.target));
-		if (o.source != OFFLOAD_ANY)
+		EXPECT_TRUE(o.checks == (r->twist == CHECKED || r->twist == BY_DTLS));
+		if (o.source != OFFLOAD_ANY || o.checks)
 			EXPECT_TRUE(addr_eq(&o.from, &s->latch.target));
 		EXPECT_TRUE(offload_text(o.why)[0] != '\0');
 	}

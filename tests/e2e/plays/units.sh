@@ -26,6 +26,8 @@ check "signalling: exposure at most 1.4 (it is $(exposure sallyport-sbc.service)
 check "relay: exposure at most 1.2 (it is $(exposure sallyport-rtpproxy.service))" at_most sallyport-rtpproxy.service 1.2
 check "signalling: the unit has no mistakes" no_mistake sallyport-sbc.service
 check "relay: the unit has no mistakes" no_mistake sallyport-rtpproxy.service
+check "the relay's loader: exposure at most 3.5 (it is $(exposure sallyport-bpf.service))" at_most sallyport-bpf.service 3.5
+check "the relay's loader: the unit has no mistakes" no_mistake sallyport-bpf.service
 for u in sbc rtpproxy; do
 	check "$u: notify, watchdog, restart" sh -c "grep -qx Type=notify systemd/sallyport-$u.service && grep -qx WatchdogSec=10 systemd/sallyport-$u.service && grep -qx Restart=always systemd/sallyport-$u.service"
 	check "$u: no capabilities, no core files" sh -c "grep -qx CapabilityBoundingSet= systemd/sallyport-$u.service && grep -qx LimitCORE=0 systemd/sallyport-$u.service"
