@@ -531,19 +531,24 @@ static void read_quality(const struct dict *ssrc, struct cdr_media *out)
 	if (lost >= 0) {
 		out->has_loss = true;
 		out->lost = (uint64_t)lost;
-		uint64_t sum = out->packets + out->lost;
+		int64_t expected = dict_get_int(ssrc, STR("expected"), 0);
+		uint64_t sum = expected > 0 ? (uint64_t)expected : out->packets + out->lost;
 		out->loss_pct = sum ? 100.0 * (double)out->lost / (double)sum : 0;
 	}
 	if (avg) {
 		int64_t mos = dict_get_int(avg, STR("MOS"), 0);
 		if (mos > 0) {
 			out->has_mos = true;
-			out->mos_lq = out->mos_cq = (double)mos / 10;
+			/* Our relay has it in thousandths, beside the tenths of the protocol. */
+			int64_t exact = dict_get_int(ssrc, STR("MOS x1000"), 100 * mos);
+			out->mos_lq = out->mos_cq = (double)exact / 1000;
 		}
 		int64_t jitter = dict_get_int(avg, STR("jitter"), -1);
 		if (jitter >= 0) {
 			out->has_jitter = true;
-			out->jitter_ms = out->jitter_max_ms = (double)jitter;
+			int64_t exact = dict_get_int(ssrc, STR("jitter us"), 1000 * jitter);
+			out->jitter_ms = (double)(exact < 0 ? 0 : exact) / 1000;
+			out->jitter_max_ms = out->jitter_ms;
 		}
 		int64_t rtt = dict_get_int(avg, STR("round-trip time"), 0);
 		if (rtt > 0) {

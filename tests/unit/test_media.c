@@ -141,7 +141,8 @@ static void the_cdr_reads_both_legs(void **state)
 	static const char reply[] =
 		"{\"result\":\"ok\",\"tags\":{"
 		"\"caller\":{\"medias\":[{\"type\":\"audio\",\"codec\":\"PCMU\",\"ingress SSRCs\":["
-		"{\"SSRC\":7,\"cumulative loss\":5,\"average MOS\":{\"MOS\":43,\"jitter\":2}}],"
+		"{\"SSRC\":7,\"MOS x1000\":4297,\"jitter us\":2250,\"cumulative loss\":5,\"average "
+		"MOS\":{\"MOS\":43,\"jitter\":2}}],"
 		"\"streams\":[{\"local port\":40000,\"local address\":\"203.0.113.1\","
 		"\"crypto suite\":\"AEAD_AES_256_GCM\","
 		"\"endpoint\":{\"address\":\"198.51.100.7\",\"port\":20000},"
@@ -162,7 +163,8 @@ static void the_cdr_reads_both_legs(void **state)
 	EXPECT_U64(media[0].packets, 95);
 	EXPECT_U64(media[0].lost, 5);
 	EXPECT_TRUE(media[0].has_loss && media[0].loss_pct == 5.0);
-	EXPECT_TRUE(media[0].has_mos && media[0].mos_lq > 4.29 && media[0].mos_lq < 4.31);
+	EXPECT_TRUE(media[0].has_mos && media[0].mos_lq > 4.296 && media[0].mos_lq < 4.298);
+	EXPECT_TRUE(media[0].jitter_ms > 2.24 && media[0].jitter_ms < 2.26);
 	EXPECT_Z(media[1].leg, "egress");
 	EXPECT_TRUE(media[1].suite.len == 0 && media[1].keying.len == 0);
 	EXPECT_TRUE(media[0].one_way && media[1].one_way);
