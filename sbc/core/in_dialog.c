@@ -97,8 +97,9 @@ void in_dialog_on_request(struct sbc *s, struct call *c, const struct msg *m, co
 		worker_reply(s, m, f, 403, STR_NONE, STR_NONE);
 		return;
 	}
-	/* A PRACK that an UPDATE has overtaken still counts, by its RAck: else the call would end for want of it. */
-	if (dialog_take_cseq(d, m) != OK && m->method != METHOD_PRACK) {
+	/* A PRACK that an UPDATE has overtaken still counts, by its RAck: else the call would end for want of it. And who has
+	 * hung up has, whatever he said after it that came before it. */
+	if (dialog_take_cseq(d, m) != OK && m->method != METHOD_PRACK && m->method != METHOD_BYE) {
 		reply_now(s, c, m, f, 500, STR_NONE);
 		return;
 	}

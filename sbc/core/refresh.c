@@ -126,6 +126,9 @@ static bool is_for_us(const struct call *c, const struct pair *p, const struct m
 		return false;
 	if (m->method == METHOD_UPDATE && m->body.len == 0)
 		return true;
+	/* What is shown now may not be what this side has just agreed to. */
+	if (!list_is_empty(&c->exchanges))
+		return false;
 	return sdp.len && sdp.len == m->body.len && c->shown[p->side].len &&
 	       may_repeat(c, p->side) && call_sdp_is_same(sdp, c->agreed[p->side]);
 }

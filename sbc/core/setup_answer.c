@@ -253,7 +253,14 @@ void setup_on_answer(struct sbc *s, struct call *c, const struct msg *m, const s
 	if (!c->leg[1].invite.wants_ack && !transfer_has_callee(s, c))
 		call_send_ack(s, c, 1, &k->dialog[1], u->cseq, STR_NONE);
 	switch (next) {
-	case SDP_NONE: finish_or_wait(s, c, k, m, STR_NONE); break;
+	case SDP_NONE:
+		if (k->offer[1].ever || k->offer[1].state == OFFER_AGREED)
+			finish_or_wait(s, c, k, m, STR_NONE);
+		else /* it has agreed to nothing: what would the caller be told? */
+			call_refuse(
+				s, c, 502, STR_NONE, STR_NONE,
+				&(struct call_ending){.by = CDR_US, .cause = STR("no_answer_sdp")});
+		break;
 	case SDP_AGAIN: finish_or_wait(s, c, k, m, k->sdp); break;
 	case SDP_PLAIN: {
 		struct str sdp = call_face(s, c, 0, k->raw);

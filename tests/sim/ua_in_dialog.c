@@ -91,8 +91,7 @@ void ua_in_dialog_answered(struct ua *u, struct ua_txn *x, const struct sip_text
 
 /* ---- what we are asked */
 
-static bool invite_to_answer(const struct ua *u, const struct ua_txn *not_this,
-			     const struct ua_dialog *d)
+bool ua_owes_answer(const struct ua *u, const struct ua_txn *not_this, const struct ua_dialog *d)
 {
 	for (int i = 0; i < UA_TXNS; i++) {
 		const struct ua_txn *x = &u->txns[i];
@@ -111,7 +110,7 @@ static uint16_t bars(struct ua *u, struct ua_txn *x, struct ua_dialog *d, const 
 		return 481;
 	if (x->invite && (ua_invite_is_open(u, d) || d->talk.state == UA_TALK_OURS))
 		return 491;
-	if (x->invite && invite_to_answer(u, x, d))
+	if (x->invite && ua_owes_answer(u, x, d))
 		return 500;
 	if (!m->body.len || !str_eq(m->method, STR("UPDATE")))
 		return 0;

@@ -50,6 +50,8 @@ void ua_send_cancel(struct ua *u, struct ua_txn *invite);
 /* The same INVITE once more with a branch of its own, as a proxy sends it by another way. */
 void ua_send_elsewhere(struct ua *u, const struct ua_txn *invite);
 bool ua_invite_is_open(const struct ua *u, const struct ua_dialog *d);
+/* Does an INVITE of the peer in this dialog, but for that one, wait for its final answer? */
+bool ua_owes_answer(const struct ua *u, const struct ua_txn *not_this, const struct ua_dialog *d);
 void ua_invite(struct ua *u, struct ua_dialog *d, uint32_t expires_s, uint32_t min_s);
 void ua_call_as(struct ua *u, const char *user, const char *host, bool second, const char *extra);
 

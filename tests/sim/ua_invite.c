@@ -162,13 +162,14 @@ static void ack_refusal(struct ua *u, struct ua_txn *x, const struct sip_text *m
 }
 
 /* The ACK of a 2xx: a branch of its own, the dialog's route; kept for repeated 2xx. */
-static void write_ack(struct ua *u, struct ua_dialog *d, struct ua_txn *x)
+static void write_ack(struct ua *u, struct ua_dialog *d, struct ua_txn *x, bool answers)
 {
 	struct ua_request r = {.method = STR("ACK"),
 			       .uri = d->target,
 			       .branch = ua_make_token(u, "z9hG4bK"),
 			       .cseq = x->cseq};
-	if (d->talk.state == UA_TALK_THEIRS)
+	/* Their offer in the 2xx; one in an UPDATE that came meanwhile has its own answer. */
+	if (answers && d->talk.state == UA_TALK_THEIRS)
 		r.sdp = ua_talk_say(u, &d->talk, false);
 	d->ack = ua_write_request(u, d, &r);
 	d->ack_cseq = x->cseq;
@@ -246,7 +247,7 @@ static void invite_answered(struct ua *u, struct ua_txn *x, const struct sip_tex
 	if (m->contact.len)
 		d->target = ua_keep(u, m->contact);
 	ua_timer_agreed(u, d, m);
-	write_ack(u, d, x);
+	write_ack(u, d, x, m->body.len > 0);
 	send_ack(u, d);
 	if (d->second)
 		ua_tell_referrer(u, (uint16_t)m->status);

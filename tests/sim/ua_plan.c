@@ -94,7 +94,9 @@ static void probe(struct ua *u)
 /* May we offer in it now (RFC 3261 §14.1, RFC 3311 §5.1)? */
 static bool may_offer(const struct ua *u, const struct ua_dialog *d)
 {
-	return d->talk.state == UA_TALK_IDLE && !ua_invite_is_open(u, d) && !d->ok.len;
+	/* An INVITE that waits for our answer may want an offer of it. */
+	return d->talk.state == UA_TALK_IDLE && !ua_invite_is_open(u, d) && !d->ok.len &&
+	       !ua_owes_answer(u, NULL, d);
 }
 
 /* Changes what we have, and tells the other side. */

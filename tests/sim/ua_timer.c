@@ -100,6 +100,10 @@ void ua_tick_timer(struct ua *u, struct ua_dialog *d)
 	uint64_t now = ua_now(u);
 	if (d->state != UA_DIALOG_CONFIRMED)
 		return;
+	if (u->plan.mute) { /* it will not hear of the end either */
+		d->refresh_ms = d->expiry_ms = 0;
+		return;
+	}
 	if (d->expiry_ms && d->expiry_ms <= now) {
 		d->expiry_ms = 0;
 		ua_wants(u, INV_SCHEDULE, "was not refreshed in time");

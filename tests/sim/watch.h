@@ -77,6 +77,7 @@ struct watch {
 	uint32_t hops;         /* of the INVITEs that come */
 	bool srtp[2];          /* no plaintext to the untrusted, trusted side */
 	bool drains;           /* the operator has asked for it */
+	bool rogue;            /* a phone breaks rules */
 	bool stalls;           /* the core gets no CPU at times: no schedule can be held */
 	bool stops;            /* the operator ends calls: what is not answered is dropped */
 	bool closes;           /* connections go: what was answered over one may never be heard */

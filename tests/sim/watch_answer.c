@@ -111,8 +111,10 @@ static void final_went(struct watch *w, struct watch_request *r, const struct si
 	bool invite = str_eq(r->method, STR("INVITE"));
 	r->sent++;
 	/* A refusal without a transaction is made anew for each copy: draining changes it. */
-	bool drains = w->drains && m->status == 503 && r->final >= 400;
-	if (r->final && r->final != m->status && !drains)
+	bool anew = w->drains && m->status == 503 && r->final >= 400;
+	/* Nor does a 481 leave one: a copy that comes later may find the dialog. */
+	anew |= w->rogue && r->final == 481 && r->copies > 1;
+	if (r->final && r->final != m->status && !anew)
 		faults_add(w->faults, INV_ONE_FINAL, "the core says %u after %u to %.*s", m->status,
 			   r->final, STR_ARG(r->method));
 	if (!invite && m->status == 408)

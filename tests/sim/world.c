@@ -247,6 +247,7 @@ void world_start_core(struct world *w)
 	watch->srtp[0] = v->site.srtp;
 	watch->stops = v->end_ms > 0;
 	watch->drains = v->drain_ms > 0;
+	watch->rogue = v->rogue;
 	watch->gives_up = v->gives_up || v->site.failure_after_ms > 0;
 	for (unsigned i = 0; i < UA_COUNT; i++)
 		for (size_t t = 0; t < v->plans[i].todo_count; t++)

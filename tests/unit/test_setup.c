@@ -449,6 +449,27 @@ static void the_prack_of_an_earlier_18x_is_not_the_answer_that_an_offer_waits_fo
 	end_calls(1);
 }
 
+static void a_2xx_that_agrees_to_nothing_ends_both_sides(void **state)
+{
+	(void)state;
+	for (unsigned offers = 0; offers < 2; offers++) {
+		start();
+		struct rec_send invite = call_out(NULL, offers ? SITE_SDP_OUT : NULL);
+		site_answer(&t, &invite, 200, "b1", NULL, NULL);
+		EXPECT_INT(site_count(&t, "SIP/2.0 502"), 1);
+		EXPECT_INT(site_count(&t, "SIP/2.0 200"), 0);
+		EXPECT_INT(site_count(&t, "ACK "), 1);
+		EXPECT_INT(site_count(&t, "BYE "), 1);
+		struct rec_send bye = *site_find(&t, "BYE ");
+		site_answer(&t, &bye, 200, NULL, NULL, NULL);
+		while (t.rec.open_count[0])
+			site_relay_to(&t, t.rec.open[0][0], NULL);
+		EXPECT_TRUE(site_cdr_has(&t, "no_answer_sdp"));
+		site_expect_empty(&t, 1);
+		finish();
+	}
+}
+
 static void an_offer_in_a_reliable_18x_that_nobody_could_answer_is_not_heard(void **state)
 {
 	(void)state;
@@ -1091,6 +1112,7 @@ int main(void)
 		TEST(an_offer_in_prack_goes_on_as_update_and_is_answered_in_the_200_of_the_prack),
 		TEST(an_offer_in_prack_that_the_callee_cannot_have_is_488_and_acknowledged),
 		TEST(an_offer_in_a_reliable_18x_is_answered_in_the_prack_of_both_sides),
+		cmocka_unit_test(a_2xx_that_agrees_to_nothing_ends_both_sides),
 		cmocka_unit_test(
 			the_prack_of_an_earlier_18x_is_not_the_answer_that_an_offer_waits_for),
 		TEST(an_offer_in_a_reliable_18x_that_nobody_could_answer_is_not_heard),
