@@ -169,7 +169,7 @@ struct flags {
 	struct flags_codecs codecs;
 	struct flags_names media_remove;
 	struct flags_edits edits;
-	bool transcode_wanted; /* mask, transcode, T.38, …: answered with a warning */
+	bool transcode_wanted;           /* mask, transcode, T.38, …: answered with a warning */
 	struct flags_names extmap_strip; /* URIs of header extensions that end here, or "all" */
 	struct str direction[2];
 	struct addr media_address, received_from;
@@ -180,7 +180,8 @@ struct flags {
 	int64_t media_timeout_s; /* 0: never; -1: not given */
 	uint32_t unproven;       /* 0: no limit */
 	int continuity;          /* 1, 0; -1: not given */
-	struct flags_party continues[2]; /* who the sender of this SDP was before, and its receiver */
+	struct flags_party
+		continues[2]; /* who the sender of this SDP was before, and its receiver */
 	struct str label;
 	int record_call;       /* 0, 1; -1: not given */
 	struct addr dtmf_dest; /* where keys are told as JSON; family ADDR_NONE: not given */

@@ -165,21 +165,34 @@ static void write_ports(struct buf *b, const struct ctl *c, const char *name, co
 	}
 }
 
+static void write_proxy(struct buf *b, const struct ctl_proxy *p)
+{
+	buf_lit(b, "proxy=\"");
+	if (p->addr.family == ADDR_NONE) {
+		buf_lit(b, "unix");
+	} else {
+		addr_write_ip(b, &p->addr);
+	}
+	buf_char(b, '"');
+}
+
 static void write_requests(struct buf *b, const struct ctl *c)
 {
 	head(b, "rtpengine_requests_total", COUNTER, "NG requests");
 	for (size_t p = 0; p < c->proxy_count; p++) {
 		for (int k = 0; k < NG_COMMAND_COUNT; k++) {
-			buf_lit(b, "rtpengine_requests_total{proxy=\"");
-			if (c->proxies[p].addr.family == ADDR_NONE) {
-				buf_lit(b, "unix");
-			} else {
-				addr_write_ip(b, &c->proxies[p].addr);
-			}
-			buf_printf(b, "\",request=\"%s\"} %llu\n",
+			buf_lit(b, "rtpengine_requests_total{");
+			write_proxy(b, &c->proxies[p]);
+			buf_printf(b, ",request=\"%s\"} %llu\n",
 				   ng_command_name((enum ng_command)k),
 				   (unsigned long long)c->proxies[p].requests[k]);
 		}
+	}
+	head(b, "rtpengine_errors_total", COUNTER, "NG requests that no worker has seen");
+	for (size_t p = 0; p < c->proxy_count; p++) {
+		buf_lit(b, "rtpengine_errors_total{");
+		write_proxy(b, &c->proxies[p]);
+		buf_printf(b, "} %llu\n", (unsigned long long)c->proxies[p].errors);
 	}
 }
 
@@ -212,9 +225,12 @@ static void write_rtpengine(struct buf *b, const struct ctl *c, uint64_t now_s)
 		labelled(b, "rtpengine_closed_sessions_total", "reason", closed[i].reason,
 			 sum(c, closed[i].counter));
 	}
+	/* Nothing here ends calls by force. */
+	labelled(b, "rtpengine_closed_sessions_total", "reason", "force_terminated", 0);
 	head(b, "rtpengine_mediastreams", GAUGE, "media in force");
 	labelled(b, "rtpengine_mediastreams", "type", "userspace",
 		 sum(c, RELAY_MEDIAS_PLAIN) + sum(c, RELAY_MEDIAS_SRTP));
+	labelled(b, "rtpengine_mediastreams", "type", "mixed", 0);
 	labelled(b, "rtpengine_mediastreams", "type", "kernel", 0);
 	one(b, "rtpengine_transcoded_media", GAUGE, "always 0: nothing is transcoded", 0);
 	head(b, "rtpengine_packets_total", COUNTER, "packets relayed");
@@ -237,6 +253,13 @@ static void write_rtpengine(struct buf *b, const struct ctl *c, uint64_t now_s)
 	head(b, "rtpengine_call_duration_total", COUNTER, "seconds of all ended calls");
 	buf_printf(b, "rtpengine_call_duration_total %.3f\n",
 		   (double)sum(c, RELAY_DURATION_MS) / 1000);
+	uint64_t ended = 0;
+	for (size_t i = 1; i < ARRAY_LEN(closed); i++) {
+		ended += sum(c, closed[i].counter);
+	}
+	head(b, "rtpengine_call_duration_avg", GAUGE, "seconds of an ended call, on average");
+	buf_printf(b, "rtpengine_call_duration_avg %.6f\n",
+		   ended > 0 ? (double)sum(c, RELAY_DURATION_MS) / 1000 / (double)ended : 0);
 	one(b, "rtpengine_call_duration2_total", COUNTER, "sum of squares of the same",
 	    sum(c, RELAY_DURATION2_S2));
 	head(b, "rtpengine_mos_total", COUNTER, "sum of MOS");
