@@ -32,8 +32,8 @@ for layer in "$@"; do
 	case $layer in
 	# The oracle again without sanitizers: a million packets, the processor's instructions masked for libcrypto in a part.
 	unit) run srtp-million env ORACLE_PACKETS=840000 build/rel/tests/unit/test_srtp_oracle
-		run srtp-no-sha env ORACLE_PACKETS=80000 ORACLE_ENGINE=openssl OPENSSL_ia32cap=:~0x20000000 build/rel/tests/unit/test_srtp_oracle
-		run srtp-no-aes env ORACLE_PACKETS=80000 ORACLE_ENGINE=openssl OPENSSL_ia32cap=~0x1200000200000000:0 build/rel/tests/unit/test_srtp_oracle
+		run srtp-no-sha env ORACLE_PACKETS=80000 ORACLE_ENGINE=openssl 'OPENSSL_ia32cap=:~0x20000000' build/rel/tests/unit/test_srtp_oracle
+		run srtp-no-aes env ORACLE_PACKETS=80000 ORACLE_ENGINE=openssl 'OPENSSL_ia32cap=~0x1200000200000000:0' build/rel/tests/unit/test_srtp_oracle
 		for t in tests/unit/test_*.c; do t=$(basename "$t" .c); run "$t" build/asan/tests/unit/"$t"; done
 		[ -e build/asan/tests/bpf/test_bpf ] && run test_bpf build/asan/tests/bpf/test_bpf ;;
 	fuzz) for t in tests/fuzz/fuzz_*.c; do t=$(basename "$t" .c)
