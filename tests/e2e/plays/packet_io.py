@@ -199,7 +199,8 @@ def killed(tap, folder, p):
     calls = [Call(ng, A, B, "four") for _ in range(20)]
     ports = {x.to[1] for k in calls for x in k.sides}
     tap.ok(not ports & {x.to[1] for x in c.sides} and all(k.talk(5) == 0 for k in calls), "new calls do not get the ports of those that go on")
-    tap.ok(c.talk(10) == 0, "which still do")
+    run(*within(INSIDE), LOADER, "load", *options())
+    tap.ok(c.talk(10) == 0, "which still do, also when the programs are loaded anew")
     for k in calls:
         k.delete()
     p.stop()
