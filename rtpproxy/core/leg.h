@@ -18,6 +18,7 @@
 #include "rtpproxy/core/dtls.h"
 #include "rtpproxy/core/ice.h"
 #include "rtpproxy/core/limits.h"
+#include "rtpproxy/core/payload.h"
 #include "rtpproxy/core/refusal.h"
 #include "rtpproxy/core/silence.h"
 #include "rtpproxy/core/stream.h"
@@ -137,7 +138,8 @@ struct leg_media {
 	uint16_t port;  /* even one of the pair; 0: none */
 	uint8_t opened; /* bit LEG_RTP, LEG_RTCP: the stream has a socket */
 	bool connected; /* was in force once: leg_connect */
-	struct silence silence; /* of the party's RTP */
+	struct payload_list types; /* as the party numbers its codecs */
+	struct silence silence;    /* of the party's RTP */
 	struct stream streams[LEG_STREAMS];
 };
 

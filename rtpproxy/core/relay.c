@@ -55,6 +55,10 @@ static enum err init_tables(struct relay *r, uint64_t now_ms)
 		e = tap_set_init(&r->taps, 8 * LIMIT_CALLS, (uint8_t)r->worker);
 	}
 	if (e == OK) {
+		e = pool_init(&r->types, sizeof(struct stream_types), LIMIT_CALLS,
+			      (uint8_t)r->worker);
+	}
+	if (e == OK) {
 		e = pool_init(&r->carries, sizeof(struct carry), LIMIT_CARRIES,
 			      (uint8_t)r->worker);
 	}
@@ -204,6 +208,7 @@ void relay_free_legs(struct relay *r, struct dialogue *d, uint64_t now_ms)
 			close_media(r, l, m, now_ms);
 			block_str_free(&r->texts, &m->formats);
 			relay_ice_drop(r, m);
+			relay_translate_end(r, m);
 			leg_media_release(m);
 			l->media[i] = NULL;
 			pool_free(&r->medias, m->id);
@@ -287,6 +292,7 @@ void relay_release(struct relay *r)
 	pool_release(&r->ices);
 	pool_release(&r->medias);
 	pool_release(&r->carries);
+	pool_release(&r->types);
 	pool_release(&r->dialogues);
 	pool_release(&r->calls);
 	arena_release(&r->arena);
@@ -904,6 +910,7 @@ static enum refusal do_answer(struct work *w)
 		return r;
 	}
 	relay_carry(w, c, p.d);
+	relay_translate(w->r, p.d);
 	w->r->counters[RELAY_CALLS_ANSWERED] += !p.d->answered;
 	p.d->answered = true;
 	relay_keep_formats(w, &p, &sdp);

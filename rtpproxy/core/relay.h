@@ -222,7 +222,7 @@ struct relay {
 	struct relay_ports ports;
 	unsigned worker;
 	struct arena arena;
-	struct pool calls, dialogues, medias, recordings, carries, subscribers, ices;
+	struct pool calls, dialogues, medias, recordings, carries, types, subscribers, ices;
 	struct block_pool texts; /* formats of medias */
 	uint32_t ice_cursor; /* of the watch over consent */
 	struct table by_call_id;

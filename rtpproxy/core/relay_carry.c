@@ -176,3 +176,38 @@ void relay_letter(struct relay *r, const struct carry_letter *l)
 	case CARRY_KIND_COUNT: break;
 	}
 }
+
+/* ---- payload types */
+
+void relay_translate_end(struct relay *r, struct leg_media *m)
+{
+	struct stream *s = &m->streams[LEG_RTP];
+	if (s->types) {
+		const id_t64 id = s->types->id;
+		s->types = NULL;
+		pool_free(&r->types, id);
+	}
+}
+
+void relay_translate(struct relay *r, struct dialogue *d)
+{
+	for (unsigned k = 0; k < 2 * LIMIT_MEDIAS; k++) {
+		const struct leg *from = &d->legs[k & 1], *to = &d->legs[1 - (k & 1)];
+		const unsigned i = k / 2;
+		struct stream_types t;
+		id_t64 id;
+		if (i >= from->media_count || i >= to->media_count) {
+			continue;
+		}
+		relay_translate_end(r, to->media[i]);
+		if (!payload_map(&from->media[i]->types, &to->media[i]->types, t.to)) {
+			continue;
+		}
+		struct stream_types *own = pool_new(&r->types, &id);
+		if (own) { /* at the limit numbers pass as they are */
+			t.id = id;
+			*own = t;
+			to->media[i]->streams[LEG_RTP].types = own;
+		}
+	}
+}

@@ -48,6 +48,10 @@ void relay_carry(struct work *w, struct call *c, struct dialogue *d);
 /* Before the streams of a dialogue go. */
 void relay_carry_end(struct relay *r, struct dialogue *d);
 
+/* An answer has connected the dialogue: payload types that a party does not know become those that it does. */
+void relay_translate(struct relay *r, struct dialogue *d);
+void relay_translate_end(struct relay *r, struct leg_media *m);
+
 /* ---- telephone events (relay_tap.c) */
 
 /* An offer or answer was taken: what it says about keys, for its call. */

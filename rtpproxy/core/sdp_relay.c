@@ -117,6 +117,7 @@ static void take_codec(const struct sdp_media *m, struct leg_media *out)
 	struct sdp_codec c;
 	out->codec[0] = '\0';
 	out->clock_rate = 0;
+	payload_list_set(&out->types, m);
 	if (leg_is_rtp(m->proto) && sdp_find_codec(m, m->formats[0], &c) == OK &&
 	    str_copy(c.name, out->codec, sizeof(out->codec)) == OK) {
 		out->clock_rate = c.rate;

@@ -350,6 +350,55 @@ static void a_fork_goes_on_where_a_silent_one_was(void **state)
 	}
 }
 
+/* ---- payload types */
+
+static void numbers_that_a_party_does_not_know_become_its_own(void **state)
+{
+	(void)state;
+#define LINES(host, port, opus, event)                                                             \
+	"v=0\r\no=a 1 1 IN IP4 192.0.2." #host "\r\ns=-\r\nc=IN IP4 192.0.2." #host                \
+	"\r\nt=0 0\r\n"                                                                            \
+	"m=audio " #port " RTP/AVP " #opus " 0 " #event "\r\na=rtpmap:" #opus                      \
+	" opus/48000/2\r\na=rtpmap:" #event " telephone-event/48000\r\n"
+	static const char offer[] = LINES(1, 5000, 96, 101);
+	static const struct {
+		const char *name, *answer;
+		unsigned who;
+		uint8_t sent, want;
+	} rows[] = {
+		{"the answerer's own number is the offerer's", LINES(2, 6000, 111, 101), 1, 111,
+		 96},
+		{"the offerer's own number is the answerer's", LINES(2, 6000, 111, 101), 0, 96,
+		 111},
+		{"the right numbers pass", LINES(2, 6000, 111, 101), 1, 96, 96},
+		{"the right numbers pass the other way", LINES(2, 6000, 111, 101), 0, 111, 111},
+		{"what both know passes", LINES(2, 6000, 111, 101), 1, 101, 101},
+		{"what nobody has named passes", LINES(2, 6000, 111, 101), 1, 120, 120},
+		{"static numbers pass", LINES(2, 6000, 111, 101), 0, 0, 0},
+		{"a key in the answerer's number", LINES(2, 6000, 111, 97), 1, 97, 101},
+		{"the same numbers", LINES(2, 6000, 96, 101), 1, 96, 96},
+		{"numbers the other way round mean what their receiver says",
+		 LINES(2, 6000, 101, 96), 1, 96, 96},
+	};
+	CHECK_TABLE(row, rows)
+	{
+		struct talk t = {.w = rw_new()};
+		answer_call(&t, "c1", offer, row->answer, "symmetric");
+		EXPECT_INT(rw_rtp(t.w, t.at[row->who], row->who ? HOST_B : HOST_A,
+				  row->who ? PORT_B : PORT_A, row->sent, &t.m),
+			   FATE_SENT);
+		EXPECT_INT(t.m.bytes[1] & 0x7f, row->want);
+		/* Agreed anew with one set of numbers: nothing is translated, nothing is kept for it. */
+		rw_ask(t.w, "offer", "call-id", "c1", "from-tag", "a", "to-tag", "b", "sdp", offer,
+		       NULL);
+		rw_ask(t.w, "answer", "call-id", "c1", "from-tag", "a", "to-tag", "b", "sdp",
+		       LINES(2, 6000, 96, 101), NULL);
+		rw_expect_ok(t.w);
+		EXPECT_U64(t.w->relay.types.used, 0);
+		rw_free(t.w);
+	}
+}
+
 /* ---- who is not heard */
 
 static struct {
@@ -424,6 +473,7 @@ int main(void)
 		cmocka_unit_test(a_call_on_another_worker_sends_its_numbers_by_letter),
 		cmocka_unit_test(one_that_ends_before_the_answer_sends_them_then),
 		cmocka_unit_test(a_fork_goes_on_where_a_silent_one_was),
+		cmocka_unit_test(numbers_that_a_party_does_not_know_become_its_own),
 		cmocka_unit_test(a_party_that_is_not_heard_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
