@@ -469,6 +469,8 @@ static const struct option_row rows[] = {
 	{"listen-cli", 'c', true, NULL, NULL},
 	{"xmlrpc-format", 'x', true, NULL, NULL},
 	{"recording-method", 0, true, NULL, NULL},
+	{"recording-format", 0, true, NULL, NULL},
+	{"dtmf-log-prefix", 0, true, NULL, NULL},
 	{"port-latching", 0, false, NULL, NULL},
 	{"sip-source", 0, false, NULL, NULL},
 };

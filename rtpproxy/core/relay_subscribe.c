@@ -209,7 +209,7 @@ static void write_sources(const struct work *w, const struct subscriber *s, stru
 	}
 }
 
-static enum refusal offer(struct work *w, struct subscriber *s)
+static enum refusal offer(struct work *w, const struct call *c, struct subscriber *s)
 {
 	struct relay *r = w->r;
 	struct leg *const legs[2] = {&s->d->legs[0], &s->d->legs[1]};
@@ -236,6 +236,9 @@ static enum refusal offer(struct work *w, struct subscriber *s)
 	if (e == REFUSAL_NONE) {
 		e = relay_add_medias(r, legs, sdp.media_count);
 	}
+	if (e == REFUSAL_NONE) {
+		e = relay_ice_add(r, c, &x);
+	}
 	if (e != REFUSAL_NONE) {
 		return e;
 	}
@@ -248,6 +251,7 @@ static enum refusal offer(struct work *w, struct subscriber *s)
 			handshake_offered(r, m);
 		}
 	}
+	leg_expect_checks(legs[1]);
 	return e == REFUSAL_NONE ? relay_write_sdp(w, &x) : e;
 }
 
@@ -407,7 +411,7 @@ enum refusal relay_subscribe_request(struct work *w)
 				str_copy(label, s->d->legs[1].label, sizeof(s->d->legs[1].label));
 			CHECK(copied == OK); /* ng_parse checked the length */
 		}
-		e = offer(w, s);
+		e = offer(w, c, s);
 	}
 	if (e == REFUSAL_NONE) {
 		add_tags(w, s);
@@ -451,6 +455,17 @@ static void take_flags(const struct work *w, struct leg *l)
 	l->unproven = f->unproven;
 }
 
+/* What stands for the parties is no media of its own in the gauges. */
+static void uncount_sources(struct relay *r, const struct leg *sources)
+{
+	for (unsigned i = 0; i < sources->media_count; i++) {
+		if (sources->media[i]->connected) {
+			sources->media[i]->connected = false;
+			r->counters[RELAY_MEDIAS_PLAIN]--;
+		}
+	}
+}
+
 enum refusal relay_subscribe_answer(struct work *w)
 {
 	struct call *c = relay_find_call(w->r, w->ng->call_id);
@@ -479,6 +494,7 @@ enum refusal relay_subscribe_answer(struct work *w)
 		struct leg_media *to = legs[0]->media[i];
 		e = attach(w, c, &s->media[i], to, leg_may_send(legs[1]->media[i], to));
 	}
+	uncount_sources(w->r, legs[1]);
 	s->d->answered = true;
 	return e;
 }

@@ -201,18 +201,19 @@ static void record(struct tap_set *set, struct tap *t, const struct pkt *p)
 		set->stats.recorded_lost++;
 }
 
-/* A subscriber by DTLS has no keys before its handshake is done. */
-static bool is_open(const struct stream *out)
+/* A subscriber by DTLS has no keys before its handshake is done, one by ICE no consent before its checks. */
+static bool is_open(const struct stream *out, uint64_t at_us)
 {
 	const uint8_t security = out->main->security;
-	return latch_has_target(&out->latch) &&
+	return latch_has_target(&out->latch) && (!out->ice || stream_has_consent(out, at_us)) &&
 	       (security == STREAM_PLAIN ||
 		(security == STREAM_SRTP && srtp_key_is_set(&out->keys->srtp[SRTP_TX])));
 }
 
-static struct pkt *take_spare(struct tap_set *set, struct stream *out, enum pkt_kind kind)
+static struct pkt *take_spare(struct tap_set *set, struct stream *out, enum pkt_kind kind,
+			      uint64_t at_us)
 {
-	if (!out || !set->spares || set->spare_count == TAP_SPARES || !is_open(out) ||
+	if (!out || !set->spares || set->spare_count == TAP_SPARES || !is_open(out, at_us) ||
 	    !latch_take_send(&out->latch)) {
 		set->stats.copies_lost++;
 		return NULL;
@@ -237,7 +238,7 @@ static void copy_rtp(struct tap_set *set, struct tap_copy *c, const struct pkt *
 	    continuity_step(numbers, &c->rtp->past, &mine, p->len - h->header_len, p->at_us,
 			    true) != CONTINUITY_PASS)
 		return;
-	struct pkt *q = take_spare(set, c->rtp, PKT_RTP);
+	struct pkt *q = take_spare(set, c->rtp, PKT_RTP, p->at_us);
 	if (!q)
 		return;
 	memcpy(q->data, p->data, p->len);
@@ -255,13 +256,14 @@ static void write_cname(uint32_t ssrc, uint8_t out[CNAME_LEN])
 }
 
 /* The party's clock in a report of our own: what was sent is ours to count (RFC 3550 §6.4.1). */
-static void copy_sr(struct tap_set *set, struct tap_copy *c, const struct rtcp_part *sr)
+static void copy_sr(struct tap_set *set, struct tap_copy *c, const struct rtcp_part *sr,
+		    uint64_t at_us)
 {
 	const struct continuity *numbers = &c->rtp->continuity;
 	if (c->paused || numbers->state == CONTINUITY_OFF || numbers->packets == 0 ||
 	    sr->ssrc != numbers->in_ssrc)
 		return;
-	struct pkt *q = take_spare(set, c->rtcp, PKT_RTCP);
+	struct pkt *q = take_spare(set, c->rtcp, PKT_RTCP, at_us);
 	if (!q)
 		return;
 	uint8_t *p = q->data;
@@ -328,6 +330,6 @@ void tap_rtcp(struct tap_set *set, struct tap *t, const struct pkt *p)
 		if (part.type != RTCP_SR)
 			continue;
 		list_each (n, &t->copies)
-			copy_sr(set, LIST_OBJECT(n, struct tap_copy, node), &part);
+			copy_sr(set, LIST_OBJECT(n, struct tap_copy, node), &part, p->at_us);
 	}
 }

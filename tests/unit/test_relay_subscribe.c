@@ -308,6 +308,26 @@ static void a_subscriber_by_dtls_waits_for_its_handshake(void **state)
 	EXPECT_U64(w->relay.taps.stats.copies_lost, 5);
 }
 
+static void a_subscriber_by_ice_waits_for_its_checks(void **state)
+{
+	(void)state;
+	rw_ask(w, "subscribe request", "call-id", "c", "from-tag", "A", "ICE", "force", NULL);
+	keep();
+	EXPECT_TRUE(offered("a=ice-ufrag:") && offered("a=candidate:") && offered("a=ice-lite"));
+	rw_ask(w, "subscribe answer", "call-id", "c", "to-tag", tag, "sdp",
+	       ANSWER_HEAD "m=audio 9000 RTP/AVP 0\r\na=recvonly\r\na=ice-ufrag:abcd\r\n"
+			   "a=ice-pwd:abcdefghijklmnopqrstuv\r\n"
+			   "a=candidate:1 1 UDP 2130706431 192.0.2.9 9000 typ host\r\n",
+	       NULL);
+	rw_expect_ok(w);
+	for (unsigned i = 0; i < 5; i++)
+		EXPECT_INT(from(A), FATE_SENT);
+	EXPECT_INT(w->sent_count, 0);
+	rw_ask(w, "unsubscribe", "call-id", "c", "to-tag", tag, NULL);
+	rw_expect_ok(w);
+	EXPECT_INT(w->relay.ices.used, 0);
+}
+
 static void pause_and_resume_by_offers_anew(void **state)
 {
 	(void)state;
@@ -363,6 +383,8 @@ static void it_ends_with_unsubscribe_and_with_the_call(void **state)
 	const size_t before = w->open_count;
 	subscribe("from-tag", "A");
 	EXPECT_INT(w->open_count, before + 2);
+	/* The two parties, and the subscriber. */
+	EXPECT_U64(w->published[0].v[RELAY_MEDIAS_PLAIN], 3);
 	rw_ask(w, "unsubscribe", "call-id", "c", "to-tag", "nobody", NULL);
 	rw_expect_error(w, REFUSAL_TO_TAG_UNKNOWN);
 	rw_ask(w, "unsubscribe", "call-id", "c", "to-tag", tag, NULL);
@@ -377,6 +399,7 @@ static void it_ends_with_unsubscribe_and_with_the_call(void **state)
 	EXPECT_INT(w->relay.subscribers.used, 0);
 	EXPECT_INT(w->relay.dialogues.used, 0);
 	EXPECT_U64(w->relay.texts.used, 0);
+	EXPECT_U64(w->published[0].v[RELAY_MEDIAS_PLAIN], 0);
 }
 
 /* Threats D16: for one packet in, one goes to each subscriber that was accepted, and their number has an end. */
@@ -462,6 +485,7 @@ int main(void)
 		T(a_sender_report_is_ours),
 		T(a_subscriber_has_keys_of_its_own),
 		T(a_subscriber_by_dtls_waits_for_its_handshake),
+		T(a_subscriber_by_ice_waits_for_its_checks),
 		T(pause_and_resume_by_offers_anew),
 		T(it_ends_with_unsubscribe_and_with_the_call),
 		T(outputs_are_counted),
