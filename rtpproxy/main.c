@@ -351,8 +351,8 @@ static bool run(struct daemon *d)
 	load_init(&d->load, &d->control.load);
 	name_instance(&d->control.relay);
 	memset(d->published, 0, workers * sizeof(*d->published));
-	if (!choose_io(d) || !open_recorder(d) || !start_workers(d) || !start_control(d) || !watch(d) ||
-	    !write_pidfile(d)) {
+	if (!choose_io(d) || !open_recorder(d) || !start_workers(d) || !start_control(d) ||
+	    !watch(d) || !write_pidfile(d)) {
 		return false;
 	}
 	/* All that needs a right is open now; capabilities are a thread's, so the workers start after. */

@@ -184,8 +184,7 @@ static enum refusal begin(struct work *w, struct call *c)
 	list_init(&x->ending);
 	memcpy(x->name, name, sizeof(x->name));
 	memcpy(x->call_id, c->call_id, sizeof(x->call_id));
-	if (!record_put(r->taps.ring, RECORD_START, x->number, x->offset_us,
-			str_from(x->name))) {
+	if (!record_put(r->taps.ring, RECORD_START, x->number, x->offset_us, str_from(x->name))) {
 		pool_free(&r->recordings, id);
 		return REFUSAL_RECORDINGS;
 	}

@@ -22,8 +22,7 @@ void relay_tap_signalled(struct work *w, struct call *c)
 static bool is_listened_to(const struct relay *r, const struct call *c)
 {
 	/* Not for every client that hears of events: each packet of such a call is looked at. */
-	return r->config->dtmf_detect || c->dtmf_detect ||
-	       c->dtmf_dest.family != ADDR_NONE;
+	return r->config->dtmf_detect || c->dtmf_detect || c->dtmf_dest.family != ADDR_NONE;
 }
 
 /* A party sends what it was told that the other one takes; some send as they take it themselves. */

@@ -28,7 +28,8 @@ struct call *relay_find_call(const struct relay *r, struct str call_id);
 struct sdp_relay;
 
 /* An agent for each media that this offer makes speak ICE. REFUSAL_CALLS: no more of them. */
-enum refusal relay_ice_add(struct relay *r, const struct call *c, const struct sdp_relay *x) MUST_USE;
+enum refusal relay_ice_add(struct relay *r, const struct call *c,
+			   const struct sdp_relay *x) MUST_USE;
 /* Before the media goes. */
 void relay_ice_drop(struct relay *r, struct leg_media *m);
 /* Tells where consent was lost, and where it is back. */

@@ -233,7 +233,8 @@ static void tick(struct loop *l, uint64_t now_us)
 		atomic_store_explicit(&l->early[i], l->io->stats.early[i], memory_order_relaxed);
 	}
 	atomic_store_explicit(&l->kernel_flows, l->io->stats.kernel_flows, memory_order_relaxed);
-	atomic_store_explicit(&l->kernel_packets, l->io->stats.kernel_packets, memory_order_relaxed);
+	atomic_store_explicit(&l->kernel_packets, l->io->stats.kernel_packets,
+			      memory_order_relaxed);
 	atomic_store_explicit(&l->kernel_bytes, l->io->stats.kernel_bytes, memory_order_relaxed);
 }
 
@@ -305,26 +306,25 @@ enum err loop_init(struct loop *l, unsigned index, const struct loop_params *p)
 {
 	uint8_t seed[RNG_SEED_LEN];
 	struct relay_params relay = {.config = p->config,
-					   .ports = {.ctx = l,
-						     .open = port_open,
-						     .close = port_close,
-						     .set_tos = port_set_tos,
-						     .send = port_send,
-						     .publish = port_publish,
-						     .post = port_post},
-					   .worker = index,
-					   .published = p->published,
-					   .overload = p->overload,
-					   .record = p->records ? &p->records[index] : NULL,
-					   .seed = seed};
+				     .ports = {.ctx = l,
+					       .open = port_open,
+					       .close = port_close,
+					       .set_tos = port_set_tos,
+					       .send = port_send,
+					       .publish = port_publish,
+					       .post = port_post},
+				     .worker = index,
+				     .published = p->published,
+				     .overload = p->overload,
+				     .record = p->records ? &p->records[index] : NULL,
+				     .seed = seed};
 	const struct relay_now now = {clock_us(CLOCK_MONOTONIC), clock_us(CLOCK_REALTIME)};
-	*l = (struct loop){
-		.index = index,
-		.all = p->all,
-		.count = p->count,
-		.list = p->list,
-		.dtmf_dest = p->dtmf_dest,
-		.dtmf_fd = {-1, -1}};
+	*l = (struct loop){.index = index,
+			   .all = p->all,
+			   .count = p->count,
+			   .list = p->list,
+			   .dtmf_dest = p->dtmf_dest,
+			   .dtmf_fd = {-1, -1}};
 	coalesce_init(&l->coalesce, p->coalesce_us, now.mono_us);
 	log_init(&l->log, p->log_sink, NULL);
 	l->log.level = p->log_level;
