@@ -224,7 +224,11 @@ static void add_media(struct arena *a, struct dict *list, const struct leg *l, c
 	struct dict *out = dict_add_list(a, d, STR("egress SSRCs"));
 	if (other && has_media(&other->streams[LEG_RTP])) {
 		struct dict *s = dict_add_dict(a, out, STR_NONE);
-		add_int(a, s, "SSRC", other->streams[LEG_RTP].quality.ssrc);
+		/* What the party hears is one source of ours, unless it passes as it is. */
+		const struct continuity *ours = &rtp->continuity;
+		add_int(a, s, "SSRC",
+			ours->state != CONTINUITY_OFF ? ours->out_ssrc
+						      : other->streams[LEG_RTP].quality.ssrc);
 	}
 	struct dict *streams = dict_add_list(a, d, STR("streams"));
 	add_stream(a, streams, l, m, LEG_RTP, t);
