@@ -134,6 +134,8 @@ class Call:
                     missed += hearer.hear() != text
                 except OSError:
                     missed += 1
+            if missed > 4:  # enough to know
+                return 2 * n
         return missed
 
     def delete(self):
@@ -149,6 +151,8 @@ def kernel_packets_reach(n):
 
 def addresses_and_checksums(tap, ng):
     before = 0
+    # The relay's device finishes what the sender's card was to finish: a pseudo header that is wrong shows at the receiver.
+    run(*within(INSIDE), "ethtool", "-K", "media", "tx", "off", check=False)
     for offload in ("on", "off"):
         run(*within(OUTSIDE), "ethtool", "-K", "world", "tx", offload, check=False)
         for interface, a, b in (("four", A, B), ("six", A6, B6)):
