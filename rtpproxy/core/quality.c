@@ -163,8 +163,15 @@ static void end_interval(struct quality *q, uint64_t at_us)
 	const double loss =
 		loss_between(expected - q->interval_expected, received - q->interval_received);
 	const uint32_t mos = (uint32_t)(1000 * mos_of(q, loss, 0) + 0.5);
-	q->mos_min = q->mos_count == 0 || mos < q->mos_min ? mos : q->mos_min;
-	q->mos_max = mos > q->mos_max ? mos : q->mos_max;
+	const struct quality_mark mark = {at_us, q->rtt_us, (float)loss, (float)jitter_ms(q)};
+	if (q->mos_count == 0 || mos < q->mos_min) {
+		q->mos_min = mos;
+		q->worst = mark;
+	}
+	if (q->mos_count == 0 || mos > q->mos_max) {
+		q->mos_max = mos;
+		q->best = mark;
+	}
 	q->mos_sum += mos;
 	q->mos_count++;
 	q->interval_start_us = at_us;
@@ -254,6 +261,8 @@ void quality_report(const struct quality *q, double other_rtt_ms, struct quality
 	out->mos_avg = out->mos_min = out->mos_max = out->mos;
 	if (q->mos_count > 0) {
 		out->mos_avg = q->mos_sum / 1000.0 / q->mos_count;
+		out->worst = q->worst;
+		out->best = q->best;
 		out->mos_min = q->mos_min / 1000.0;
 		out->mos_max = q->mos_max / 1000.0;
 	}

@@ -34,6 +34,13 @@ struct quality_codec {
  * value. Static. */
 const struct quality_codec *quality_codec_find(struct str name);
 
+/* What the worst and the best interval were made of. */
+struct quality_mark {
+	uint64_t at_us; /* its end; 0: there is none yet */
+	uint32_t rtt_us;
+	float loss, jitter_ms;
+};
+
 struct quality {
 	/* what every packet needs: the SSRC of now */
 	uint32_t clock_rate;
@@ -62,6 +69,7 @@ struct quality {
 	} sent_sr[QUALITY_SR_KEPT];
 	/* MOS × 1000 of the finished intervals */
 	uint32_t mos_count, mos_sum, mos_min, mos_max;
+	struct quality_mark worst, best;
 };
 
 struct quality_report {
@@ -72,6 +80,7 @@ struct quality_report {
 	double r, mos; /* of the whole life */
 	double mos_avg, mos_min,
 		mos_max; /* of the intervals; the same as mos when none has ended */
+	struct quality_mark worst, best;
 	uint32_t samples;
 	uint32_t ssrc;
 	uint32_t timestamp; /* of the last packet */

@@ -74,6 +74,22 @@ static struct dict *add_mos(struct arena *a, struct dict *d, const char *key, do
 	return m;
 }
 
+/* Of one interval; before the first has ended, of all. */
+static void add_interval(struct arena *a, struct dict *d, const char *key, double mos,
+			 const struct quality_mark *mark, const struct quality_report *q,
+			 const struct report_time *t)
+{
+	struct quality_report one = *q;
+	struct report_time then = *t;
+	if (mark->at_us > 0) {
+		one.jitter_ms = (double)mark->jitter_ms;
+		one.loss = (double)mark->loss;
+		one.rtt_ms = mark->rtt_us / 1000.0;
+		then.wall_us = wall_s(t, mark->at_us) * 1000000;
+	}
+	add_mos(a, d, key, mos, &one, &then);
+}
+
 static void add_ssrc_stats(struct arena *a, struct dict *d, const struct stream *s,
 			   double other_rtt_ms, const struct report_time *t)
 {
@@ -89,8 +105,8 @@ static void add_ssrc_stats(struct arena *a, struct dict *d, const struct stream 
 	add_int(a, d, "jitter us", (uint64_t)lround(q.jitter_ms * 1000));
 	add_int(a, d, "MOS x1000", (uint64_t)lround(q.mos * 1000));
 	add_int(a, add_mos(a, d, "average MOS", q.mos_avg, &q, t), "samples", q.samples);
-	add_mos(a, d, "lowest MOS", q.mos_min, &q, t);
-	add_mos(a, d, "highest MOS", q.mos_max, &q, t);
+	add_interval(a, d, "lowest MOS", q.mos_min, &q.worst, &q, t);
+	add_interval(a, d, "highest MOS", q.mos_max, &q.best, &q, t);
 }
 
 /* A member that we made ourselves, to add to. */

@@ -172,6 +172,10 @@ static void test_intervals(void **state)
 	EXPECT_INT(r.samples, 4);
 	EXPECT_TRUE(r.mos_max > 4.3 && r.mos_min < 3.7 && r.mos_min > 3.2);
 	EXPECT_TRUE(r.mos_min < r.mos_avg && r.mos_avg < r.mos_max);
+	/* What the worst and the best one were made of. */
+	EXPECT_NEAR((double)r.worst.loss, 0.1, 0.01);
+	EXPECT_NEAR((double)r.best.loss, 0, 0.001);
+	EXPECT_TRUE(r.worst.at_us > r.best.at_us);
 	EXPECT_NEAR(r.loss, 0.05, 0.001);
 }
 
