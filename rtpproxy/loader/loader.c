@@ -138,10 +138,13 @@ static bool is_wanted(const struct loader *l, const struct ifaddrs *i)
 
 static bool attach_ingress(const struct loader *l, unsigned ifindex)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = HANDLE, .priority = PRIORITY,
-		    .prog_fd = bpf_program__fd(l->skel->progs.relay_ingress),
-		    .flags = BPF_TC_F_REPLACE);
+	struct bpf_tc_hook hook = {
+		.sz = sizeof(hook), .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS};
+	struct bpf_tc_opts opts = {.sz = sizeof(opts),
+				   .handle = HANDLE,
+				   .priority = PRIORITY,
+				   .prog_fd = bpf_program__fd(l->skel->progs.relay_ingress),
+				   .flags = BPF_TC_F_REPLACE};
 	int e = bpf_tc_hook_create(&hook);
 	if (e == 0 || e == -EEXIST)
 		e = bpf_tc_attach(&hook, &opts);
@@ -151,8 +154,9 @@ static bool attach_ingress(const struct loader *l, unsigned ifindex)
 
 static void detach_ingress(unsigned ifindex)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = HANDLE, .priority = PRIORITY);
+	struct bpf_tc_hook hook = {
+		.sz = sizeof(hook), .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS};
+	struct bpf_tc_opts opts = {.sz = sizeof(opts), .handle = HANDLE, .priority = PRIORITY};
 	(void)bpf_tc_detach(&hook, &opts);
 }
 
@@ -162,9 +166,10 @@ static int attach_all(const struct loader *l)
 	struct ifaddrs *all;
 	unsigned done[DEVICES];
 	int n = 0;
+	bool good = true;
 	if (getifaddrs(&all) < 0)
 		return -1;
-	for (struct ifaddrs *i = all; i && n >= 0 && n < DEVICES; i = i->ifa_next) {
+	for (struct ifaddrs *i = all; i && good && n < DEVICES; i = i->ifa_next) {
 		const unsigned index = if_nametoindex(i->ifa_name);
 		bool again = index == 0 || !is_wanted(l, i);
 		for (int d = 0; d < n; d++)
@@ -172,15 +177,14 @@ static int attach_all(const struct loader *l)
 		if (again)
 			continue;
 		if (!attach_ingress(l, index)) {
-			fail(i->ifa_name);
-			n = -1;
+			good = fail(i->ifa_name);
 			break;
 		}
 		printf("ingress of %s\n", i->ifa_name);
 		done[n++] = index;
 	}
 	freeifaddrs(all);
-	return n;
+	return good ? n : -1;
 }
 
 static void detach_all(void)
