@@ -8,7 +8,13 @@ static const struct sdes_suite_info suites[SDES_SUITE_COUNT] = {
 #undef X
 };
 
-enum { TAG_MAX = 999999999, TAG_DIGITS = 9, LIFETIME_LOG_MAX = 48, MKI_LEN_MAX = 128, AEAD_SALT = 12 };
+enum {
+	TAG_MAX = 999999999,
+	TAG_DIGITS = 9,
+	LIFETIME_LOG_MAX = 48,
+	MKI_LEN_MAX = 128,
+	AEAD_SALT = 12
+};
 
 const struct sdes_suite_info *sdes_suite_info(enum sdes_suite s)
 {

@@ -48,8 +48,9 @@ struct call {
 	char notify[LIMIT_NOTIFY + 1];
 	struct subscriber *subscribers;
 	struct recording *recording; /* NULL: none */
-	struct addr dtmf_dest; /* where its keys are told as JSON; family ADDR_NONE: nowhere of its own */
-	bool dtmf_detect;      /* its keys are told in any case */
+	struct addr
+		dtmf_dest; /* where its keys are told as JSON; family ADDR_NONE: nowhere of its own */
+	bool dtmf_detect; /* its keys are told in any case */
 };
 
 /* Who a command is about; views. */

@@ -317,9 +317,7 @@ void continuity_take(struct continuity *c, struct continuity_past *past, struct 
 	c->seq_shift = c->ts_shift = 0;
 	c->in_ssrc = 0;
 	c->clock_rate = rate;
-	c->state = off               ? CONTINUITY_OFF
-		   : from->packets > 0 ? CONTINUITY_WAITING
-				       : CONTINUITY_FRESH;
+	c->state = off ? CONTINUITY_OFF : from->packets > 0 ? CONTINUITY_WAITING : CONTINUITY_FRESH;
 	*past = (struct continuity_past){.lost_base = from_past->lost_last,
 					 .lost_last = from_past->lost_last};
 	from->state = CONTINUITY_GIVEN;

@@ -132,12 +132,13 @@ struct leg_media {
 	char codec[24];
 	uint32_t clock_rate;
 	struct dtmf_formats events; /* as the party takes them */
-	bool accept_events; /* … although the other side does not (codec: accept) */
-	struct str formats; /* "0 101", and their attributes, of the last answer; the relay's to keep */
+	bool accept_events;         /* … although the other side does not (codec: accept) */
+	struct str
+		formats; /* "0 101", and their attributes, of the last answer; the relay's to keep */
 	/* local side */
-	uint16_t port;  /* even one of the pair; 0: none */
-	uint8_t opened; /* bit LEG_RTP, LEG_RTCP: the stream has a socket */
-	bool connected; /* was in force once: leg_connect */
+	uint16_t port;             /* even one of the pair; 0: none */
+	uint8_t opened;            /* bit LEG_RTP, LEG_RTCP: the stream has a socket */
+	bool connected;            /* was in force once: leg_connect */
 	struct payload_list types; /* as the party numbers its codecs */
 	struct silence silence;    /* of the party's RTP */
 	struct stream streams[LEG_STREAMS];
@@ -166,8 +167,8 @@ struct leg {
 	struct prefix net; /* whose addresses LATCH_RESTRICTED may learn; family ADDR_NONE: none */
 	uint32_t unproven;
 	struct carry_heir heir; /* who will be the party in its place */
-	struct carry *carry; /* whom it is in place of; NULL: nobody, or it is done */
-	bool as_is; /* what goes to the party keeps SSRC and numbers (no continuity) */
+	struct carry *carry;    /* whom it is in place of; NULL: nobody, or it is done */
+	bool as_is;             /* what goes to the party keeps SSRC and numbers (no continuity) */
 	struct leg_origin origin;
 	struct leg_media *media[LIMIT_MEDIAS];
 	uint8_t media_count;

@@ -1,10 +1,9 @@
 #include "rtpproxy/core/notify.h"
 
 static const char *const names[RELAY_EVENT_COUNT] = {
-	[RELAY_CALL_ENDED] = "onCallEnded", [RELAY_DTMF] = "onDTMF",
-	[RELAY_MEDIA_LOST] = "onMediaLost", [RELAY_MEDIA_BACK] = "onMediaBack",
-	[RELAY_MEDIA_ONE_WAY] = "onOneWay",
-	[RELAY_CONSENT_LOST] = "onConsentLost",
+	[RELAY_CALL_ENDED] = "onCallEnded",     [RELAY_DTMF] = "onDTMF",
+	[RELAY_MEDIA_LOST] = "onMediaLost",     [RELAY_MEDIA_BACK] = "onMediaBack",
+	[RELAY_MEDIA_ONE_WAY] = "onOneWay",     [RELAY_CONSENT_LOST] = "onConsentLost",
 	[RELAY_CONSENT_BACK] = "onConsentBack",
 };
 

@@ -71,9 +71,9 @@ enum pkt_kind {
 	X(UNPROVEN, "unproven", "enough was sent to an address that has not answered")             \
 	X(REUSE, "reuse", "sending it would use a key stream twice")                               \
 	X(KEY_END, "key_end", "the key has protected as many packets as it may")                   \
-	X(LATE, "late", "of a source that another one has replaced, or from before its beginning")      \
-	X(STRAY, "stray", "far from the numbers of its source, and the next one was not")           \
-	X(MOVED, "moved", "another session speaks to the party now")                                \
+	X(LATE, "late", "of a source that another one has replaced, or from before its beginning") \
+	X(STRAY, "stray", "far from the numbers of its source, and the next one was not")          \
+	X(MOVED, "moved", "another session speaks to the party now")                               \
 	X(HIDDEN, "hidden", "RTCP of which nothing may be shown to the other side")                \
 	X(NO_ROOM, "no_room", "the tag, or a name in RTCP, does not fit behind the packet")        \
 	X(ENGINE, "engine", "the crypto library refused")

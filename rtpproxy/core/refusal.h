@@ -9,7 +9,7 @@
 #define REFUSAL_TABLE(X)                                                                           \
 	X(FORMAT, "format", "Invalid NG data format")                /* * */                       \
 	X(BENCODE, "bencode", "Could not decode bencode dictionary") /* * */                       \
-	X(JSON, "json", "Failed to parse JSON document")                                        \
+	X(JSON, "json", "Failed to parse JSON document")                                           \
 	X(NO_COMMAND, "no_command", "Dictionary contains no key \"command\"") /* * */              \
 	X(COMMAND, "command", "Unrecognized command")                         /* * */              \
 	X(UNSUPPORTED, "unsupported", "unsupported")                          /* * */              \
@@ -59,8 +59,7 @@
 	X(KEYS, "keys", "Too many keys wait to be played")                                         \
 	X(NO_SOURCE, "no_source", "No media of that party that could be subscribed to")            \
 	X(SUBSCRIPTIONS, "subscriptions", "Too many subscribers")                                  \
-	X(RECORDING_OFF, "recording_off",                                                          \
-	  "Recording is off: the relay has no --recording-dir")                                    \
+	X(RECORDING_OFF, "recording_off", "Recording is off: the relay has no --recording-dir")    \
 	X(RECORDING_NAME, "recording_name",                                                        \
 	  "Recording name or directory is not allowed: it is relative, of letters, digits and "    \
 	  "._-+=@")                                                                                \

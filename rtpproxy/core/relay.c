@@ -59,8 +59,7 @@ static enum err init_tables(struct relay *r, uint64_t now_ms)
 			      (uint8_t)r->worker);
 	}
 	if (e == OK) {
-		e = pool_init(&r->carries, sizeof(struct carry), LIMIT_CARRIES,
-			      (uint8_t)r->worker);
+		e = pool_init(&r->carries, sizeof(struct carry), LIMIT_CARRIES, (uint8_t)r->worker);
 	}
 	if (e == OK) {
 		e = pool_init(&r->ices, sizeof(struct ice), 8 * LIMIT_CALLS, (uint8_t)r->worker);

@@ -48,7 +48,7 @@
 	X(DURATION2_S2, "call_duration_s2_total", COUNTER, "sum of squares of durations in s")     \
 	X(ONE_WAY, "one_way_total", COUNTER, "ended dialogues in which one party never sent")      \
 	X(SILENT_MEDIAS, "silent_medias_total", COUNTER, "m= lines of a party that never sent")    \
-	X(LOST_MEDIAS, "media_lost_total", COUNTER, "m= lines of a party that fell silent")           \
+	X(LOST_MEDIAS, "media_lost_total", COUNTER, "m= lines of a party that fell silent")        \
 	X(LOST, "lost_total", COUNTER, "RTP packets lost before us, of ended calls")               \
 	X(EXPECTED, "expected_total", COUNTER, "RTP packets expected, of ended calls")             \
 	X(MOS_X1000, "mos_x1000_total", COUNTER, "sum of MOS times 1000 of ended directions")      \
@@ -224,7 +224,7 @@ struct relay {
 	struct arena arena;
 	struct pool calls, dialogues, medias, recordings, carries, types, subscribers, ices;
 	struct block_pool texts; /* formats of medias */
-	uint32_t ice_cursor; /* of the watch over consent */
+	uint32_t ice_cursor;     /* of the watch over consent */
 	struct table by_call_id;
 	struct wheel wheel;
 	struct rng rng;

@@ -79,7 +79,7 @@ struct stream {
 	struct stream_types *types;   /* the same; NULL: payload types stay as they are */
 	struct srtp_key srtp[SRTP_DIRECTION_COUNT]; /* of an RTP endpoint */
 	struct stream_stats stats;
-	struct quality quality; /* of an RTP endpoint */
+	struct quality quality;      /* of an RTP endpoint */
 	struct continuity_past past; /* of `continuity` */
 	uint64_t
 		party; /* of an RTP endpoint: who sends here, for its names in RTCP (rtcp_hide.h) */

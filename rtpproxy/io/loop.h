@@ -31,8 +31,8 @@ struct loop {
 	struct relay relay;
 	struct io *io;
 	struct coalesce coalesce;
-	struct queue queue; /* commands for it */
-	struct queue back;  /* its replies to connections, for the control thread */
+	struct queue queue;     /* commands for it */
+	struct queue back;      /* its replies to connections, for the control thread */
 	struct letters letters; /* of other workers to it */
 	struct loop *all;       /* loop_params.all */
 	unsigned count;

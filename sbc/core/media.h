@@ -60,7 +60,7 @@ struct media_query {
 	bool again;               /* the session exists: a re-offer */
 	struct str protocol;      /* of the offer for the other side, if it is known already */
 	struct media_before before[MEDIA_PARTIES]; /* by side; of an offer */
-	struct str notify;        /* the word in front of the relay's events about this call */
+	struct str notify; /* the word in front of the relay's events about this call */
 };
 
 void media_init(struct media *m, uint32_t random_a, uint32_t random_b);

@@ -59,7 +59,7 @@ enum ask_what {
 	ASK_OFFER,
 	ASK_ANSWER,
 	ASK_RESTORE, /* an offer or answer said again, to undo a refused one */
-	ASK_PLAY, /* a key */
+	ASK_PLAY,    /* a key */
 	ASK_DELETE,
 	ASK_FORGET, /* a delete whose answer no one waits for */
 	ASK_WHAT_COUNT

@@ -27,7 +27,8 @@ static void begin(unsigned i, enum dtls_role role)
 	sides[i].expect.at[0] = worker.ours.prints[DTLS_SHA256];
 }
 
-static void carry(struct dtls *to, const struct addr *from, const struct dtls_out *o, unsigned steps)
+static void carry(struct dtls *to, const struct addr *from, const struct dtls_out *o,
+		  unsigned steps)
 {
 	struct dtls_out r;
 	for (unsigned i = 0; steps > 0 && i < o->count; i++) {

@@ -146,8 +146,9 @@ static void a_call_that_ends_by_time_out_is_told_to_the_client_that_asked(void *
 	tick(w, 20000);
 	EXPECT_INT(w->told, 1);
 	EXPECT_Z(heard_by(w), "sbc");
-	EXPECT_Z(said(w), "secret d4:datad6:callid2:c16:reason8:no media3:seqi4115108113e9:timestampi"
-			  "1700000000e4:type5:mediae6:notify11:onCallEndede");
+	EXPECT_Z(said(w),
+		 "secret d4:datad6:callid2:c16:reason8:no media3:seqi4115108113e9:timestampi"
+		 "1700000000e4:type5:mediae6:notify11:onCallEndede");
 	world_free(w);
 }
 

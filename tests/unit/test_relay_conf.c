@@ -79,7 +79,8 @@ static void test_reads_its_part(void **state)
 		 "off } }\n"
 		 "trunks: { x: { realm: none } }\nroutes: [ { to: [y] } ]\n"
 		 "media_relays: [ { name: l, url: \"ng+unix:/a.sock\", weight: 3 }, { name: m, "
-		 "url: \"ng+udp:127.0.0.1:2223\", io: kernel, srtp_engine: openssl, coalesce_us: 0 } ]\n"
+		 "url: \"ng+udp:127.0.0.1:2223\", io: kernel, srtp_engine: openssl, coalesce_us: 0 "
+		 "} ]\n"
 		 "cdr: []\nobserve: {}\nlimits: {}\ntimers: {}\nheader_rules: {}\nmedia_policies: "
 		 "{}\n");
 	EXPECT_ERR(l.e, OK);

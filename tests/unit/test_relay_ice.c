@@ -11,7 +11,7 @@
 
 #define HEAD(host)                                                                                 \
 	"v=0\r\no=a 1 1 IN IP4 192.0.2." #host "\r\ns=-\r\nc=IN IP4 192.0.2." #host "\r\nt=0 "     \
-										    "0\r\n"
+	"0\r\n"
 #define AUDIO(port) "m=audio " #port " RTP/AVP 0\r\n"
 #define WORDS       "a=ice-ufrag:peer\r\na=ice-pwd:peerpasswordpeerpassword\r\n"
 #define WORDS_2     "a=ice-ufrag:peer\r\na=ice-pwd:anotherpassword+anotherpassword\r\n"

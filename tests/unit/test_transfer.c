@@ -1062,7 +1062,8 @@ static void refer_to_second(const char *more)
 /* The relay hears who both parties were until now: its numbers towards them go on. */
 static void expect_continued(void)
 {
-	static const char *const was[] = {"14:from-continuesd7:call-id", "12:to-continuesd7:call-id"};
+	static const char *const was[] = {"14:from-continuesd7:call-id",
+					  "12:to-continuesd7:call-id"};
 	const struct rec_ask *offer = &t.rec.relays[t.rec.relay_count - 1];
 	EXPECT_TRUE(strcmp(offer->command, "offer") == 0);
 	for (size_t i = 0; i < ARRAY_LEN(was); i++)

@@ -44,8 +44,10 @@ int main(int argc, char **argv)
 		to[i].sin_family = AF_INET;
 		inet_pton(AF_INET, argv[2], &to[i].sin_addr);
 		iov[i] = (struct iovec){data[i], SIZE};
-		m[i].msg_hdr = (struct msghdr){
-			.msg_name = &to[i], .msg_namelen = sizeof(to[i]), .msg_iov = &iov[i], .msg_iovlen = 1};
+		m[i].msg_hdr = (struct msghdr){.msg_name = &to[i],
+					       .msg_namelen = sizeof(to[i]),
+					       .msg_iov = &iov[i],
+					       .msg_iovlen = 1};
 	}
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	const double end = (double)now.tv_sec + (double)now.tv_nsec / 1e9 + atof(argv[5]);
