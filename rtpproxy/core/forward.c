@@ -29,7 +29,7 @@ void forward_settle(struct forward *f, struct pkt *p, enum pkt_fate fate)
 {
 	p->fate = (uint8_t)fate;
 	f->stats.fate[fate]++;
-	if (fate > FATE_OURS && p->stream)
+	if (fate != FATE_SENT && fate != FATE_OURS && p->stream)
 		p->stream->stats.dropped[fate]++;
 }
 
