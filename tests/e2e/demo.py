@@ -3,7 +3,7 @@
 
 The phones are Debian's baresip. With --keep (make run) everything stays up, without the scripted calls, until Ctrl-C.
 """
-import os, shutil, signal, socket, ssl, subprocess, sys, time
+import collections, os, shutil, signal, socket, ssl, subprocess, sys, time
 
 import lib
 from lib import rtp, ulaw_decode, wait_for
@@ -44,21 +44,28 @@ def stranger_call(site):
 
 
 def prove_media(site, packets):
-    """From the capture: (RTP pairs seen on both sides, how many were really encrypted outside, tone of the inside copy)."""
+    """From the capture: (RTP pairs seen on both sides, how many were really encrypted outside, tone of the inside copy).
+
+    The relay sends as a source of its own, whose numbers go on by one as the phone's do: the commonest step between a packet
+    inside and the one that came outside just before it is that of all.
+    """
     v = site.v
-    outside, inside = {}, {}
+    outside, inside, steps, last = {}, {}, collections.Counter(), None
     for _, src, sport, dst, dport, payload in packets:
         r = rtp(payload)
         if not r:
             continue
         if src == PHONE_OUT and dst == OUTSIDE and v["media_out"] <= dport <= v["media_out_end"]:
-            outside[(r[2], r[1])] = r[3]
+            outside[r[1]], last = r[3], r[1]
         if dst == v["phone_in"] and v["media_in"] <= sport <= v["media_in_end"]:
-            inside[(r[2], r[1])] = r[3]
-    both = [k for k in outside if k in inside]
-    secret = [k for k in both if inside[k] not in outside[k] and
-              sum(a == b for a, b in zip(outside[k], inside[k])) < len(inside[k]) // 4]
-    tone = lib.measure_tone([s for k in sorted(inside, key=lambda k: k[1])[20:70] for s in ulaw_decode(inside[k])], 8000)
+            inside[r[1]] = r[3]
+            if last is not None:
+                steps[(r[1] - last) & 0xFFFF] += 1
+    step = steps.most_common(1)[0][0] if steps else 0
+    both = [(o, (o + step) & 0xFFFF) for o in outside if (o + step) & 0xFFFF in inside]
+    secret = [(o, i) for o, i in both if inside[i] not in outside[o] and
+              sum(a == b for a, b in zip(outside[o], inside[i])) < len(inside[i]) // 4]
+    tone = lib.measure_tone([s for k in sorted(inside)[20:70] for s in ulaw_decode(inside[k])], 8000)
     return len(both), len(secret), tone
 
 
