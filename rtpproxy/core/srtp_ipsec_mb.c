@@ -268,7 +268,8 @@ static enum err key_new(void *worker, enum srtp_direction d, enum sdes_suite s,
 static size_t key_memory(const void *state)
 {
 	const struct key *k = state;
-	return key_size((enum srtp_direction)k->own.direction) +
+	const enum srtp_direction d = (enum srtp_direction)k->own.direction;
+	return key_size(d) + own_memory(&k->own) - own_size(d) +
 	       (k->gcm ? round_up(sizeof(*k->gcm)) : 0);
 }
 
@@ -359,7 +360,7 @@ static void prefetch_key(const struct srtp_op ops[], size_t n, size_t i)
 	const char *own = (const char *)&k->own;
 	for (size_t at = 0; at < 3 * LINE; at += LINE)
 		__builtin_prefetch(k->rounds + at);
-	for (size_t at = 0; at < offsetof(struct srtp_own, seen.live[1]); at += LINE)
+	for (size_t at = 0; at < offsetof(struct srtp_own, rtcp); at += LINE)
 		__builtin_prefetch(own + at);
 }
 

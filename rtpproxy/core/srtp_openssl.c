@@ -51,8 +51,7 @@ static enum err key_new(void *worker, enum srtp_direction d, enum sdes_suite s,
 
 static size_t key_memory(const void *state)
 {
-	const struct srtp_own *k = state;
-	return own_size((enum srtp_direction)k->direction);
+	return own_memory(state);
 }
 
 /* With thousands of streams each packet meets a cold key: ask for them some packets ahead. */
@@ -61,7 +60,7 @@ static void prefetch_key(const struct srtp_op ops[], size_t n, size_t i)
 	if (i >= n)
 		return;
 	const char *k = ops[i].key->state;
-	for (size_t at = 0; at < offsetof(struct srtp_own, seen.live[1]); at += LINE)
+	for (size_t at = 0; at < offsetof(struct srtp_own, rtcp); at += LINE)
 		__builtin_prefetch(k + at);
 }
 

@@ -142,9 +142,23 @@ size_t own_size(enum srtp_direction d)
 	return sizeof(struct srtp_own) + (d == SRTP_RX ? sizeof(struct srtp_windows) : 0);
 }
 
+static size_t more_memory(const struct srtp_windows *w)
+{
+	return w->more ? sizeof(*w->more) : 0;
+}
+
+size_t own_memory(const struct srtp_own *k)
+{
+	return own_size((enum srtp_direction)k->direction) + more_memory(&k->seen) +
+	       (k->direction == SRTP_RX ? more_memory(k->rtcp_seen) : 0);
+}
+
 void own_release(struct srtp_own *k)
 {
 	forget(k->worker, k->key_len);
+	srtp_windows_release(&k->seen);
+	if (k->direction == SRTP_RX)
+		srtp_windows_release(k->rtcp_seen);
 	secret_wipe(k, own_size((enum srtp_direction)k->direction));
 }
 

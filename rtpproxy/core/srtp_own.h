@@ -67,6 +67,8 @@ void own_worker_release(struct own_worker *w);
 
 /* Bytes of a key. */
 size_t own_size(enum srtp_direction d);
+/* The same with what further SSRCs took. */
+size_t own_memory(const struct srtp_own *k);
 /* Fills own_size bytes from master key and salt. ERR_NOMEM, ERR_UNSUPPORTED; then only own_release may follow. */
 enum err own_init(struct srtp_own *k, struct own_worker *w, enum srtp_direction d,
 		  enum sdes_suite s, const uint8_t *master) MUST_USE;

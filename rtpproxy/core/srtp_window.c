@@ -1,11 +1,17 @@
 #include "srtp_window.h"
 
+#include <stdlib.h>
+
 enum { SEQ_HALF = 1 << 15, SEQ_ALL = 1 << 16 };
 
 static int find_live(const struct srtp_windows *w, uint32_t ssrc)
 {
-	for (int i = 0; i < w->live_count; i++)
-		if (w->ssrc[i] == ssrc)
+	if (w->live_count == 0)
+		return -1;
+	if (w->ssrc == ssrc)
+		return 0;
+	for (int i = 1; i < w->live_count; i++)
+		if (w->more->ssrc[i - 1] == ssrc)
 			return i;
 	return -1;
 }
@@ -13,9 +19,20 @@ static int find_live(const struct srtp_windows *w, uint32_t ssrc)
 static int find_old(const struct srtp_windows *w, uint32_t ssrc)
 {
 	for (int i = 0; i < w->old_count; i++)
-		if (w->old_ssrc[i] == ssrc)
+		if (w->more->old_ssrc[i] == ssrc)
 			return i;
 	return -1;
+}
+
+static const struct srtp_window *live_window(const struct srtp_windows *w, int i)
+{
+	return i == 0 ? &w->first : &w->more->live[i - 1];
+}
+
+static struct srtp_window *slot(struct srtp_windows *w, int i, uint32_t **out_ssrc)
+{
+	*out_ssrc = i == 0 ? &w->ssrc : &w->more->ssrc[i - 1];
+	return i == 0 ? &w->first : &w->more->live[i - 1];
 }
 
 /*
@@ -67,7 +84,7 @@ static void mark(struct srtp_window *w, uint64_t index)
 static struct srtp_window old_window(const struct srtp_windows *w, int i)
 {
 	return (struct srtp_window){
-		.top = (uint64_t)w->old_top_high[i] << 32 | w->old_top[i],
+		.top = (uint64_t)w->more->old_top_high[i] << 32 | w->more->old_top[i],
 		.bits = {UINT64_MAX, UINT64_MAX},
 	};
 }
@@ -77,7 +94,7 @@ static enum pkt_fate look_up(const struct srtp_windows *w, uint32_t ssrc, struct
 {
 	const int live = find_live(w, ssrc);
 	if (live >= 0) {
-		*out = w->live[live];
+		*out = *live_window(w, live);
 		return FATE_SENT;
 	}
 	const int old = find_old(w, ssrc);
@@ -119,22 +136,29 @@ static int longest_unused(const struct srtp_windows *w)
 {
 	int found = 0;
 	for (int i = 1; i < w->live_count; i++)
-		if (w->commits - w->live[i].used > w->commits - w->live[found].used)
+		if (w->commits - live_window(w, i)->used > w->commits - live_window(w, found)->used)
 			found = i;
 	return found;
 }
 
 static void retire(struct srtp_windows *w, int live, int old)
 {
-	w->old_ssrc[old] = w->ssrc[live];
-	w->old_top[old] = (uint32_t)w->live[live].top;
-	w->old_top_high[old] = (uint16_t)(w->live[live].top >> 32);
+	uint32_t *ssrc;
+	const struct srtp_window *window = slot(w, live, &ssrc);
+	w->more->old_ssrc[old] = *ssrc;
+	w->more->old_top[old] = (uint32_t)window->top;
+	w->more->old_top_high[old] = (uint16_t)(window->top >> 32);
 }
 
-/* A live slot for an SSRC that look_up let through. */
-static int make_live(struct srtp_windows *w, uint32_t ssrc)
+/* A live slot for an SSRC that look_up let through; NULL: no memory, nothing changed. */
+static struct srtp_window *make_live(struct srtp_windows *w, uint32_t ssrc)
 {
 	struct srtp_window window = {0};
+	if (w->live_count > 0 && !w->more) {
+		w->more = calloc(1, sizeof(*w->more));
+		if (!w->more)
+			return NULL;
+	}
 	int old = find_old(w, ssrc);
 	if (old >= 0)
 		window = old_window(w, old);
@@ -147,21 +171,31 @@ static int make_live(struct srtp_windows *w, uint32_t ssrc)
 		live = longest_unused(w);
 		retire(w, live, old >= 0 ? old : w->old_count++);
 	}
-	w->ssrc[live] = ssrc;
-	w->live[live] = window;
-	return live;
+	uint32_t *place;
+	struct srtp_window *made = slot(w, live, &place);
+	*place = ssrc;
+	*made = window;
+	return made;
 }
 
 enum pkt_fate srtp_windows_commit(struct srtp_windows *w, uint32_t ssrc, uint64_t index)
 {
-	int live = find_live(w, ssrc);
-	const enum pkt_fate fate =
-		live >= 0 ? check_index(&w->live[live], index) : srtp_windows_check(w, ssrc, index);
+	const int live = find_live(w, ssrc);
+	const enum pkt_fate fate = live >= 0 ? check_index(live_window(w, live), index)
+					     : srtp_windows_check(w, ssrc, index);
 	if (fate != FATE_SENT)
 		return fate;
-	if (live < 0)
-		live = make_live(w, ssrc);
-	mark(&w->live[live], index);
-	w->live[live].used = ++w->commits;
+	uint32_t *unused;
+	struct srtp_window *window = live >= 0 ? slot(w, live, &unused) : make_live(w, ssrc);
+	if (!window)
+		return FATE_SSRC_LIMIT;
+	mark(window, index);
+	window->used = ++w->commits;
 	return FATE_SENT;
+}
+
+void srtp_windows_release(struct srtp_windows *w)
+{
+	free(w->more);
+	*w = (struct srtp_windows){0};
 }

@@ -37,6 +37,7 @@ static void test_guess(void **state)
 			EXPECT_INT(srtp_windows_commit(&w, 7, row->top), FATE_SENT);
 		srtp_windows_guess(&w, 7, row->seq, &index);
 		EXPECT_U64(index, row->want);
+		srtp_windows_release(&w);
 	}
 }
 
@@ -110,6 +111,7 @@ static void test_ssrc_makes_room_but_is_not_forgotten(void **state)
 		EXPECT_U64(index, ROC(5) + ssrc * 10 + 3);
 		EXPECT_INT(srtp_windows_commit(&w, ssrc, index), FATE_SENT);
 	}
+	srtp_windows_release(&w);
 }
 
 static void test_longest_unused_makes_room(void **state)
@@ -123,6 +125,7 @@ static void test_longest_unused_makes_room(void **state)
 	/* 1 lost its window, so a late packet of it is refused; 0 kept it. */
 	EXPECT_INT(srtp_windows_commit(&w, 1, 99), FATE_REPLAY);
 	EXPECT_INT(srtp_windows_commit(&w, 0, 99), FATE_SENT);
+	srtp_windows_release(&w);
 }
 
 /* Against a plain set of indices: what was committed is never let in again, whatever comes in between. */
@@ -143,6 +146,26 @@ static void test_never_twice(void **state)
 			seen[ssrc][index] = true;
 		assert_true(fate == FATE_SENT || fate == FATE_REPLAY);
 	}
+	srtp_windows_release(&w);
+}
+
+static void test_one_ssrc_takes_no_block(void **state)
+{
+	(void)state;
+	struct srtp_windows w = {0};
+	for (uint64_t i = 0; i < 300; i++)
+		EXPECT_INT(srtp_windows_commit(&w, 7, i), FATE_SENT);
+	assert_null(w.more);
+	EXPECT_INT(srtp_windows_commit(&w, 8, 5), FATE_SENT);
+	assert_non_null(w.more);
+	/* The first goes on beside it, and the second is as well guarded. */
+	EXPECT_INT(srtp_windows_commit(&w, 7, 299), FATE_REPLAY);
+	EXPECT_INT(srtp_windows_commit(&w, 7, 300), FATE_SENT);
+	EXPECT_INT(srtp_windows_commit(&w, 8, 5), FATE_REPLAY);
+	srtp_windows_release(&w);
+	assert_null(w.more);
+	EXPECT_INT(srtp_windows_commit(&w, 9, 5), FATE_SENT);
+	assert_null(w.more);
 }
 
 int main(void)
@@ -154,6 +177,7 @@ int main(void)
 		cmocka_unit_test(test_ssrc_makes_room_but_is_not_forgotten),
 		cmocka_unit_test(test_longest_unused_makes_room),
 		cmocka_unit_test(test_never_twice),
+		cmocka_unit_test(test_one_ssrc_takes_no_block),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
