@@ -21,7 +21,7 @@ void leg_set_flow(struct leg *l, unsigned set, unsigned clear)
 
 void leg_media_init(struct leg_media *m, id_t64 id, struct srtp_worker *w)
 {
-	*m = (struct leg_media){.id = id, .keys = {.chosen = -1, .chosen_in = -1}};
+	*m = (struct leg_media){.id = id};
 	stream_init(&m->streams[LEG_RTP], PKT_RTP, w, NULL);
 	stream_init(&m->streams[LEG_RTCP], PKT_RTCP, w, &m->streams[LEG_RTP]);
 	for (int i = 0; i < LEG_STREAMS; i++) {
@@ -31,11 +31,10 @@ void leg_media_init(struct leg_media *m, id_t64 id, struct srtp_worker *w)
 
 void leg_media_release(struct leg_media *m)
 {
-	CHECK(m->opened == 0);
+	CHECK(m->opened == 0 && !m->kept_keys);
 	/* RTCP borrows the keys of RTP and so goes first. */
 	stream_release(&m->streams[LEG_RTCP]);
 	stream_release(&m->streams[LEG_RTP]);
-	secret_wipe(&m->keys, sizeof(m->keys));
 }
 
 bool leg_is_rtp(enum sdp_proto p)
@@ -81,7 +80,7 @@ static enum refusal set_key(struct stream *s, enum srtp_direction d, const struc
 static enum refusal connect_keys(struct leg_media *m)
 {
 	struct stream *rtp = &m->streams[LEG_RTP];
-	const struct leg_keys *k = &m->keys;
+	const struct leg_keys *k = m->keys;
 	if (m->proto == SDP_PROTO_UDPTL) {
 		stream_set_security(rtp, STREAM_RAW);
 		return REFUSAL_NONE;
@@ -93,7 +92,7 @@ static enum refusal connect_keys(struct leg_media *m)
 		stream_set_security(rtp, m->keying == LEG_DTLS ? STREAM_SRTP : STREAM_PLAIN);
 		return REFUSAL_NONE;
 	}
-	CHECK(k->chosen >= 0 && k->chosen_in >= 0);
+	CHECK(k && k->chosen >= 0 && k->chosen_in >= 0);
 	enum refusal r = set_key(rtp, SRTP_RX, &k->theirs[k->chosen_in]);
 	if (r == REFUSAL_NONE) {
 		r = set_key(rtp, SRTP_TX, &k->ours[k->chosen]);

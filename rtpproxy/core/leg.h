@@ -123,7 +123,9 @@ struct leg_media {
 	struct leg_mux mux;
 	struct leg_ice ice;
 	struct leg_name name;
-	struct leg_keys keys;
+	struct leg_keys *keys; /* of a command under way; else NULL (leg_keys.h) */
+	uint8_t *kept_keys;    /* the same, packed, between commands; NULL: none */
+	uint16_t kept_len;
 	struct leg_dtls dtls;
 	bool sdes_wanted; /* a=crypto is in what we say to the party */
 	bool osrtp;     /* keys in a line of a plain protocol (RFC 8643): theirs, or ours to them */
@@ -187,7 +189,7 @@ bool leg_has_tag(const struct leg *l, struct str tag);
 void leg_set_flow(struct leg *l, unsigned set, unsigned clear);
 /* Closed streams without endpoints. */
 void leg_media_init(struct leg_media *m, id_t64 id, struct srtp_worker *w);
-/* Wipes the keys. The endpoints must have been closed. */
+/* Wipes the keys of its streams. The endpoints must have been closed, and nothing be kept. */
 void leg_media_release(struct leg_media *m);
 
 /* Is there anything to relay for this protocol? */

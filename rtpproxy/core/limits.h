@@ -38,7 +38,7 @@ enum {
 	LIMIT_CALLS = 50000,
 	/* Subscribers of one call: each gets every packet of its parties once (threats D16). */
 	LIMIT_SUBSCRIPTIONS = 4,
-	/* Bytes for the formats of all medias of a worker: some hundred each. */
+	/* Bytes for the formats and the keys of all medias of a worker: some hundred each. */
 	LIMIT_TEXTS = 128 * 1024 * 1024,
 	/* Recordings at once, a worker; each has a file open. */
 	LIMIT_RECORDINGS = 2048,

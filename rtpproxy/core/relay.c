@@ -1,6 +1,7 @@
 #include "rtpproxy/core/relay.h"
 
 #include "common/sdp.h"
+#include "rtpproxy/core/leg_keys.h"
 #include "rtpproxy/core/recording.h"
 #include "rtpproxy/core/relay_work.h"
 #include "rtpproxy/core/report.h"
@@ -208,6 +209,7 @@ void relay_free_legs(struct relay *r, struct dialogue *d, uint64_t now_ms)
 			block_str_free(&r->texts, &m->formats);
 			relay_ice_drop(r, m);
 			relay_translate_end(r, m);
+			leg_keys_drop(m, &r->texts);
 			leg_media_release(m);
 			l->media[i] = NULL;
 			pool_free(&r->medias, m->id);
@@ -550,6 +552,27 @@ static enum refusal add_medias(struct relay *r, struct leg *const legs[2], size_
 	return REFUSAL_NONE;
 }
 
+enum refusal relay_open_keys(struct relay *r, struct leg *const legs[2])
+{
+	for (unsigned i = 0; i < 2u * legs[0]->media_count; i++) {
+		if (leg_keys_open(legs[i % 2]->media[i / 2], &r->arena) != OK) {
+			return REFUSAL_MEMORY;
+		}
+	}
+	return REFUSAL_NONE;
+}
+
+enum refusal relay_keep_keys(struct relay *r, struct leg *const legs[2])
+{
+	enum refusal all = REFUSAL_NONE;
+	for (unsigned i = 0; i < 2u * legs[0]->media_count; i++) {
+		if (leg_keys_keep(legs[i % 2]->media[i / 2], &r->texts) != OK) {
+			all = REFUSAL_MEMORY;
+		}
+	}
+	return all;
+}
+
 static enum err open_one(struct relay *r, const struct leg *l, struct leg_media *m, unsigned kind)
 {
 	struct addr local = l->local;
@@ -754,6 +777,27 @@ static void signalled(struct work *w, struct call *c)
 	check_call(w->r, c, w->now);
 }
 
+/* The medias are there, and their keys. */
+static enum refusal take_offer(struct work *w, const struct call_place *p,
+			       const struct sdp_relay *x)
+{
+	take_flags(w, x->from, x->to);
+	sdp_relay_take(x);
+	enum refusal r = open_legs(w, (struct leg *const[2]){x->from, x->to});
+	if (r != REFUSAL_NONE) {
+		return r;
+	}
+	for (unsigned i = 0; i < x->to->media_count; i++) {
+		if (x->to->media[i]->active) {
+			handshake_offered(w->r, x->to->media[i]);
+		}
+	}
+	leg_expect_checks(x->to);
+	relay_carry_announce(w, p->d);
+	p->d->offerer = (uint8_t)p->side;
+	return write_sdp(w, x);
+}
+
 static enum refusal offer_in(struct work *w, const struct call_place *p, const struct sdp *sdp)
 {
 	struct leg *from = &p->d->legs[p->side], *to = &p->d->legs[1 - p->side];
@@ -773,21 +817,12 @@ static enum refusal offer_in(struct work *w, const struct call_place *p, const s
 	if (r != REFUSAL_NONE) {
 		return r;
 	}
-	take_flags(w, from, to);
-	sdp_relay_take(&x);
-	r = open_legs(w, (struct leg *const[2]){from, to});
-	if (r != REFUSAL_NONE) {
-		return r;
+	r = relay_open_keys(w->r, (struct leg *const[2]){from, to});
+	if (r == REFUSAL_NONE) {
+		r = take_offer(w, p, &x);
 	}
-	for (unsigned i = 0; i < to->media_count; i++) {
-		if (to->media[i]->active) {
-			handshake_offered(w->r, to->media[i]);
-		}
-	}
-	leg_expect_checks(to);
-	relay_carry_announce(w, p->d);
-	p->d->offerer = (uint8_t)p->side;
-	return write_sdp(w, &x);
+	const enum refusal kept = relay_keep_keys(w->r, (struct leg *const[2]){from, to});
+	return r != REFUSAL_NONE ? r : kept;
 }
 
 static enum refusal do_offer(struct work *w)
@@ -868,6 +903,35 @@ static enum refusal connect_all(struct work *w, struct leg *const legs[2])
 	return REFUSAL_NONE;
 }
 
+/* With the keys of all medias. */
+static enum refusal take_answer(struct work *w, struct call *c, struct call_place *p,
+				const struct sdp_relay *x)
+{
+	enum refusal r = sdp_relay_check(x);
+	if (r != REFUSAL_NONE) {
+		return r;
+	}
+	call_set_to_tag(p, w->ng->names.to_tag);
+	take_flags(w, x->from, x->to);
+	sdp_relay_take(x);
+	r = connect_all(w, (struct leg *const[2]){x->from, x->to});
+	if (r != REFUSAL_NONE) {
+		return r;
+	}
+	relay_carry(w, c, p->d);
+	relay_translate(w->r, p->d);
+	w->r->counters[RELAY_CALLS_ANSWERED] += !p->d->answered;
+	p->d->answered = true;
+	relay_keep_formats(w, p, x->sdp);
+	relay_tap_signalled(w, c);
+	relay_record_signalled(w, c);
+	relay_tap_dialogue(w->r, c, p->d);
+	c->media_us = w->now->mono_us;
+	r = write_sdp(w, x);
+	signalled(w, c);
+	return r;
+}
+
 static enum refusal do_answer(struct work *w)
 {
 	struct sdp sdp;
@@ -897,29 +961,12 @@ static enum refusal do_answer(struct work *w)
 				    .rng = &w->r->rng,
 				    .dtls = &w->r->handshakes.worker.ours,
 				    .answer = true};
-	r = sdp_relay_check(&x);
-	if (r != REFUSAL_NONE) {
-		return r;
+	r = relay_open_keys(w->r, (struct leg *const[2]){from, to});
+	if (r == REFUSAL_NONE) {
+		r = take_answer(w, c, &p, &x);
 	}
-	call_set_to_tag(&p, w->ng->names.to_tag);
-	take_flags(w, from, to);
-	sdp_relay_take(&x);
-	r = connect_all(w, (struct leg *const[2]){from, to});
-	if (r != REFUSAL_NONE) {
-		return r;
-	}
-	relay_carry(w, c, p.d);
-	relay_translate(w->r, p.d);
-	w->r->counters[RELAY_CALLS_ANSWERED] += !p.d->answered;
-	p.d->answered = true;
-	relay_keep_formats(w, &p, &sdp);
-	relay_tap_signalled(w, c);
-	relay_record_signalled(w, c);
-	relay_tap_dialogue(w->r, c, p.d);
-	c->media_us = w->now->mono_us;
-	r = write_sdp(w, &x);
-	signalled(w, c);
-	return r;
+	const enum refusal kept = relay_keep_keys(w->r, (struct leg *const[2]){from, to});
+	return r != REFUSAL_NONE ? r : kept;
 }
 
 static void add_report(struct work *w, const struct call *c, unsigned mask)

@@ -223,7 +223,7 @@ struct relay {
 	unsigned worker;
 	struct arena arena;
 	struct pool calls, dialogues, medias, recordings, carries, types, subscribers, ices;
-	struct block_pool texts; /* formats of medias */
+	struct block_pool texts; /* formats of medias, and their keys */
 	uint32_t ice_cursor;     /* of the watch over consent */
 	struct table by_call_id;
 	struct wheel wheel;

@@ -209,6 +209,22 @@ static void write_sources(const struct work *w, const struct subscriber *s, stru
 	}
 }
 
+static enum refusal take_offer(struct work *w, struct leg *const legs[2], const struct sdp_relay *x)
+{
+	enum refusal e = REFUSAL_NONE;
+	sdp_relay_take(x);
+	for (unsigned i = 0; e == REFUSAL_NONE && i < legs[1]->media_count; i++) {
+		struct leg_media *m = legs[1]->media[i];
+		unsigned want = sdp_relay_endpoints(m);
+		e = want ? relay_open_media(w, legs[1], m, want) : REFUSAL_NONE;
+		if (e == REFUSAL_NONE && m->active) {
+			handshake_offered(w->r, m);
+		}
+	}
+	leg_expect_checks(legs[1]);
+	return e == REFUSAL_NONE ? relay_write_sdp(w, x) : e;
+}
+
 static enum refusal offer(struct work *w, const struct call *c, struct subscriber *s)
 {
 	struct relay *r = w->r;
@@ -242,17 +258,12 @@ static enum refusal offer(struct work *w, const struct call *c, struct subscribe
 	if (e != REFUSAL_NONE) {
 		return e;
 	}
-	sdp_relay_take(&x);
-	for (unsigned i = 0; e == REFUSAL_NONE && i < legs[1]->media_count; i++) {
-		struct leg_media *m = legs[1]->media[i];
-		unsigned want = sdp_relay_endpoints(m);
-		e = want ? relay_open_media(w, legs[1], m, want) : REFUSAL_NONE;
-		if (e == REFUSAL_NONE && m->active) {
-			handshake_offered(r, m);
-		}
+	e = relay_open_keys(r, legs);
+	if (e == REFUSAL_NONE) {
+		e = take_offer(w, legs, &x);
 	}
-	leg_expect_checks(legs[1]);
-	return e == REFUSAL_NONE ? relay_write_sdp(w, &x) : e;
+	const enum refusal kept = relay_keep_keys(r, legs);
+	return e != REFUSAL_NONE ? e : kept;
 }
 
 /* ---- the reply's lists */
@@ -483,13 +494,21 @@ enum refusal relay_subscribe_answer(struct work *w)
 	}
 	struct leg *const legs[2] = {&s->d->legs[1], &s->d->legs[0]};
 	const struct sdp_relay x = relay_sdp(w, &sdp, &w->ng->flags, legs, true);
-	e = sdp_relay_check(&x);
-	if (e != REFUSAL_NONE) {
+	e = relay_open_keys(w->r, legs);
+	if (e == REFUSAL_NONE) {
+		e = sdp_relay_check(&x);
+	}
+	const bool may = e == REFUSAL_NONE;
+	if (may) {
+		take_flags(w, legs[0]);
+		sdp_relay_take(&x);
+		e = relay_connect(w, legs);
+	}
+	const enum refusal kept = relay_keep_keys(w->r, legs);
+	if (!may) {
 		return e;
 	}
-	take_flags(w, legs[0]);
-	sdp_relay_take(&x);
-	e = relay_connect(w, legs);
+	e = e == REFUSAL_NONE ? kept : e;
 	for (unsigned i = 0; e == REFUSAL_NONE && i < s->count && i < legs[0]->media_count; i++) {
 		struct leg_media *to = legs[0]->media[i];
 		e = attach(w, c, &s->media[i], to, leg_may_send(legs[1]->media[i], to));

@@ -90,6 +90,9 @@ enum refusal relay_open_media(struct work *w, const struct leg *l, struct leg_me
 /* The interface of that name in the family of the flags; empty: the default. */
 void relay_set_interface(struct work *w, struct leg *l, struct str name);
 enum refusal relay_connect(struct work *w, struct leg *const legs[2]) MUST_USE;
+/* The keys of all medias of both legs for one command (leg_keys.h), and their end: after each open, also where it failed. */
+enum refusal relay_open_keys(struct relay *r, struct leg *const legs[2]) MUST_USE;
+enum refusal relay_keep_keys(struct relay *r, struct leg *const legs[2]) MUST_USE;
 /* All medias of both legs. */
 void relay_free_legs(struct relay *r, struct dialogue *d, uint64_t now_ms);
 

@@ -207,8 +207,8 @@ static void add_media_flags(struct arena *a, struct dict *flags, const struct le
 		{m->active && (m->direction == SDP_SENDRECV || m->direction == SDP_SENDONLY),
 		 STR("recv")},
 		{m->mux.agreed, STR("rtcp-mux")},
-		{srtp && m->keys.chosen < 0, STR("DTLS-SRTP")},
-		{srtp && m->keys.chosen >= 0, STR("SDES")},
+		{srtp && m->keying != LEG_SDES, STR("DTLS-SRTP")},
+		{srtp && m->keying == LEG_SDES, STR("SDES")},
 		{m->ice.agreed, STR("ICE")},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {

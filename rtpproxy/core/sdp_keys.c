@@ -55,8 +55,8 @@ enum refusal sdp_keys_check_offer(const struct sdp_relay *x, size_t i, enum sdp_
 
 static void forget_sdes(struct leg_media *m)
 {
-	secret_wipe(&m->keys, sizeof(m->keys));
-	m->keys.chosen = m->keys.chosen_in = -1;
+	secret_wipe(m->keys, sizeof(*m->keys));
+	m->keys->chosen = m->keys->chosen_in = -1;
 }
 
 /* Whatever keys the offerer has. In a line of a plain protocol they are an offer that may be left (RFC 8643). */
@@ -67,7 +67,7 @@ static void take_offer_keys(const struct sdp_relay *x, const struct sdp_media *m
 	const bool dtls = leg_is_rtp(m->proto) && has_dtls(x, m);
 	from->osrtp = !sdp_proto_info(m->proto)->srtp && (sdes || dtls);
 	if (sdes) {
-		from->keys.theirs_count = (uint8_t)keying_read(m, from->keys.theirs);
+		from->keys->theirs_count = (uint8_t)keying_read(m, from->keys->theirs);
 	} else {
 		/* No more: what was agreed before is over, and so is its key. */
 		forget_sdes(from);
@@ -100,7 +100,7 @@ static void offer_keys(const struct sdp_relay *x, const struct leg_media *from,
 	to->sdes_wanted = w.sdes;
 	to->dtls.wanted = w.dtls;
 	if (w.sdes) {
-		keying_offer(&to->keys, &from->keys, &x->flags->sdes, x->rng);
+		keying_offer(to->keys, from->keys, &x->flags->sdes, x->rng);
 	}
 	if (w.dtls) {
 		keying_dtls_say(&to->dtls, x->dtls, x->flags, x->rng);
@@ -122,7 +122,7 @@ static enum leg_keying answered_keying(const struct sdp_relay *x, const struct s
 	struct leg_crypto c;
 	int ours;
 	const bool sdes = from->sdes_wanted && !sdp_proto_info(m->proto)->dtls &&
-			  keying_find_answer(&from->keys, m, &c, &ours);
+			  keying_find_answer(from->keys, m, &c, &ours);
 	const bool dtls = from->dtls.wanted && has_dtls(x, m);
 	secret_wipe(&c, sizeof(c));
 	if (dtls && !(sdes && x->flags->sdes.prefer)) {
@@ -139,7 +139,7 @@ static enum leg_keying chosen_keying(const struct sdp_relay *x, const struct leg
 				     enum leg_keying from)
 {
 	const bool sdes =
-		!sdp_proto_info(to->proto)->dtls && keying_choose(&to->keys, &x->flags->sdes) >= 0;
+		!sdp_proto_info(to->proto)->dtls && keying_choose(to->keys, &x->flags->sdes) >= 0;
 	const bool dtls = to->dtls.offered && x->dtls && !x->flags->dtls_off;
 	if (to->osrtp && from == LEG_PLAIN && !(x->flags->osrtp & FLAGS_OSRTP_ACCEPT)) {
 		return LEG_PLAIN;
@@ -171,11 +171,11 @@ static void take_answer_keys(const struct sdp_relay *x, const struct sdp_media *
 	from->keying = (uint8_t)answered_keying(x, m, from);
 	if (from->keying == LEG_SDES) {
 		int ours = -1;
-		bool found = keying_find_answer(&from->keys, m, &from->keys.theirs[0], &ours);
+		bool found = keying_find_answer(from->keys, m, &from->keys->theirs[0], &ours);
 		CHECK(found); /* answered_keying looked */
-		from->keys.theirs_count = 1;
-		from->keys.chosen_in = 0;
-		from->keys.chosen = (int8_t)ours;
+		from->keys->theirs_count = 1;
+		from->keys->chosen_in = 0;
+		from->keys->chosen = (int8_t)ours;
 	} else {
 		forget_sdes(from);
 	}
@@ -191,7 +191,7 @@ static void answer_keys(const struct sdp_relay *x, struct leg_media *to, enum le
 {
 	to->keying = (uint8_t)chosen_keying(x, to, from);
 	if (to->keying == LEG_SDES) {
-		keying_answer(&to->keys, keying_choose(&to->keys, &x->flags->sdes), x->rng);
+		keying_answer(to->keys, keying_choose(to->keys, &x->flags->sdes), x->rng);
 	}
 	if (to->keying == LEG_DTLS) {
 		keying_dtls_say(&to->dtls, x->dtls, x->flags, x->rng);
@@ -227,7 +227,7 @@ static void write_crypto(const struct sdp_relay *x, struct buf *b, const struct 
 
 void sdp_keys_write(const struct sdp_relay *x, struct buf *b, const struct leg_media *to)
 {
-	const struct leg_keys *k = &to->keys;
+	const struct leg_keys *k = to->keys;
 	const bool sdes = x->answer ? to->keying == LEG_SDES : to->sdes_wanted;
 	for (int i = 0; sdes && i < k->ours_count; i++) {
 		if (!x->answer || i == k->chosen) {

@@ -24,6 +24,7 @@ struct world {
 	struct rng rng;
 	struct leg legs[2];
 	struct leg_media medias[2][LIMIT_MEDIAS];
+	struct leg_keys keys[2][LIMIT_MEDIAS];
 	struct ice ices[2][LIMIT_MEDIAS];
 };
 
@@ -56,6 +57,8 @@ static void world_init(struct world *w)
 		w->legs[s].local = w->legs[s].shown;
 		for (unsigned i = 0; i < LIMIT_MEDIAS; i++) {
 			leg_media_init(&w->medias[s][i], 0, &w->srtp);
+			w->keys[s][i] = (struct leg_keys){.chosen = -1, .chosen_in = -1};
+			w->medias[s][i].keys = &w->keys[s][i];
 			const struct ice_local words = {"ourufrag", "ourpasswordourpasswordou12"};
 			ice_init(&w->ices[s][i], &words);
 			w->medias[s][i].ice.agent = &w->ices[s][i];
