@@ -173,6 +173,13 @@ static enum refusal check_needs(const struct ng *n)
 	return check_lengths(n);
 }
 
+/* Names are kept as texts: one with a NUL in it is none. */
+static struct str name_of(const struct dict *d, struct str key)
+{
+	struct str name = dict_get_str(d, key);
+	return str_index(name, '\0') == name.len ? name : STR_NONE;
+}
+
 enum refusal ng_parse(struct str cookie, struct str body, struct arena *a, struct ng *out)
 {
 	*out = (struct ng){.cookie = cookie};
@@ -189,12 +196,12 @@ enum refusal ng_parse(struct str cookie, struct str body, struct arena *a, struc
 		return REFUSAL_MEMORY;
 	}
 	const struct dict *d = out->root;
-	out->call_id = dict_get_str(d, STR("call-id"));
+	out->call_id = name_of(d, STR("call-id"));
 	out->sdp = dict_get_str(d, STR("sdp"));
 	out->names = (struct call_names){
-		.from_tag = dict_get_str(d, STR("from-tag")),
-		.to_tag = dict_get_str(d, STR("to-tag")),
-		.branch = dict_get_str(d, STR("via-branch")),
+		.from_tag = name_of(d, STR("from-tag")),
+		.to_tag = name_of(d, STR("to-tag")),
+		.branch = name_of(d, STR("via-branch")),
 	};
 	out->who = (struct party_who){
 		.from_tag = out->names.from_tag,

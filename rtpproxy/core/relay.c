@@ -798,7 +798,8 @@ static enum refusal take_offer(struct work *w, const struct call_place *p,
 	return write_sdp(w, x);
 }
 
-static enum refusal offer_in(struct work *w, const struct call_place *p, const struct sdp *sdp)
+static enum refusal offer_in(struct work *w, const struct call *c, const struct call_place *p,
+			     const struct sdp *sdp)
 {
 	struct leg *from = &p->d->legs[p->side], *to = &p->d->legs[1 - p->side];
 	const struct sdp_relay x = {.sdp = sdp,
@@ -812,7 +813,7 @@ static enum refusal offer_in(struct work *w, const struct call_place *p, const s
 		r = add_medias(w->r, (struct leg *const[2]){from, to}, sdp->media_count);
 	}
 	if (r == REFUSAL_NONE) {
-		r = relay_ice_add(w->r, relay_find_call(w->r, w->ng->call_id), &x);
+		r = relay_ice_add(w->r, c, &x);
 	}
 	if (r != REFUSAL_NONE) {
 		return r;
@@ -860,7 +861,7 @@ static enum refusal do_offer(struct work *w)
 		call_set_to_tag(&place, w->ng->names.from_tag);
 	}
 	if (e == REFUSAL_NONE) {
-		e = offer_in(w, &place, &sdp);
+		e = offer_in(w, c, &place, &sdp);
 	}
 	if (e == REFUSAL_NONE) {
 		take_owner(r, c, w->peer, w->ng->flags.notify);

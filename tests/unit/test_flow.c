@@ -86,6 +86,7 @@ static void step(void *ctx, const struct event *e)
 		break;
 	case EVENT_RESOLVED:
 	case EVENT_RELAY_REPLY:
+	case EVENT_RELAY_TOLD:
 	case EVENT_TICK:
 	case EVENT_SETTINGS:
 	case EVENT_DRAIN:

@@ -93,6 +93,20 @@ static void what_a_command_needs(void **state)
 	}
 }
 
+static void a_name_with_a_nul_in_it_is_none(void **state)
+{
+	(void)state;
+	static const char id[] = "d7:command5:query7:call-id3:a\0be";
+	static const char tag[] = "d7:command5:offer7:call-id1:a3:sdp1:x8:from-tag2:\0be";
+	struct ng n;
+
+	arena_reset(&arena);
+	EXPECT_INT(ng_parse(STR("c"), (struct str){id, sizeof(id) - 1}, &arena, &n),
+		   REFUSAL_NO_CALL_ID);
+	EXPECT_INT(ng_parse(STR("c"), (struct str){tag, sizeof(tag) - 1}, &arena, &n),
+		   REFUSAL_NO_FROM_TAG);
+}
+
 static void lengths(void **state)
 {
 	(void)state;
@@ -371,6 +385,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cookies),
 		cmocka_unit_test(what_a_command_needs),
+		cmocka_unit_test(a_name_with_a_nul_in_it_is_none),
 		cmocka_unit_test(lengths),
 		cmocka_unit_test(the_cheap_look),
 		cmocka_unit_test(flags_that_are_bits),
