@@ -30,7 +30,7 @@ void forward_settle(struct forward *f, struct pkt *p, enum pkt_fate fate)
 	p->fate = (uint8_t)fate;
 	f->stats.fate[fate]++;
 	if (fate != FATE_SENT && fate != FATE_OURS && p->stream)
-		p->stream->stats.dropped[fate]++;
+		stream_count_drop(p->stream, fate, 1);
 }
 
 /* The fate of what is not for us by its kind; FATE_SENT: go on. */
@@ -124,14 +124,14 @@ static void prefetch_in(const struct stream *s)
 {
 	if (!s)
 		return;
-	prefetch(s, offsetof(struct stream, stats.dropped));
+	prefetch(s, offsetof(struct stream, stats.drop_fate));
 	prefetch(&s->quality, LINE);
 }
 
 static void prefetch_out(const struct stream *s)
 {
 	if (s)
-		prefetch(s, offsetof(struct stream, stats.dropped));
+		prefetch(s, offsetof(struct stream, stats.drop_fate));
 }
 
 static void admit_all(struct forward *f, struct pkt *const pkts[], size_t n, uint64_t now_us,
@@ -462,7 +462,8 @@ enum pkt_fate forward_own(struct forward *f, struct pkt *p)
 static void credit_refused(struct forward *f, struct stream *s, enum pkt_fate fate, uint32_t n)
 {
 	f->stats.fate[fate] += n;
-	s->stats.dropped[fate] += n;
+	if (n > 0)
+		stream_count_drop(s, fate, n);
 }
 
 void forward_credit(struct forward *f, struct stream *s, const struct forward_credit *c)

@@ -5,8 +5,8 @@
 uint64_t report_errors(const struct stream *s)
 {
 	uint64_t n = 0;
-	for (int f = 0; f < FATE_COUNT; f++) {
-		n += s->stats.dropped[f];
+	for (int i = 0; i < STREAM_DROP_FATES; i++) {
+		n += s->stats.drop_count[i];
 	}
 	return n;
 }
@@ -186,9 +186,10 @@ static void add_stream(struct arena *a, struct dict *list, const struct leg *l,
 	add_counts(a, d, "stats_out", s->stats.tx_packets, s->stats.tx_bytes, 0);
 	struct dict *drops = NULL;
 	for (int f = 0; f < FATE_COUNT; f++) {
-		if (s->stats.dropped[f] > 0) {
+		const uint32_t n = stream_dropped(s, (enum pkt_fate)f);
+		if (n > 0) {
 			drops = drops ? drops : dict_add_dict(a, d, STR("dropped"));
-			add_int(a, drops, pkt_fate_name((enum pkt_fate)f), s->stats.dropped[f]);
+			add_int(a, drops, pkt_fate_name((enum pkt_fate)f), n);
 		}
 	}
 }

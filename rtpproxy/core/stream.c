@@ -158,6 +158,27 @@ void stream_set_rate(struct stream *s, uint32_t per_second, uint32_t burst)
 	s->rate_burst_us = burst * s->rate_step_us;
 }
 
+void stream_count_drop(struct stream *s, enum pkt_fate why, uint32_t n)
+{
+	CHECK(why != FATE_SENT);
+	for (int i = 0; i < STREAM_DROP_FATES; i++) {
+		if (s->stats.drop_fate[i] == FATE_SENT)
+			s->stats.drop_fate[i] = (uint8_t)why;
+		if (s->stats.drop_fate[i] == why) {
+			s->stats.drop_count[i] += n;
+			return;
+		}
+	}
+}
+
+uint32_t stream_dropped(const struct stream *s, enum pkt_fate why)
+{
+	for (int i = 0; i < STREAM_DROP_FATES; i++)
+		if (why != FATE_SENT && s->stats.drop_fate[i] == why)
+			return s->stats.drop_count[i];
+	return 0;
+}
+
 /* A leaky bucket as one number (GCRA): the time at which the next packet would be due. */
 bool stream_take_rate(struct stream *s, uint64_t now_us)
 {

@@ -38,6 +38,8 @@ enum {
 	STREAM_BLOCKED_DTMF = 1 << 2 /* block DTMF: telephone-event packets alone */
 };
 
+enum { STREAM_DROP_FATES = 12 };
+
 struct handshake;
 struct ice;
 
@@ -45,7 +47,10 @@ struct stream_stats {
 	uint64_t rx_packets, rx_bytes; /* accepted from the party: UDP payload as it came */
 	uint64_t tx_packets, tx_bytes; /* sent to it */
 	uint64_t rx_rtcp_packets, tx_rtcp_packets; /* of the above */
-	uint32_t dropped[FATE_COUNT];              /* of what came in; [FATE_SENT] stays 0 */
+	/* Of what came in, by reason: as many as a stream is likely to see. When all places are taken, one
+	 * more reason is counted in the relay's totals alone. */
+	uint8_t drop_fate[STREAM_DROP_FATES]; /* enum pkt_fate; FATE_SENT: free */
+	uint32_t drop_count[STREAM_DROP_FATES];
 };
 
 /* The payload type that the party knows a codec by, for the one that packets to it come with. */
@@ -131,6 +136,9 @@ void stream_set_source(struct stream *s, uint64_t random);
 void stream_take_keys(struct stream *s, struct stream *from);
 /* On an RTP endpoint, for both. The same number for all media of one party, and random. */
 void stream_set_party(struct stream *s, uint64_t party);
+/* n packets that came in were dropped for this reason. */
+void stream_count_drop(struct stream *s, enum pkt_fate why, uint32_t n);
+uint32_t stream_dropped(const struct stream *s, enum pkt_fate why);
 /* STREAM_… flags: replaces what was set. */
 void stream_set_flow(struct stream *s, unsigned flags);
 /* Where packets of this kind that arrive here leave again; NULL: nowhere. One way: call it on both. */

@@ -676,7 +676,7 @@ static void packets_over_the_rate_are_dropped_in_front(void **state)
 	}
 	EXPECT_TRUE(passed >= 18 && passed <= 24);
 	kernel_recall(world->kernel, slot_of(0), true);
-	EXPECT_INT(world->real.stream[0].stats.dropped[FATE_RATE], 100 - passed);
+	EXPECT_INT(stream_dropped(&world->real.stream[0], FATE_RATE), 100 - passed);
 	end();
 }
 

@@ -406,7 +406,7 @@ static void test_one_thing_wrong(void **state)
 		EXPECT_INT(forward_one(p), row->want);
 		EXPECT_U64(call.forward.stats.fate[row->want], before + 1);
 		if (s && row->want != FATE_SENT)
-			EXPECT_INT(s->stats.dropped[row->want], 1);
+			EXPECT_INT(stream_dropped(s, row->want), 1);
 		end_call();
 	}
 }
@@ -630,7 +630,7 @@ static void test_rtcp_of_which_nothing_may_cross(void **state)
 	EXPECT_INT(forward_one(p), FATE_HIDDEN);
 	/* It is the party's all the same. */
 	EXPECT_U64(call.party[OUT].rtcp.stats.rx_packets, 1);
-	EXPECT_U64(call.party[OUT].rtcp.stats.dropped[FATE_HIDDEN], 1);
+	EXPECT_U64(stream_dropped(&call.party[OUT].rtcp, FATE_HIDDEN), 1);
 	p = send_from(0, OUT, PKT_RTCP, 2);
 	p->len = (uint32_t)media_hex("81ca0002 0000abcd 01096162", p->data, 128);
 	EXPECT_INT(forward_one(p), FATE_MALFORMED);

@@ -179,7 +179,7 @@ static void blocked_keys_go_nowhere_and_leave_no_gap(void **state)
 	rw_ask(w, "unblock DTMF", "call-id", "c", NULL);
 	EXPECT_INT(press(A, 4), FATE_SENT);
 	EXPECT_INT(number_out(), 108);
-	EXPECT_INT(m.pkt.stream->main->stats.dropped[FATE_EVENT], 5);
+	EXPECT_INT(stream_dropped(m.pkt.stream->main, FATE_EVENT), 5);
 }
 
 static void without_listeners_block_dtmf_works_too(void **state)

@@ -33,7 +33,7 @@ static void one_way_and_silent(void **state)
 			leg_media_init(&m[s], 0, &w);
 			m[s].connected = row->connected;
 			m[s].streams[LEG_RTP].stats.rx_packets = row->packets[s];
-			m[s].streams[LEG_RTP].stats.dropped[FATE_SOURCE] = 3;
+			stream_count_drop(&m[s].streams[LEG_RTP], FATE_SOURCE, 3);
 			d.legs[s].media[0] = &m[s];
 			d.legs[s].media_count = 1;
 		}

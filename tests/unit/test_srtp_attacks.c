@@ -139,8 +139,8 @@ static void test_a_million_bad_packets(void **state)
 	}
 	EXPECT_INT(lost, 0);
 	/* Those with the number of the good one that came just before. */
-	EXPECT_TRUE(c.out.stats.dropped[FATE_AUTH] + c.out.stats.dropped[FATE_REPLAY] >= BAD);
-	EXPECT_TRUE(c.out.stats.dropped[FATE_AUTH] > BAD / 2);
+	EXPECT_TRUE(stream_dropped(&c.out, FATE_AUTH) + stream_dropped(&c.out, FATE_REPLAY) >= BAD);
+	EXPECT_TRUE(stream_dropped(&c.out, FATE_AUTH) > BAD / 2);
 }
 
 static void test_replay_of_everything(void **state)

@@ -133,11 +133,30 @@ static void test_release_unlinks(void **state)
 	stream_release(&a);
 }
 
+static void test_drops_by_reason(void **state)
+{
+	(void)state;
+	struct stream s;
+	stream_init(&s, PKT_RTP, &worker, NULL);
+	EXPECT_INT(stream_dropped(&s, FATE_AUTH), 0);
+	/* One reason more than there are places: it is left to the relay's totals, the others go on. */
+	for (int i = 0; i <= STREAM_DROP_FATES; i++)
+		stream_count_drop(&s, (enum pkt_fate)(FATE_MALFORMED + i), 2);
+	for (int i = 0; i < STREAM_DROP_FATES; i++)
+		stream_count_drop(&s, (enum pkt_fate)(FATE_MALFORMED + i), (uint32_t)i);
+	for (int i = 0; i < STREAM_DROP_FATES; i++)
+		EXPECT_INT(stream_dropped(&s, (enum pkt_fate)(FATE_MALFORMED + i)), 2 + i);
+	EXPECT_INT(stream_dropped(&s, (enum pkt_fate)(FATE_MALFORMED + STREAM_DROP_FATES)), 0);
+	EXPECT_INT(stream_dropped(&s, FATE_SENT), 0);
+	stream_release(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_four_keys_back_are_remembered),
+		cmocka_unit_test(test_drops_by_reason),
 		cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_release_unlinks),
 	};
