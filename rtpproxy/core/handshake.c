@@ -155,8 +155,8 @@ void handshake_offered(struct relay *r, struct leg_media *m)
 {
 	struct stream *s = &m->streams[LEG_RTP];
 	/* RTCP's own, where it is not muxed, comes with the answer: a hello before that is sent again. */
-	if (m->dtls.wanted && !s->dtls && (m->opened & 1u << LEG_RTP)) {
-		(void)begin(r, s, &m->dtls, DTLS_SERVER);
+	if (m->dtls->wanted && !s->dtls && (m->opened & 1u << LEG_RTP)) {
+		(void)begin(r, s, m->dtls, DTLS_SERVER);
 	}
 }
 
@@ -209,7 +209,7 @@ void handshake_agreed(struct relay *r, struct leg_media *m, uint64_t now_us)
 		struct stream *s = &m->streams[k];
 		const bool used = (m->opened & 1u << k) && (k == LEG_RTP || !m->mux.agreed);
 		if (m->active && m->keying == LEG_DTLS && used) {
-			agree(r, s, &m->dtls, now_us / 1000);
+			agree(r, s, m->dtls, now_us / 1000);
 		} else {
 			handshake_end(r, s);
 		}

@@ -31,7 +31,7 @@ void leg_media_init(struct leg_media *m, id_t64 id, struct srtp_worker *w)
 
 void leg_media_release(struct leg_media *m)
 {
-	CHECK(m->opened == 0 && !m->kept_keys);
+	CHECK(m->opened == 0 && !m->kept_keys && !m->kept_dtls);
 	/* RTCP borrows the keys of RTP and so goes first. */
 	stream_release(&m->streams[LEG_RTCP]);
 	stream_release(&m->streams[LEG_RTP]);

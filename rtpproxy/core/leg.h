@@ -123,10 +123,13 @@ struct leg_media {
 	struct leg_mux mux;
 	struct leg_ice ice;
 	struct leg_name name;
-	struct leg_keys *keys; /* of a command under way; else NULL (leg_keys.h) */
-	uint8_t *kept_keys;    /* the same, packed, between commands; NULL: none */
+	/* Of a command under way; else NULL (leg_keys.h). */
+	struct leg_keys *keys;
+	struct leg_dtls *dtls;
+	/* The same between commands; NULL: nothing was said of it. */
+	uint8_t *kept_keys; /* packed */
+	struct leg_dtls *kept_dtls;
 	uint16_t kept_len;
-	struct leg_dtls dtls;
 	bool sdes_wanted; /* a=crypto is in what we say to the party */
 	bool osrtp;     /* keys in a line of a plain protocol (RFC 8643): theirs, or ours to them */
 	uint8_t keying; /* enum leg_keying, as the last answer left it */

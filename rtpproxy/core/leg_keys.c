@@ -52,10 +52,14 @@ static const uint8_t *unpack(const uint8_t *at, struct leg_crypto *list, unsigne
 
 enum err leg_keys_open(struct leg_media *m, struct arena *a)
 {
-	CHECK(!m->keys);
+	CHECK(!m->keys && !m->dtls);
 	struct leg_keys *k = arena_zalloc(a, sizeof(*k));
-	if (!k) {
+	struct leg_dtls *d = arena_zalloc(a, sizeof(*d));
+	if (!k || !d) {
 		return ERR_NOMEM;
+	}
+	if (m->kept_dtls) {
+		*d = *m->kept_dtls;
 	}
 	k->chosen = k->chosen_in = -1;
 	const uint8_t *at = m->kept_keys;
@@ -68,10 +72,11 @@ enum err leg_keys_open(struct leg_media *m, struct arena *a)
 		(void)unpack(at, k->ours, k->ours_count);
 	}
 	m->keys = k;
+	m->dtls = d;
 	return OK;
 }
 
-void leg_keys_drop(struct leg_media *m, struct block_pool *p)
+static void drop_keys(struct leg_media *m, struct block_pool *p)
 {
 	if (m->kept_keys) {
 		secret_wipe(m->kept_keys, m->kept_len);
@@ -81,11 +86,40 @@ void leg_keys_drop(struct leg_media *m, struct block_pool *p)
 	m->kept_len = 0;
 }
 
-static enum err keep(struct leg_media *m, struct block_pool *p)
+static void drop_dtls(struct leg_media *m, struct block_pool *p)
+{
+	block_free(p, m->kept_dtls, sizeof(*m->kept_dtls));
+	m->kept_dtls = NULL;
+}
+
+void leg_keys_drop(struct leg_media *m, struct block_pool *p)
+{
+	drop_keys(m, p);
+	drop_dtls(m, p);
+}
+
+static enum err keep_dtls(struct leg_media *m, struct block_pool *p)
+{
+	const struct leg_dtls *d = m->dtls;
+	if (!d->offered && !d->wanted && !d->agreed && !d->ours_said) {
+		drop_dtls(m, p);
+		return OK;
+	}
+	if (!m->kept_dtls) {
+		m->kept_dtls = block_new(p, sizeof(*d));
+	}
+	if (!m->kept_dtls) {
+		return ERR_NOMEM;
+	}
+	*m->kept_dtls = *d;
+	return OK;
+}
+
+static enum err keep_keys(struct leg_media *m, struct block_pool *p)
 {
 	const struct leg_keys *k = m->keys;
 	if (k->theirs_count == 0 && k->ours_count == 0) {
-		leg_keys_drop(m, p);
+		drop_keys(m, p);
 		return OK;
 	}
 	const size_t len =
@@ -100,7 +134,7 @@ static enum err keep(struct leg_media *m, struct block_pool *p)
 	made[3] = (uint8_t)k->chosen_in;
 	(void)pack(pack(made + HEAD, k->theirs, k->theirs_count), k->ours, k->ours_count);
 	if (made != m->kept_keys) {
-		leg_keys_drop(m, p);
+		drop_keys(m, p);
 	}
 	m->kept_keys = made;
 	m->kept_len = (uint16_t)len;
@@ -112,8 +146,9 @@ enum err leg_keys_keep(struct leg_media *m, struct block_pool *p)
 	if (!m->keys) {
 		return OK;
 	}
-	const enum err e = keep(m, p);
+	const enum err e = keep_keys(m, p), of_dtls = keep_dtls(m, p);
 	secret_wipe(m->keys, sizeof(*m->keys));
 	m->keys = NULL;
-	return e;
+	m->dtls = NULL;
+	return e != OK ? e : of_dtls;
 }

@@ -73,11 +73,11 @@ static void take_offer_keys(const struct sdp_relay *x, const struct sdp_media *m
 		forget_sdes(from);
 	}
 	if (dtls) {
-		keying_dtls_read(x->sdp, m, x->dtls, &from->dtls);
-		from->dtls.prefer_passive = x->flags->dtls_passive;
-		from->dtls.prefer_sdes = x->flags->sdes.prefer;
+		keying_dtls_read(x->sdp, m, x->dtls, from->dtls);
+		from->dtls->prefer_passive = x->flags->dtls_passive;
+		from->dtls->prefer_sdes = x->flags->sdes.prefer;
 	} else {
-		keying_dtls_forget(&from->dtls);
+		keying_dtls_forget(from->dtls);
 	}
 }
 
@@ -98,12 +98,12 @@ static void offer_keys(const struct sdp_relay *x, const struct leg_media *from,
 		w = (struct ways){false, false};
 	}
 	to->sdes_wanted = w.sdes;
-	to->dtls.wanted = w.dtls;
+	to->dtls->wanted = w.dtls;
 	if (w.sdes) {
 		keying_offer(to->keys, from->keys, &x->flags->sdes, x->rng);
 	}
 	if (w.dtls) {
-		keying_dtls_say(&to->dtls, x->dtls, x->flags, x->rng);
+		keying_dtls_say(to->dtls, x->dtls, x->flags, x->rng);
 	}
 }
 
@@ -123,7 +123,7 @@ static enum leg_keying answered_keying(const struct sdp_relay *x, const struct s
 	int ours;
 	const bool sdes = from->sdes_wanted && !sdp_proto_info(m->proto)->dtls &&
 			  keying_find_answer(from->keys, m, &c, &ours);
-	const bool dtls = from->dtls.wanted && has_dtls(x, m);
+	const bool dtls = from->dtls->wanted && has_dtls(x, m);
 	secret_wipe(&c, sizeof(c));
 	if (dtls && !(sdes && x->flags->sdes.prefer)) {
 		return LEG_DTLS;
@@ -140,14 +140,14 @@ static enum leg_keying chosen_keying(const struct sdp_relay *x, const struct leg
 {
 	const bool sdes =
 		!sdp_proto_info(to->proto)->dtls && keying_choose(to->keys, &x->flags->sdes) >= 0;
-	const bool dtls = to->dtls.offered && x->dtls && !x->flags->dtls_off;
+	const bool dtls = to->dtls->offered && x->dtls && !x->flags->dtls_off;
 	if (to->osrtp && from == LEG_PLAIN && !(x->flags->osrtp & FLAGS_OSRTP_ACCEPT)) {
 		return LEG_PLAIN;
 	}
 	if (!to->osrtp && !sdp_proto_info(to->proto)->srtp) {
 		return LEG_PLAIN;
 	}
-	if (dtls && !(sdes && (to->dtls.prefer_sdes || to->keying == LEG_SDES))) {
+	if (dtls && !(sdes && (to->dtls->prefer_sdes || to->keying == LEG_SDES))) {
 		return LEG_DTLS;
 	}
 	return sdes ? LEG_SDES : LEG_PLAIN;
@@ -180,10 +180,10 @@ static void take_answer_keys(const struct sdp_relay *x, const struct sdp_media *
 		forget_sdes(from);
 	}
 	if (from->keying == LEG_DTLS) {
-		keying_dtls_read(x->sdp, m, x->dtls, &from->dtls);
-		keying_dtls_agree(&from->dtls, true);
+		keying_dtls_read(x->sdp, m, x->dtls, from->dtls);
+		keying_dtls_agree(from->dtls, true);
 	} else {
-		keying_dtls_forget(&from->dtls);
+		keying_dtls_forget(from->dtls);
 	}
 }
 
@@ -194,10 +194,10 @@ static void answer_keys(const struct sdp_relay *x, struct leg_media *to, enum le
 		keying_answer(to->keys, keying_choose(to->keys, &x->flags->sdes), x->rng);
 	}
 	if (to->keying == LEG_DTLS) {
-		keying_dtls_say(&to->dtls, x->dtls, x->flags, x->rng);
-		keying_dtls_agree(&to->dtls, false);
+		keying_dtls_say(to->dtls, x->dtls, x->flags, x->rng);
+		keying_dtls_agree(to->dtls, false);
 	} else {
-		to->dtls.agreed = false;
+		to->dtls->agreed = false;
 	}
 }
 
@@ -234,7 +234,7 @@ void sdp_keys_write(const struct sdp_relay *x, struct buf *b, const struct leg_m
 			write_crypto(x, b, &k->ours[i]);
 		}
 	}
-	if (x->answer ? to->keying == LEG_DTLS : to->dtls.wanted) {
-		keying_dtls_write(b, &to->dtls, x->answer);
+	if (x->answer ? to->keying == LEG_DTLS : to->dtls->wanted) {
+		keying_dtls_write(b, to->dtls, x->answer);
 	}
 }

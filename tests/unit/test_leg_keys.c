@@ -136,6 +136,31 @@ static void a_block_is_no_larger_than_its_keys_and_goes_with_them(void **state)
 	release(&x);
 }
 
+static void what_was_said_of_dtls_is_kept_as_long_as_it_is_meant(void **state)
+{
+	(void)state;
+	struct fixture x;
+	init(&x);
+	EXPECT_ERR(leg_keys_open(&x.m, &x.arena), OK);
+	assert_false(x.m.dtls->offered);
+	x.m.dtls->offered = true;
+	x.m.dtls->their_id = 77;
+	EXPECT_ERR(leg_keys_keep(&x.m, &x.pool), OK);
+	assert_null(x.m.dtls);
+	arena_reset(&x.arena);
+	EXPECT_ERR(leg_keys_open(&x.m, &x.arena), OK);
+	assert_true(x.m.dtls->offered);
+	EXPECT_U64(x.m.dtls->their_id, 77);
+	*x.m.dtls = (struct leg_dtls){.ours_said = true, .generation = 5};
+	EXPECT_ERR(leg_keys_keep(&x.m, &x.pool), OK);
+	EXPECT_ERR(leg_keys_open(&x.m, &x.arena), OK);
+	EXPECT_INT(x.m.dtls->generation, 5);
+	*x.m.dtls = (struct leg_dtls){.offered = false};
+	EXPECT_ERR(leg_keys_keep(&x.m, &x.pool), OK);
+	EXPECT_U64(x.pool.used, 0);
+	release(&x);
+}
+
 static void without_memory_what_was_kept_before_stays(void **state)
 {
 	(void)state;
@@ -167,6 +192,7 @@ int main(void)
 		cmocka_unit_test(a_line_without_keys_keeps_nothing),
 		cmocka_unit_test(what_was_kept_comes_back),
 		cmocka_unit_test(a_block_is_no_larger_than_its_keys_and_goes_with_them),
+		cmocka_unit_test(what_was_said_of_dtls_is_kept_as_long_as_it_is_meant),
 		cmocka_unit_test(without_memory_what_was_kept_before_stays),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

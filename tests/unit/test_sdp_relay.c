@@ -25,6 +25,7 @@ struct world {
 	struct leg legs[2];
 	struct leg_media medias[2][LIMIT_MEDIAS];
 	struct leg_keys keys[2][LIMIT_MEDIAS];
+	struct leg_dtls dtls[2][LIMIT_MEDIAS];
 	struct ice ices[2][LIMIT_MEDIAS];
 };
 
@@ -59,6 +60,8 @@ static void world_init(struct world *w)
 			leg_media_init(&w->medias[s][i], 0, &w->srtp);
 			w->keys[s][i] = (struct leg_keys){.chosen = -1, .chosen_in = -1};
 			w->medias[s][i].keys = &w->keys[s][i];
+			w->dtls[s][i] = (struct leg_dtls){0};
+			w->medias[s][i].dtls = &w->dtls[s][i];
 			const struct ice_local words = {"ourufrag", "ourpasswordourpasswordou12"};
 			ice_init(&w->ices[s][i], &words);
 			w->medias[s][i].ice.agent = &w->ices[s][i];
