@@ -46,7 +46,8 @@
 	X(ALL, "all")                                                                              \
 	X(INACTIVE, "inactive")                                                                    \
 	X(PAUSE, "pause")                                                                          \
-	X(DISCARD_RECORDING, "discard recording")
+	X(DISCARD_RECORDING, "discard recording")                                                  \
+	X(GENERATE_RTCP, "generate RTCP")
 
 /* X(name, word in the list `replace`) */
 #define FLAGS_REPLACE_TABLE(X)                                                                     \

@@ -7,6 +7,7 @@
 #include "ice.h"
 #include "rtcp.h"
 #include "rtcp_hide.h"
+#include "rtcp_make.h"
 #include "rtcp_map.h"
 #include "rtp.h"
 #include "stream.h"
@@ -230,7 +231,9 @@ static void measure_rtcp(const struct pkt *p)
 	while (rtcp_walk_next(&walk, &part)) {
 		for (unsigned i = 0; rtcp_part_block(&part, i, &block); i++)
 			quality_block(from, &block, p->at_us);
-		if (part.type == RTCP_SR && p->out)
+		if (part.type == RTCP_SR && p->stream->main->reports)
+			rtcp_make_heard(p->stream->main->reports, &part, p->at_us);
+		if (part.type == RTCP_SR && p->out && !p->out->main->reports)
 			quality_sr_sent(&p->out->main->quality, part.ntp_mid, p->at_us);
 	}
 }
@@ -294,8 +297,23 @@ static enum pkt_fate go_on(struct pkt *p, struct rtp *h)
 	return FATE_SENT;
 }
 
+void forward_name(const struct forward *f, const struct stream *s, char out[RTCP_HIDE_CNAME_LEN])
+{
+	/* Of whom it hears it says nothing: it is the same whoever speaks. */
+	const struct rtcp_hide h = {f->hide, s->main->party};
+	rtcp_hide_name(&h, STR("relay"), out);
+}
+
+/* Where reports are ours only feedback goes on. */
+static void keep_feedback(const struct forward *f, struct pkt *p, size_t *len)
+{
+	char name[RTCP_HIDE_CNAME_LEN];
+	forward_name(f, p->out, name);
+	rtcp_make_keep(p->data, len, name);
+}
+
 /* RTCP speaks of the numbers that its receiver knows. */
-static enum pkt_fate translate(struct pkt *p)
+static enum pkt_fate translate(const struct forward *f, struct pkt *p)
 {
 	struct stream *in = p->stream->main, *out = p->out->main;
 	const struct rtcp_map m = {&out->continuity, &in->continuity, &out->past, &in->past};
@@ -305,18 +323,20 @@ static enum pkt_fate translate(struct pkt *p)
 	if (out->continuity.state == CONTINUITY_GIVEN)
 		return FATE_MOVED;
 	rtcp_map(p->data, &len, &m);
+	if (out->reports)
+		keep_feedback(f, p, &len);
 	p->len = (uint32_t)len;
 	return len > 0 ? FATE_SENT : FATE_HIDDEN;
 }
 
 /* Where a packet leaves, and how it looks there. */
-static enum pkt_fate leave(struct pkt *p, struct rtp *h, uint64_t now_us)
+static enum pkt_fate leave(const struct forward *f, struct pkt *p, struct rtp *h, uint64_t now_us)
 {
 	const enum pkt_fate fate = route(p, now_us);
 	if (fate != FATE_SENT || p->kind == PKT_RAW)
 		return fate;
 	if (p->kind == PKT_RTCP)
-		return translate(p);
+		return translate(f, p);
 	/* A tap may have given it another number. */
 	h->seq = (uint16_t)(p->data[2] << 8 | p->data[3]);
 	return go_on(p, h);
@@ -368,7 +388,7 @@ static enum pkt_fate accept_one(const struct forward *f, struct pkt *p, uint64_t
 		if (fate != FATE_SENT)
 			return fate;
 	}
-	return leave(p, &h, now_us);
+	return leave(f, p, &h, now_us);
 }
 
 static void accept_all(struct forward *f, struct work *w, uint64_t now_us)
@@ -449,13 +469,32 @@ enum pkt_fate forward_own(struct forward *f, struct pkt *p)
 	if (t)
 		tap_show(f->taps, t, p, &h, true);
 	p->out = s->peer[PKT_RTP];
-	p->fate = (uint8_t)leave(p, &h, p->at_us);
+	p->fate = (uint8_t)leave(f, p, &h, p->at_us);
 	if (p->fate == FATE_SENT)
 		crypt_all(f, &w, SRTP_TX);
 	if (p->fate == FATE_SENT)
 		send_one(f, p);
 	if (t && f->taps->spare_count > copies)
 		send_copies(f, copies);
+	return (enum pkt_fate)p->fate;
+}
+
+enum pkt_fate forward_own_rtcp(struct forward *f, struct pkt *p)
+{
+	struct work w = {.pkt = {p}, .n = 1};
+	struct rtcp_walk walk;
+	struct rtcp_part part;
+	CHECK(p->kind == PKT_RTCP && rtcp_check(p->data, p->len) == OK);
+	p->out = p->stream;
+	p->fate = (uint8_t)route(p, p->at_us);
+	if (p->fate != FATE_SENT)
+		return (enum pkt_fate)p->fate;
+	rtcp_walk_init(&walk, p->data, p->len);
+	if (rtcp_walk_next(&walk, &part) && part.type == RTCP_SR)
+		quality_sr_sent(&p->out->main->quality, part.ntp_mid, p->at_us);
+	crypt_all(f, &w, SRTP_TX);
+	if (p->fate == FATE_SENT)
+		send_one(f, p);
 	return (enum pkt_fate)p->fate;
 }
 

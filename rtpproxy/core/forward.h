@@ -11,6 +11,7 @@
 #include "common/siphash.h"
 #include "pkt.h"
 #include "quality.h"
+#include "rtcp_hide.h"
 #include "srtp.h"
 
 /* What a worker's packets came to, over all streams and those that met none. */
@@ -46,6 +47,10 @@ void forward_batch(struct forward *f, struct pkt *const pkts[], size_t n, uint64
  * accepted, and is not counted as one that came in. FATE_SENT: send it as above.
  */
 enum pkt_fate forward_own(struct forward *f, struct pkt *p);
+/* A plain compound of our own to the party of the endpoint p->stream, from there. FATE_SENT: likewise. */
+enum pkt_fate forward_own_rtcp(struct forward *f, struct pkt *p);
+/* CNAME of the source that the party of s hears from us where reports are ours. */
+void forward_name(const struct forward *f, const struct stream *s, char out[RTCP_HIDE_CNAME_LEN]);
 
 /* RTP of a stream that another forwarder (the kernel) sent on, or refused, in our place. */
 struct forward_credit {

@@ -173,6 +173,7 @@ struct leg {
 	uint32_t unproven;
 	struct carry_heir heir; /* who will be the party in its place */
 	struct carry *carry;    /* whom it is in place of; NULL: nobody, or it is done */
+	bool own_rtcp;          /* its party gets reports of ours (flag `generate RTCP`) */
 	bool as_is;             /* what goes to the party keeps SSRC and numbers (no continuity) */
 	struct leg_origin origin;
 	struct leg_media *media[LIMIT_MEDIAS];

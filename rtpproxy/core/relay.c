@@ -66,6 +66,9 @@ static enum err init_tables(struct relay *r, uint64_t now_ms)
 		e = pool_init(&r->ices, sizeof(struct ice), 8 * LIMIT_CALLS, (uint8_t)r->worker);
 	}
 	if (e == OK) {
+		e = relay_rtcp_init(r, now_ms);
+	}
+	if (e == OK) {
 		e = table_init(&r->by_call_id, LIMIT_CALLS, &keys[0]);
 	}
 	if (e == OK) {
@@ -209,6 +212,7 @@ void relay_free_legs(struct relay *r, struct dialogue *d, uint64_t now_ms)
 			block_str_free(&r->texts, &m->formats);
 			relay_ice_drop(r, m);
 			relay_translate_end(r, m);
+			relay_rtcp_end(r, m);
 			leg_keys_drop(m, &r->texts);
 			leg_media_release(m);
 			l->media[i] = NULL;
@@ -294,6 +298,7 @@ void relay_release(struct relay *r)
 	pool_release(&r->medias);
 	pool_release(&r->carries);
 	pool_release(&r->types);
+	pool_release(&r->reporters);
 	pool_release(&r->dialogues);
 	pool_release(&r->calls);
 	arena_release(&r->arena);
@@ -670,6 +675,9 @@ static void take_flags(struct work *w, struct leg *from, struct leg *to)
 	}
 	carry_note(&w->r->carries, from, &f->continues[0]);
 	carry_note(&w->r->carries, to, &f->continues[1]);
+	if (f->words & FLAGS_GENERATE_RTCP) {
+		from->own_rtcp = to->own_rtcp = true;
+	}
 	if (f->continuity >= 0) {
 		from->as_is = to->as_is = f->continuity == 0;
 	}
@@ -921,6 +929,7 @@ static enum refusal take_answer(struct work *w, struct call *c, struct call_plac
 	}
 	relay_carry(w, c, p->d);
 	relay_translate(w->r, p->d);
+	relay_rtcp_dialogue(w->r, p->d, w->now_ms);
 	w->r->counters[RELAY_CALLS_ANSWERED] += !p->d->answered;
 	p->d->answered = true;
 	relay_keep_formats(w, p, x->sdp);
@@ -1088,6 +1097,7 @@ void relay_tick(struct relay *r, const struct relay_now *now)
 	handshakes_tick(r, now);
 	relay_record_tick(r);
 	relay_ice_tick(r, now->mono_us);
+	relay_rtcp_tick(r, now);
 	ng_cache_tick(&r->cache, now_ms);
 	relay_publish(r);
 }

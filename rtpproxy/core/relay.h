@@ -223,6 +223,8 @@ struct relay {
 	unsigned worker;
 	struct arena arena;
 	struct pool calls, dialogues, medias, recordings, carries, types, subscribers, ices;
+	struct pool reporters; /* of generate RTCP (relay_rtcp.c) */
+	struct wheel report_wheel;
 	struct block_pool texts; /* formats of medias, and their keys */
 	uint32_t ice_cursor;     /* of the watch over consent */
 	struct table by_call_id;

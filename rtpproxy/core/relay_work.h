@@ -53,6 +53,15 @@ void relay_carry_end(struct relay *r, struct dialogue *d);
 void relay_translate(struct relay *r, struct dialogue *d);
 void relay_translate_end(struct relay *r, struct leg_media *m);
 
+/* ---- reports of our own (relay_rtcp.c) */
+
+enum err relay_rtcp_init(struct relay *r, uint64_t now_ms) MUST_USE;
+/* An answer has connected the dialogue: reporters for those of its medias that are to have them, and no others. */
+void relay_rtcp_dialogue(struct relay *r, struct dialogue *d, uint64_t now_ms);
+/* Before the media goes. */
+void relay_rtcp_end(struct relay *r, struct leg_media *m);
+void relay_rtcp_tick(struct relay *r, const struct relay_now *now);
+
 /* ---- telephone events (relay_tap.c) */
 
 /* An offer or answer was taken: what it says about keys, for its call. */

@@ -71,22 +71,34 @@ static void put_whole(struct out *o, const struct part *in, size_t n)
 /* ---- descriptions */
 
 /* 96 bits of a keyed hash. `text` empty: a source without a name has one of its own. */
-static void put_cname(struct out *o, const struct rtcp_hide *h, const uint8_t ssrc[WORD],
-		      struct str text)
+static void make_name(const struct rtcp_hide *h, const uint8_t ssrc[WORD], struct str text,
+		      char name[RTCP_HIDE_CNAME_LEN])
 {
 	static const char alphabet[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	uint64_t in[3] = {h->party, 0, 0};
 	uint64_t v[2];
-	char name[RTCP_HIDE_CNAME_LEN];
 
 	in[1] = text.len > 0 ? siphash(&h->key, text.p, text.len) : siphash(&h->key, ssrc, WORD);
 	in[2] = text.len > 0;
 	v[0] = siphash(&h->key, in, sizeof(in));
 	in[2] |= 2;
 	v[1] = siphash(&h->key, in, sizeof(in));
-	for (size_t i = 0; i < sizeof(name); i++)
+	for (size_t i = 0; i < RTCP_HIDE_CNAME_LEN; i++)
 		name[i] = alphabet[v[i / 8] >> (6 * (i % 8)) & 63];
+}
+
+void rtcp_hide_name(const struct rtcp_hide *h, struct str text, char out[RTCP_HIDE_CNAME_LEN])
+{
+	CHECK(text.len > 0);
+	make_name(h, NULL, text, out);
+}
+
+static void put_cname(struct out *o, const struct rtcp_hide *h, const uint8_t ssrc[WORD],
+		      struct str text)
+{
+	char name[RTCP_HIDE_CNAME_LEN];
+	make_name(h, ssrc, text, name);
 	put_byte(o, ITEM_CNAME);
 	put_byte(o, sizeof(name));
 	put(o, name, sizeof(name));

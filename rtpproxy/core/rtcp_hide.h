@@ -21,6 +21,7 @@
 #include "common/check.h"
 #include "common/err.h"
 #include "common/siphash.h"
+#include "common/str.h"
 
 enum { RTCP_HIDE_CNAME_LEN = 16 }; /* 96 bits in base64, RFC 7022 §4.2 */
 
@@ -37,5 +38,7 @@ struct rtcp_hide {
  * names: nothing is changed.
  */
 enum err rtcp_hide(uint8_t *p, size_t *len, size_t cap, const struct rtcp_hide *h) MUST_USE;
+/* The name that `text`, not empty, becomes. */
+void rtcp_hide_name(const struct rtcp_hide *h, struct str text, char out[RTCP_HIDE_CNAME_LEN]);
 
 #endif

@@ -42,6 +42,7 @@ enum { STREAM_DROP_FATES = 12 };
 
 struct handshake;
 struct ice;
+struct rtcp_make;
 
 struct stream_stats {
 	uint64_t rx_packets, rx_bytes; /* accepted from the party: UDP payload as it came */
@@ -88,6 +89,8 @@ struct stream {
 	struct continuity_past past; /* of `continuity` */
 	uint64_t
 		party; /* of an RTP endpoint: who sends here, for its names in RTCP (rtcp_hide.h) */
+	struct rtcp_make *
+		reports; /* of an RTP endpoint: its party gets our reports (rtcp_make.h); NULL: the other's. The owner's */
 	struct handshake *dtls; /* its association; NULL: none. The owner's */
 	id_t64 id;              /* the owner's name for it; not used here */
 	void *user;             /* the owner's; not used here: io finds its socket by it */
