@@ -7,7 +7,7 @@
 
 enum { WORD = 4, SR_LEN = 28, RR_LEN = 8, BLOCK_LEN = 24, SDES_LEN = 28, NAME_AT = 10 };
 enum { TYPE_FIR = 192, TYPE_NACK = 193, TYPE_RTPFB = 205, TYPE_PSFB = 206 };
-enum { ITEM_CNAME = 1, LOST_MAX = 0x7fffff, FRACTION_MAX = 255, US = 1000000 };
+enum { ITEM_CNAME = 1, LOST_MAX = 0x7fffff, US = 1000000 };
 #define NTP_OF_1970 UINT64_C(2208988800)
 
 static void set32(uint8_t *p, uint32_t v)
@@ -45,8 +45,8 @@ static uint32_t fraction_lost(const struct rtcp_make *k, uint32_t expected, uint
 	const uint32_t due = expected - k->expected, came = received - k->received;
 	if (due == 0 || came >= due)
 		return 0;
-	const uint32_t fraction = (uint32_t)(((uint64_t)(due - came) << 8) / due);
-	return fraction < FRACTION_MAX ? fraction : FRACTION_MAX;
+	/* Something has come, or there would be no block: below 256. */
+	return (uint32_t)(((uint64_t)(due - came) << 8) / due);
 }
 
 /* Since its last sender report, in 1/65536 s. */
