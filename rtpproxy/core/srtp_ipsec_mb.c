@@ -25,6 +25,7 @@ enum {
 	ROC = 4,
 	AHEAD = 8,
 	LINE = 64,
+	ROUND_KEYS_128 = 11 * 16,
 	ROUND_KEYS = 15 * 16
 };
 
@@ -45,8 +46,8 @@ struct worker {
 	uint8_t tag[SRTP_BATCH][TAG_ROOM];
 };
 
+/* Behind `own`, whose size depends on its direction, lie the round keys of counter mode: as many as the cipher has. */
 struct key {
-	uint8_t rounds[ROUND_KEYS];
 	struct gcm_key_data *gcm; /* GCM only */
 	struct srtp_own own;
 };
@@ -197,6 +198,23 @@ static enum err worker_new_avx512(void **out_state)
 	return worker_make(levels, out_state);
 }
 
+static size_t rounds_at(enum srtp_direction d)
+{
+	return (offsetof(struct key, own) + own_size(d) + 15) & ~(size_t)15;
+}
+
+static uint8_t *rounds_of(struct key *k)
+{
+	return (uint8_t *)k + rounds_at((enum srtp_direction)k->own.direction);
+}
+
+static size_t rounds_len(const struct srtp_own *o)
+{
+	if (o->aead)
+		return 0;
+	return o->key_len == 32 ? ROUND_KEYS : ROUND_KEYS_128;
+}
+
 static void key_free(void **state)
 {
 	struct key *k = *state;
@@ -205,8 +223,8 @@ static void key_free(void **state)
 	if (k->gcm)
 		secret_wipe(k->gcm, sizeof(*k->gcm));
 	free(k->gcm);
+	secret_wipe(rounds_of(k), rounds_len(&k->own));
 	own_release(&k->own);
-	secret_wipe(k->rounds, sizeof(k->rounds));
 	free(k);
 	*state = NULL;
 }
@@ -216,9 +234,11 @@ static size_t round_up(size_t n)
 	return (n + LINE - 1) & ~(size_t)(LINE - 1);
 }
 
-static size_t key_size(enum srtp_direction d)
+/* Never too little for a suite: GCM has no round keys here. */
+static size_t key_size(enum srtp_direction d, const struct sdes_suite_info *s)
 {
-	return round_up(offsetof(struct key, own) + own_size(d));
+	const struct srtp_own shape = {.aead = sdes_suite_is_aead(s), .key_len = s->key_len};
+	return round_up(rounds_at(d) + rounds_len(&shape));
 }
 
 /* What the library makes of the session key of RTP. The tables of GCM depend on the manager. */
@@ -229,9 +249,9 @@ static enum err expand(const struct worker *w, struct key *k)
 	uint8_t unused[ROUND_KEYS] __attribute__((aligned(16)));
 	if (!k->own.aead) {
 		if (is_long)
-			IMB_AES_KEYEXP_256(w->many, raw, k->rounds, unused);
+			IMB_AES_KEYEXP_256(w->many, raw, rounds_of(k), unused);
 		else
-			IMB_AES_KEYEXP_128(w->many, raw, k->rounds, unused);
+			IMB_AES_KEYEXP_128(w->many, raw, rounds_of(k), unused);
 		secret_wipe(unused, sizeof(unused));
 		return OK;
 	}
@@ -250,7 +270,7 @@ static enum err key_new(void *worker, enum srtp_direction d, enum sdes_suite s,
 			const uint8_t *master, void **out_state)
 {
 	struct worker *w = worker;
-	struct key *k = aligned_alloc(LINE, key_size(d));
+	struct key *k = aligned_alloc(LINE, key_size(d, sdes_suite_info(s)));
 	if (!k)
 		return ERR_NOMEM;
 	void *state = k;
@@ -269,7 +289,7 @@ static size_t key_memory(const void *state)
 {
 	const struct key *k = state;
 	const enum srtp_direction d = (enum srtp_direction)k->own.direction;
-	return key_size(d) + own_memory(&k->own) - own_size(d) +
+	return round_up(rounds_at(d) + rounds_len(&k->own)) + own_memory(&k->own) - own_size(d) +
 	       (k->gcm ? round_up(sizeof(*k->gcm)) : 0);
 }
 
@@ -335,7 +355,7 @@ static void add_hash(struct worker *w, uint32_t at, const struct key *k, const s
 }
 
 /* Returns the number of cipher jobs then. */
-static uint32_t add_cipher(struct worker *w, uint32_t at, const struct key *k, struct pkt *pkt,
+static uint32_t add_cipher(struct worker *w, uint32_t at, struct key *k, struct pkt *pkt,
 			   size_t end, const struct held *p)
 {
 	IMB_JOB *j = &w->cipher[at];
@@ -346,22 +366,22 @@ static uint32_t add_cipher(struct worker *w, uint32_t at, const struct key *k, s
 	j->dst = pkt->data + p->h.header_len;
 	j->cipher_start_src_offset_in_bytes = 0;
 	j->msg_len_to_cipher_in_bytes = end - p->h.header_len;
-	j->enc_keys = k->rounds;
-	j->dec_keys = k->rounds;
+	j->enc_keys = rounds_of(k);
+	j->dec_keys = j->enc_keys;
 	j->key_len_in_bytes = k->own.key_len;
 	return at + 1;
 }
 
-static void prefetch_key(const struct srtp_op ops[], size_t n, size_t i)
+static void prefetch_key(const struct srtp_op ops[], size_t n, size_t i, enum srtp_direction d)
 {
 	if (i >= n)
 		return;
 	const struct key *k = ops[i].key->state;
-	const char *own = (const char *)&k->own;
-	for (size_t at = 0; at < 3 * LINE; at += LINE)
-		__builtin_prefetch(k->rounds + at);
-	for (size_t at = 0; at < offsetof(struct srtp_own, rtcp); at += LINE)
-		__builtin_prefetch(own + at);
+	const char *rounds = (const char *)k + rounds_at(d);
+	for (size_t at = 0; at < offsetof(struct key, own.rtcp); at += LINE)
+		__builtin_prefetch((const char *)k + at);
+	for (size_t at = 0; at < ROUND_KEYS_128; at += LINE)
+		__builtin_prefetch(rounds + at);
 }
 
 static void prefetch_gcm(const struct srtp_op ops[], size_t n, size_t i)
@@ -381,13 +401,13 @@ static uint32_t hold_all(struct worker *w, const struct srtp_op ops[], size_t n,
 {
 	uint32_t jobs = 0;
 	for (size_t i = 0; i < AHEAD; i++)
-		prefetch_key(ops, n, i);
+		prefetch_key(ops, n, i, SRTP_RX);
 	for (size_t i = 0; i < n; i++) {
 		const struct key *k = ops[i].key->state;
 		const struct pkt *pkt = ops[i].pkt;
 		struct held *p = &held[i];
 		CHECK(k && k->own.worker == &w->own && k->own.direction == SRTP_RX);
-		prefetch_key(ops, n, i + AHEAD);
+		prefetch_key(ops, n, i + AHEAD, SRTP_RX);
 		prefetch_gcm(ops, n, i + 2);
 		p->job = -1;
 		if (!is_batched(k, pkt) || own_look_in(&k->own, pkt, &p->h, &p->index) != FATE_SENT)
@@ -448,12 +468,12 @@ static uint32_t take_all(struct worker *w, struct srtp_op ops[], size_t n, struc
 	uint32_t jobs = 0;
 	*out_ciphers = 0;
 	for (size_t i = 0; i < AHEAD; i++)
-		prefetch_key(ops, n, i);
+		prefetch_key(ops, n, i, SRTP_TX);
 	for (size_t i = 0; i < n; i++) {
 		struct key *k = ops[i].key->state;
 		struct pkt *pkt = ops[i].pkt;
 		CHECK(k && k->own.worker == &w->own && k->own.direction == SRTP_TX);
-		prefetch_key(ops, n, i + AHEAD);
+		prefetch_key(ops, n, i + AHEAD, SRTP_TX);
 		prefetch_gcm(ops, n, i + 2);
 		held[i].job = -1;
 		if (!is_batched(k, pkt)) {
