@@ -185,7 +185,8 @@ def play(tap, folder):
     tap.ok("ICE" in flags, "the query tells of ICE", flags)
     for _ in range(400):
         b.socks[1].sendto(message(0x0001, [attr(USERNAME, f"{w.ufrag}:x".encode()), attr(PRIORITY, b"abcd")], b"x" * 26)[0], w.to)
-    tap.ok(b.check(w, 0) == (0x0101, None), "a flood of wrong checks does not stop the right ones")
+    # An agent repeats its checks (RFC 8489 §6.2.1): the first may find the socket full.
+    tap.ok(any(b.check(w, 0) == (0x0101, None) for _ in range(3)), "a flood of wrong checks does not stop the right ones")
     lib.wait_for("counters", lambda: (metric(http, "sallyport_relay_ice_answers_total") or 0) >= 7, 5)
     tap.ok(metric(http, "sallyport_relay_ice_agents") == 1 and metric(http, "sallyport_relay_ice_errors_total") == 1, "answers, errors and agents are counted")
     relay.ask("delete", call_id="c1", delete_delay=0)
