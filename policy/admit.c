@@ -10,7 +10,7 @@ bool admit_has_limits(const struct admit_rule *r)
 static struct verdict refuse(const struct admit_rule *r, const char *rule, uint32_t wait_s)
 {
 	return (struct verdict){.outcome = VERDICT_REJECT,
-				.stage = VERDICT_STAGE_LIMIT,
+				.stage = VERDICT_STAGE_ADMISSION,
 				.status = 503,
 				.retry_after_s = wait_s,
 				.rule = str_from(rule),

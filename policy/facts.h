@@ -1,5 +1,7 @@
-/* All that a decision may know of a request. Gathered first, then decided, then acted on. Views:
- * valid for the turn. */
+/*
+ * All that a decision may know of a request. Gathered first, then decided, then acted on. Zeroed is "unknown", a value that
+ * rules can name: what was not gathered is never taken for something harmless. Views: valid for the turn.
+ */
 #ifndef SALLYPORT_FACTS_H
 #define SALLYPORT_FACTS_H
 
@@ -10,21 +12,34 @@
 #include "common/addr.h"
 #include "common/str.h"
 
-enum { FACTS_NAMES_MAX = 8 };
+enum { FACTS_NAMES_MAX = 8, FACTS_COUNTRY_LEN = 2 };
+
+/* Why there is a call: someone dialled it, was sent on by a 3xx, or is handed on by a REFER. */
+enum facts_cause { FACTS_DIALLED, FACTS_REDIRECTED, FACTS_TRANSFERRED, FACTS_CAUSE_COUNT };
 
 struct facts {
 	uint16_t realm;
 	uint16_t trunk; /* POLICY_NO_INDEX until identified */
 	struct addr source;
 	bool tls;
+	bool spoofable; /* a datagram whose source has not shown that it hears us */
+	char country[FACTS_COUNTRY_LEN + 1]; /* ISO 3166 alpha-2 of the source; "": unknown */
+	uint32_t asn;                        /* autonomous system of the source; 0: unknown */
 	/* Names of a client certificate that verified: hosts of SAN sip: URIs and DNS names (RFC
 	 * 5922). */
 	struct str peer_names[FACTS_NAMES_MAX];
 	size_t peer_name_count;
 	struct str method;
-	struct str number; /* user part of the Request-URI, unescaped once */
+	struct str
+		user; /* address-of-record of the user of ours that it comes from; empty: of none */
+	struct str caller; /* the calling number, canonical; empty: none, or withheld */
+	struct str number; /* the called one, canonical: of the Request-URI, unescaped once */
 	struct str domain; /* host part of the Request-URI */
-	uint32_t random;   /* for weighted choice */
+	enum facts_cause cause;
+	uint8_t diversions; /* how often the call says that it was diverted (Diversion, History-Info) */
+	uint32_t random;  /* for weighted choice */
+	uint64_t now_ms;  /* monotonic: windows, rates */
+	uint64_t wall_ms; /* since the epoch: times of day and of the week */
 };
 
 #endif

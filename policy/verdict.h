@@ -14,17 +14,28 @@ enum verdict_outcome {
 	VERDICT_OUTCOME_COUNT
 };
 
-/* The stage that decided; the label `stage` of sallyport_refused_total. */
+/*
+ * The stage that decided, in the order in which they are asked; the label `stage` of sallyport_refused_total. TLS, PARSE and
+ * LIMIT (the load of the node) stand beside the pipeline: what is refused there was no question of policy.
+ */
 enum verdict_stage {
 	VERDICT_STAGE_NONE,
+	VERDICT_STAGE_BAN,
 	VERDICT_STAGE_ACL,
+	VERDICT_STAGE_GEO,
+	VERDICT_STAGE_RATE,
 	VERDICT_STAGE_TLS,
 	VERDICT_STAGE_PARSE,
+	VERDICT_STAGE_LIMIT,
 	VERDICT_STAGE_IDENTIFY,
+	VERDICT_STAGE_AUTH,
+	VERDICT_STAGE_ADMISSION,
+	VERDICT_STAGE_IDENTITY,
+	VERDICT_STAGE_NUMBER,
+	VERDICT_STAGE_FRAUD,
+	VERDICT_STAGE_OPINION,
 	VERDICT_STAGE_ROUTE,
 	VERDICT_STAGE_MEDIA,
-	VERDICT_STAGE_LIMIT,
-	VERDICT_STAGE_RATE,
 	VERDICT_STAGE_COUNT
 };
 

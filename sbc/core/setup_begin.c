@@ -196,7 +196,7 @@ static struct verdict find_targets(struct sbc *s, struct call *c, const struct f
 	switch (u->hunt.count ? HUNT_OK : found) {
 	case HUNT_OK:
 		if (user && !begin_session(s, c, 1, user))
-			v = verdict_of(VERDICT_STAGE_LIMIT, 486, STR_NONE, STR("sessions"));
+			v = verdict_of(VERDICT_STAGE_ADMISSION, 486, STR_NONE, STR("sessions"));
 		break;
 	case HUNT_INSECURE: /* RFC 5630 §4 */
 		v = verdict_of(VERDICT_STAGE_ROUTE, 480, STR_NONE, p.route->name);
@@ -225,7 +225,7 @@ static struct verdict find_user(struct sbc *s, struct call *c, const struct cont
 		return verdict_of(VERDICT_STAGE_ROUTE, 480, STR_NONE, g->name);
 	hunt_add(&c->setup->hunt, &t);
 	if (!begin_session(s, c, 1, b->aor))
-		return verdict_of(VERDICT_STAGE_LIMIT, 486, STR_NONE, STR("sessions"));
+		return verdict_of(VERDICT_STAGE_ADMISSION, 486, STR_NONE, STR("sessions"));
 	return (struct verdict){.outcome = VERDICT_ALLOW};
 }
 
@@ -239,7 +239,7 @@ static struct verdict judge_caller(struct sbc *s, struct call *c, const struct m
 	    c->leg[0].user == ID_NONE)
 		b = reg_find_speaker(s, &c->setup->flow, m);
 	if (b && !begin_session(s, c, 0, b->aor))
-		return verdict_of(VERDICT_STAGE_LIMIT, 403, STR_NONE, STR("sessions"));
+		return verdict_of(VERDICT_STAGE_ADMISSION, 403, STR_NONE, STR("sessions"));
 	return (struct verdict){.outcome = VERDICT_ALLOW};
 }
 

@@ -52,7 +52,7 @@ static void each_limit_by_itself(void **state)
 		EXPECT_INT(v.status, row->refused ? 503 : 0);
 		EXPECT_TRUE(!row->refused ||
 			    (str_eq(v.rule, str_from(row->refused)) && v.retry_after_s > 0 &&
-			     v.stage == VERDICT_STAGE_LIMIT));
+			     v.stage == VERDICT_STAGE_ADMISSION));
 		EXPECT_INT(s.live[ADMIT_IN], row->in);
 	}
 }
