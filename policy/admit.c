@@ -30,7 +30,11 @@ struct verdict admit_call(const struct admit_rule *r, struct admit_state *s, enu
 		return refuse(r, d == ADMIT_IN ? "inbound" : "outbound", FULL_WAIT_S);
 	if (!rate_take(&s->rate, &r->rate, 1, now_ms * NS_IN_MS, &wait_ns))
 		return refuse(r, "rate", (uint32_t)(wait_ns / NS_IN_S) + 1);
-	return (struct verdict){.outcome = VERDICT_ALLOW};
+	return (struct verdict){.outcome = VERDICT_ALLOW,
+				.stage = VERDICT_STAGE_ADMISSION,
+				.rule = STR("limits"),
+				.file = r->place.file,
+				.line = r->place.line};
 }
 
 static bool is_trunk(const struct policy_config *c, uint16_t realm, const struct addr *source)

@@ -67,14 +67,31 @@ void rate_table_release(struct rate_table *t)
 	*t = (struct rate_table){.sets = 0};
 }
 
-struct rate *rate_table_find(struct rate_table *t, uint32_t rule, struct str key, uint64_t now_ns)
+static struct rate_entry *set_of(const struct rate_table *t, uint32_t rule, struct str key,
+				 uint64_t *out_hash)
 {
 	CHECK(t && t->entries);
-	uint64_t hash = siphash(&t->secret, key.p, key.len);
 	/* Rules share a key's hash: their own bits move them apart. */
-	hash = (hash ^ (rule + 1) * 0x9e3779b97f4a7c15u) | 1;
-	struct rate_entry *set = &t->entries[(hash >> 1 & (t->sets - 1)) * RATE_WAYS];
-	struct rate_entry *least = set;
+	*out_hash = (siphash(&t->secret, key.p, key.len) ^ (rule + 1) * 0x9e3779b97f4a7c15u) | 1;
+	return &t->entries[(*out_hash >> 1 & (t->sets - 1)) * RATE_WAYS];
+}
+
+struct rate rate_table_peek(const struct rate_table *t, uint32_t rule, struct str key,
+			    uint64_t now_ns)
+{
+	uint64_t hash;
+	const struct rate_entry *set = set_of(t, rule, key, &hash);
+
+	for (unsigned i = 0; i < RATE_WAYS; i++)
+		if (set[i].key == hash)
+			return set[i].rate;
+	return (struct rate){.due_ns = now_ns};
+}
+
+struct rate *rate_table_find(struct rate_table *t, uint32_t rule, struct str key, uint64_t now_ns)
+{
+	uint64_t hash;
+	struct rate_entry *set = set_of(t, rule, key, &hash), *least = set;
 
 	for (unsigned i = 0; i < RATE_WAYS; i++) {
 		if (set[i].key == hash)

@@ -51,5 +51,8 @@ enum err rate_table_init(struct rate_table *t, size_t most,
 void rate_table_release(struct rate_table *t);
 /* The time stamp of that key, for one of many rules that share the table: `rule` tells them apart. Valid until the next call. */
 struct rate *rate_table_find(struct rate_table *t, uint32_t rule, struct str key, uint64_t now_ns);
+/* A copy of it, as rate_table_find would give it; nothing is changed. */
+struct rate rate_table_peek(const struct rate_table *t, uint32_t rule, struct str key,
+			    uint64_t now_ns);
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef SALLYPORT_VERDICT_H
 #define SALLYPORT_VERDICT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/str.h"
@@ -48,8 +49,9 @@ struct verdict {
 	uint16_t warn_code; /* RFC 3261 §20.43 warn-code, 0: no Warning header */
 	struct str warn_text;
 	uint32_t retry_after_s; /* of a 503; 0: not known */
-	struct str rule;        /* the rule's name, for logs, CDR and metrics */
-	struct str file;        /* where the rule stands */
+	bool failed; /* the stage could not tell (no database, no memory): the outcome is what on_error says */
+	struct str rule; /* the rule's name, for logs, CDR and metrics */
+	struct str file; /* where the rule stands */
 	uint32_t line;
 };
 

@@ -1,7 +1,7 @@
 #include "sbc/core/outside.h"
 
-#include "policy/route.h"
 #include "sbc/core/auth.h"
+#include "sbc/core/judge.h"
 #include "sbc/core/leg.h"
 #include "sbc/core/package.h"
 #include "sbc/core/reg.h"
@@ -113,7 +113,7 @@ static bool is_for_users(const struct settings *s, const struct route_rule *r)
 }
 
 /* Where to. ALLOW: *out_route and *hunt are filled. */
-static struct verdict find_targets(struct sbc *s, const struct facts *facts, bool secure,
+static struct verdict find_targets(struct sbc *s, struct facts *facts, bool secure,
 				   uint16_t *out_route, struct hunt *hunt)
 {
 	struct contact *contact = NULL;
@@ -136,8 +136,10 @@ static struct verdict find_targets(struct sbc *s, const struct facts *facts, boo
 		return (struct verdict){.outcome = VERDICT_ALLOW};
 	}
 	}
-	struct verdict v = route_find(&s->settings->policy, facts, out_route);
+	const struct policy_ask ask = judge_ask(s, s->settings, facts);
+	struct verdict v = policy_run(&ask, VERDICT_STAGE_ROUTE, VERDICT_STAGE_ROUTE);
 
+	*out_route = ask.decision->route;
 	if (v.outcome != VERDICT_ALLOW)
 		return v;
 	struct hunt_params p = {.settings = s->settings,

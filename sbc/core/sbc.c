@@ -4,10 +4,10 @@
 
 #include "common/secret.h"
 #include "policy/identify.h"
-#include "policy/route.h"
 #include "sbc/core/call_watch.h"
 #include "sbc/core/exchange.h"
 #include "sbc/core/in_dialog.h"
+#include "sbc/core/judge.h"
 #include "sbc/core/outside.h"
 #include "sbc/core/own.h"
 #include "sbc/core/proof.h"
@@ -52,8 +52,6 @@ static uint8_t kind_byte(const struct sbc *s, enum owner_kind kind)
 }
 
 /* What is no call: its own pools and memory, so that a flood of it takes nothing from calls (threats B8, B15). */
-enum { SOURCES_MAX = 256 * 1024 }; /* whose rate is remembered */
-
 static enum err init_outside(struct sbc *s, const struct limits *l)
 {
 	uint32_t calls = l->calls ? l->calls : 1;
@@ -73,9 +71,7 @@ static enum err init_outside(struct sbc *s, const struct limits *l)
 	if (e == OK)
 		e = budget_init(&s->answers, &key);
 	if (e == OK)
-		e = admission_init(&s->admissions, &key);
-	if (e == OK)
-		e = rate_table_init(&s->sources, SOURCES_MAX, &key);
+		e = policy_init(&s->policy, &key);
 	struct siphash_key keys[4];
 	const uint8_t kinds[2] = {kind_byte(s, OWNER_BINDING), kind_byte(s, OWNER_NONE)};
 	uint32_t contacts = l->registrations ? l->registrations : calls;
@@ -195,8 +191,7 @@ void sbc_free(struct sbc **sbc)
 	tally_release(&s->subscribers);
 	tally_release(&s->registering);
 	budget_release(&s->answers);
-	admission_release(&s->admissions);
-	rate_table_release(&s->sources);
+	policy_release(&s->policy);
 	block_release(&s->outside_blocks);
 	if (s->setups.chunks)
 		pool_release(&s->setups);
@@ -416,29 +411,13 @@ static void refuse(struct sbc *s, const struct msg *m, const struct flow *f,
 	worker_refused(s, s->settings, f, m, trunk, v);
 }
 
-/* Whose request is it: a trunk's, or that of a group whose user has registered over this flow. */
-static struct verdict identify(struct sbc *s, const struct msg *m, const struct flow *f,
-			       const struct facts *facts, uint16_t *out_trunk)
-{
-	struct verdict v = identify_trunk(&s->settings->policy, facts, out_trunk);
-	const struct contact *c = v.outcome != VERDICT_ALLOW ? reg_find_speaker(s, f, m) : NULL;
-	const struct users *g = c ? reg_group(s->settings, c->aor) : NULL;
-
-	if (g && g->realm == facts->realm) {
-		v = (struct verdict){
-			.outcome = VERDICT_ALLOW, .stage = VERDICT_STAGE_IDENTIFY, .rule = g->name};
-		*out_trunk = g->trunk;
-	}
-	return v;
-}
-
 /* A request that names a dialog or transaction that is not there: strangers need not know that. */
 static void on_unknown(struct sbc *s, const struct msg *m, const struct flow *f,
 		       const struct tls_facts *tls)
 {
 	struct facts facts = leg_facts(s->settings, f, tls);
-	uint16_t trunk = SETTINGS_NO_INDEX;
-	struct verdict v = identify(s, m, f, &facts, &trunk);
+	const struct policy_ask ask = judge_ask(s, s->settings, &facts);
+	struct verdict v = judge_who(s, &ask, f, m);
 
 	if (v.outcome == VERDICT_ALLOW) {
 		s->unproven = false;
@@ -523,25 +502,12 @@ static bool is_merged(const struct sbc *s, const struct msg *m, uint16_t trunk)
 	return false;
 }
 
-static bool is_emergency(const struct sbc *s, const struct msg *m)
-{
-	char mem[256];
-	struct buf number;
-	struct uri uri;
-
-	if (m->method != METHOD_INVITE || !m->is_request)
-		return false;
-	buf_init(&number, mem, sizeof(mem));
-	return uri_parse(m->uri, &uri) == OK && uri_write_number(&number, &uri) == OK &&
-	       route_is_emergency(&s->settings->policy, buf_view(&number));
-}
-
 /* Emergency calls are let in whatever the load is; OPTIONS costs little and tells who asks that we live. */
 static bool is_shed(struct sbc *s, const struct msg *m)
 {
 	if (!gate_sheds(&s->gate, rng_u32(&s->rng)) || m->method == METHOD_OPTIONS)
 		return false;
-	return !is_emergency(s, m);
+	return m->method != METHOD_INVITE || !judge_is_emergency(&s->settings->policy, m->uri);
 }
 
 /* Without any state, and without a record: that it costs next to nothing is its point. */
@@ -593,14 +559,15 @@ static void on_new_request(struct sbc *s, struct msg *m, const struct flow *f,
 			   const struct tls_facts *tls, bool merged)
 {
 	struct facts facts = leg_facts(s->settings, f, tls);
-	uint16_t trunk = SETTINGS_NO_INDEX;
+	const struct policy_ask ask = judge_ask(s, s->settings, &facts);
 
 	facts.method = m->method_text;
 	if (m->method == METHOD_REGISTER && reg_group_of(s->settings, m, f)) {
 		on_register(s, m, f, tls, merged);
 		return;
 	}
-	struct verdict v = identify(s, m, f, &facts, &trunk);
+	struct verdict v = judge_who(s, &ask, f, m);
+	const uint16_t trunk = facts.trunk;
 	/* Who is known by where it sends from; one that must prove it has its chance below. */
 	if (v.outcome == VERDICT_ALLOW && !s->settings->trunks[trunk].proof.on)
 		s->unproven = false;
@@ -768,21 +735,12 @@ static bool is_too_long(const struct sbc *s, const struct msg *m, struct str byt
 	       (is_cut(f->transport) && m->fault == MSG_FAULT_BODY_SHORT);
 }
 
-/* The source is known by its rate; an IPv6 /64 counts as one. Answers and what belongs to dialogs are not asked about. */
-static struct verdict judge_rate(struct sbc *s, uint16_t realm, const struct flow *f,
-				 struct str bytes)
+/* Why nothing is said. */
+static enum notice_drop drop_of(enum verdict_stage stage)
 {
-	const struct realm_rule *r = &s->settings->policy.realms[realm];
-	const enum gate_class kind =
-		r->admission.requests.count ? gate_classify(bytes) : GATE_RESPONSE;
-	const bool ip6 = f->remote.family == ADDR_IP6;
-
-	if (kind != GATE_NEW && kind != GATE_JUNK)
-		return (struct verdict){.outcome = VERDICT_ALLOW};
-	struct rate *rate = rate_table_find(&s->sources, realm,
-					    (struct str){(const char *)f->remote.ip, ip6 ? 8 : 4},
-					    s->now_ms * 1000 * 1000);
-	return admit_request(&s->settings->policy, realm, &f->remote, rate, s->now_ms);
+	return stage == VERDICT_STAGE_RATE  ? NOTICE_DROP_RATE
+	       : stage == VERDICT_STAGE_ACL ? NOTICE_DROP_ACL
+					    : NOTICE_DROP_POLICY;
 }
 
 static void on_message(struct sbc *s, const struct event *e)
@@ -796,18 +754,15 @@ static void on_message(struct sbc *s, const struct event *e)
 		     s->now_ms);
 	if (realm >= s->settings->policy.realm_count || is_keep_alive(e->message.bytes))
 		return;
-	struct verdict v = identify_acl(&s->settings->policy, realm, &f->remote);
-	if (v.outcome == VERDICT_ALLOW)
-		v = judge_rate(s, realm, f, e->message.bytes);
+	struct facts facts = leg_facts(s->settings, f, e->message.tls);
+	const struct policy_ask ask = judge_ask(s, s->settings, &facts);
+	struct verdict v = judge_source(&ask, e->message.bytes);
 	if (v.outcome == VERDICT_DROP) {
-		worker_dropped(s, f,
-			       v.stage == VERDICT_STAGE_RATE ? NOTICE_DROP_RATE : NOTICE_DROP_ACL);
+		worker_dropped(s, f, drop_of(v.stage));
 		worker_refused(s, s->settings, f, NULL, SETTINGS_NO_INDEX, &v);
 		return;
 	}
 	enum err err = msg_index(m, e->message.bytes, is_cut(f->transport) ? MSG_STREAM : 0);
-	if (v.outcome == VERDICT_REJECT && v.status == 503 && err == OK && is_emergency(s, m))
-		v.outcome = VERDICT_ALLOW;
 	if (v.outcome == VERDICT_REJECT) {
 		buf_reset(&s->lines);
 		if (v.retry_after_s)
@@ -959,6 +914,7 @@ void sbc_step(struct sbc *s, const struct event *e)
 	s->now_ms = e->now_ms;
 	s->wall_ms = e->wall_ms;
 	s->unproven = false;
+	decision_init(&s->decision);
 	arena_reset(&s->arena);
 	switch (e->type) {
 	case EVENT_MESSAGE: on_message(s, e); break;

@@ -27,11 +27,11 @@ void sbc_count(const struct sbc *s, struct sbc_counts *out)
 		.pooled_exchanges = s->exchanges.used,
 		.pooled_asks = s->asks.used,
 		.text_bytes = s->blocks.used,
-		.admission_repaired = s->admissions.repaired,
+		.admission_repaired = s->policy.admissions.repaired,
 	};
-	for (uint32_t i = 0; i < s->admissions.count; i++)
+	for (uint32_t i = 0; i < s->policy.admissions.count; i++)
 		for (unsigned d = 0; d < ADMIT_DIRECTION_COUNT; d++)
-			out->admitted += s->admissions.list[i].state.live[d];
+			out->admitted += s->policy.admissions.list[i].state.live[d];
 }
 
 /* Pings end by themselves, and nobody waits for their answers. */

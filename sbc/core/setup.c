@@ -2,6 +2,7 @@
 
 #include "policy/route.h"
 #include "sbc/core/call_media.h"
+#include "sbc/core/judge.h"
 #include "sbc/core/late_offer.h"
 #include "sbc/core/refresh.h"
 #include "sbc/core/target.h"
@@ -194,6 +195,15 @@ static void try_candidates(struct sbc *s, struct call *c)
 	u->txn = ID_NONE;
 }
 
+/* May we call one more time to the trunk of the target? */
+static struct verdict ask_target(struct sbc *s, const struct call *c)
+{
+	struct facts facts = {.trunk = c->leg[0].trunk};
+	const struct policy_ask ask = judge_ask(s, c->settings, &facts);
+
+	return judge_admission(s, &ask, c->settings, c->setup->target.trunk, ADMIT_OUT);
+}
+
 /* Goes on with the next address, else the next peer, until a question is open, an INVITE is out, or all is over. */
 void setup_go_on(struct sbc *s, struct call *c)
 {
@@ -218,8 +228,7 @@ void setup_go_on(struct sbc *s, struct call *c)
 			continue;       /* it asked us to (RFC 7339) */
 		admission_end(s, c, 1); /* of the trunk before */
 		if (!route->emergency) {
-			struct verdict v =
-				admission_ask(s, c->settings, u->target.trunk, ADMIT_OUT);
+			struct verdict v = ask_target(s, c);
 			if (v.outcome != VERDICT_ALLOW) {
 				u->limit = v;
 				continue;

@@ -4,6 +4,7 @@
 #include "policy/route.h"
 #include "sbc/core/call_media.h"
 #include "sbc/core/identity.h"
+#include "sbc/core/judge.h"
 #include "sbc/core/refresh.h"
 #include "sbc/core/reg.h"
 #include "sbc/core/transfer.h"
@@ -174,11 +175,13 @@ static bool begin_session(struct sbc *s, struct call *c, unsigned side, struct a
 }
 
 /* Where to: policy's word, and the order of the targets. ALLOW, or the refusal. */
-static struct verdict find_targets(struct sbc *s, struct call *c, const struct facts *facts)
+static struct verdict find_targets(struct sbc *s, struct call *c, struct facts *facts)
 {
 	struct setup *u = c->setup;
-	struct verdict v = route_find(&c->settings->policy, facts, &c->record.route);
+	const struct policy_ask ask = judge_ask(s, c->settings, facts);
+	struct verdict v = policy_call(&ask);
 
+	c->record.route = ask.decision->route;
 	if (v.outcome != VERDICT_ALLOW)
 		return v;
 	struct aor *user;
@@ -410,8 +413,14 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 		first = verdict_of(VERDICT_STAGE_ROUTE, 430, STR("Flow Failed"), STR("flow"));
 	}
 	const bool emergency = route_is_emergency(&s->settings->policy, buf_view(&number));
-	if (first.outcome == VERDICT_ALLOW && !s->draining && !emergency)
-		first = admission_ask(s, s->settings, trunk, ADMIT_IN);
+	struct facts facts = leg_facts(s->settings, f, tls);
+	const struct policy_ask ask = judge_ask(s, s->settings, &facts);
+	facts.trunk = trunk;
+	facts.emergency = emergency;
+	if (trunk < s->settings->trunk_count && s->settings->trunks[trunk].users)
+		judge_user(s, f, m, &facts);
+	if (first.outcome == VERDICT_ALLOW && !s->draining)
+		first = judge_admission(s, &ask, s->settings, trunk, ADMIT_IN);
 	if (first.outcome != VERDICT_ALLOW) {
 		setup_refuse_at_once(s, m, f, tls, trunk, &first);
 		return;
@@ -451,9 +460,8 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 		msg_has_token(m, HDR_REQUIRE, STR("siprec"));
 	call_tell(s, c, NOTICE_CALL_STARTED);
 
-	struct facts facts = leg_facts(c->settings, f, tls);
-	facts.trunk = trunk;
 	facts.number = called;
+	facts.caller = call_text(c, CALL_FROM_NUMBER);
 	if (may_last(s, c, m))
 		decide(s, c, m, &uri, &facts);
 }

@@ -13,6 +13,7 @@
 #include "common/pool.h"
 #include "common/rng.h"
 #include "common/wheel.h"
+#include "policy/policy.h"
 #include "sbc/core/admission.h"
 #include "sbc/core/alarm.h"
 #include "sbc/core/auth.h"
@@ -121,8 +122,8 @@ struct sbc {
 	struct block_pool blocks;
 	struct wheel wheel;
 	struct peers peers;
-	struct admissions admissions;
-	struct rate_table sources; /* how fast each asks */
+	struct policy_state policy;
+	struct decision decision; /* of what came in this turn */
 	struct gate gate;
 	struct budget answers; /* octets that strangers may be told over UDP (threats C1) */
 	bool unproven; /* this message may come from anywhere: nothing in it is only ours or a trunk's */

@@ -134,8 +134,8 @@ static void a_recount_repairs_what_has_drifted(void **state)
 	t.trunks[SITE_CARRIER].admit = (struct admit_rule){.sessions = 2};
 	site_start(&t);
 	site_establish(&t, &k, NULL, NULL);
-	EXPECT_INT(t.sbc->admissions.repaired, 0);
-	t.sbc->admissions.list[0].state.live[ADMIT_IN] = 2;
+	EXPECT_INT(t.sbc->policy.admissions.repaired, 0);
+	t.sbc->policy.admissions.list[0].state.live[ADMIT_IN] = 2;
 	site_invite(&t, SITE_CARRIER, "2", NULL, SITE_SDP_OUT);
 	EXPECT_INT(site_count(&t, "SIP/2.0 503"), 1);
 	site_tick(&t, ADMISSION_RECOUNT_MS + 1000);
@@ -143,7 +143,7 @@ static void a_recount_repairs_what_has_drifted(void **state)
 	site_invite(&t, SITE_CARRIER, "3", NULL, SITE_SDP_OUT);
 	EXPECT_INT(site_count(&t, "SIP/2.0 503"), 0);
 	EXPECT_INT(live(SITE_CARRIER)->live[ADMIT_IN], 2);
-	EXPECT_INT(t.sbc->admissions.repaired, 1);
+	EXPECT_INT(t.sbc->policy.admissions.repaired, 1);
 	site_hang_up(&t, &k);
 	stop(3);
 }

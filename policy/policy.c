@@ -1,0 +1,174 @@
+#include "policy/policy.h"
+
+#include "common/check.h"
+#include "policy/identify.h"
+#include "policy/route.h"
+
+enum { NS_IN_MS = 1000 * 1000 };
+
+enum err policy_init(struct policy_state *p, const struct siphash_key *key)
+{
+	CHECK(p && key);
+	*p = (struct policy_state){.counts = {.failed = {0}}};
+	enum err e = rate_table_init(&p->sources, POLICY_SOURCES_MAX, key);
+	return e ? e : admissions_init(&p->admissions, key);
+}
+
+void policy_release(struct policy_state *p)
+{
+	rate_table_release(&p->sources);
+	admissions_release(&p->admissions);
+}
+
+/* ---- the stages, as the table calls them */
+
+static struct verdict acl(const struct policy_ask *a)
+{
+	return identify_acl(a->config, a->facts->realm, &a->facts->source);
+}
+
+/* An IPv6 /64 counts as one source. */
+static struct verdict rate(const struct policy_ask *a)
+{
+	const struct facts *f = a->facts;
+	const struct str key = {(const char *)f->source.ip, f->source.family == ADDR_IP6 ? 8 : 4};
+	const uint64_t now_ns = f->now_ms * NS_IN_MS;
+
+	if (!f->fresh || a->config->realms[f->realm].admission.requests.count == 0)
+		return (struct verdict){.outcome = VERDICT_ALLOW};
+	struct rate copy = a->peek ? rate_table_peek(&a->state->sources, f->realm, key, now_ns)
+				   : (struct rate){0};
+	struct rate *r =
+		a->peek ? &copy : rate_table_find(&a->state->sources, f->realm, key, now_ns);
+	return admit_request(a->config, f->realm, &f->source, r, f->now_ms);
+}
+
+/* A trunk's, or that of a group whose user has registered over this flow. */
+static struct verdict identify(const struct policy_ask *a)
+{
+	struct facts *f = a->facts;
+	struct verdict v = identify_trunk(a->config, f, &f->trunk);
+
+	if (v.outcome == VERDICT_ALLOW || f->user.len == 0 ||
+	    f->user_trunk >= a->config->trunk_count)
+		return v;
+	const struct trunk_rule *t = &a->config->trunks[f->user_trunk];
+	if (t->realm != f->realm)
+		return v;
+	f->trunk = f->user_trunk;
+	return (struct verdict){.outcome = VERDICT_ALLOW,
+				.stage = VERDICT_STAGE_IDENTIFY,
+				.rule = t->name,
+				.file = t->place.file,
+				.line = t->place.line};
+}
+
+static struct verdict admission(const struct policy_ask *a)
+{
+	struct admission *x = NULL;
+
+	if (a->admit && admit_has_limits(a->admit) && a->admit_trunk < a->config->trunk_count)
+		x = admissions_find(&a->state->admissions, a->config->trunks[a->admit_trunk].name);
+	if (!x)
+		return (struct verdict){.outcome = VERDICT_ALLOW};
+	struct admit_state copy = x->state;
+	return admit_call(a->admit, a->peek ? &copy : &x->state, a->direction, a->facts->now_ms);
+}
+
+static struct verdict route(const struct policy_ask *a)
+{
+	return route_find(a->config, a->facts, &a->decision->route);
+}
+
+/* ---- their order */
+
+typedef struct verdict (*stage_fn)(const struct policy_ask *a);
+
+/*
+ * In the order of enum verdict_stage. NULL: it is the core's, who adds its verdict. `spares`: an emergency call is not asked.
+ * A stage with nothing to say of the request (none of its rules is there) gives a verdict without a stage.
+ */
+static const struct {
+	stage_fn judge;
+	bool spares;
+} stages[VERDICT_STAGE_COUNT] = {
+	[VERDICT_STAGE_BAN] = {NULL, true},      [VERDICT_STAGE_ACL] = {acl, false},
+	[VERDICT_STAGE_GEO] = {NULL, true},      [VERDICT_STAGE_RATE] = {rate, true},
+	[VERDICT_STAGE_LIMIT] = {NULL, true},    [VERDICT_STAGE_IDENTIFY] = {identify, false},
+	[VERDICT_STAGE_AUTH] = {NULL, false},    [VERDICT_STAGE_ADMISSION] = {admission, true},
+	[VERDICT_STAGE_IDENTITY] = {NULL, true}, [VERDICT_STAGE_NUMBER] = {NULL, false},
+	[VERDICT_STAGE_FRAUD] = {NULL, true},    [VERDICT_STAGE_OPINION] = {NULL, true},
+	[VERDICT_STAGE_ROUTE] = {route, false},  [VERDICT_STAGE_MEDIA] = {NULL, false},
+};
+
+bool policy_spares_emergency(enum verdict_stage s)
+{
+	return (unsigned)s < VERDICT_STAGE_COUNT && stages[s].spares;
+}
+
+void policy_add(const struct policy_ask *a, const struct verdict *v)
+{
+	decision_add(a->decision, v);
+	if (a->peek || v->stage == VERDICT_STAGE_NONE)
+		return;
+	a->state->counts.of[v->stage][v->outcome]++;
+	a->state->counts.failed[v->stage] += v->failed;
+}
+
+static struct verdict ask_stage(const struct policy_ask *a, enum verdict_stage s)
+{
+	const struct verdict v = stages[s].judge(a);
+
+	policy_add(a, &v);
+	return v;
+}
+
+struct verdict policy_run(const struct policy_ask *a, enum verdict_stage first,
+			  enum verdict_stage last)
+{
+	CHECK(a && a->config && a->state && a->facts && a->decision && last < VERDICT_STAGE_COUNT);
+	struct verdict v = {.outcome = VERDICT_ALLOW};
+
+	for (unsigned i = first; i <= last; i++) {
+		if (stages[i].spares && a->facts->emergency)
+			a->decision->asked &=
+				~(1u << i); /* it may have been, before that was known */
+		else if (stages[i].judge)
+			v = ask_stage(a, (enum verdict_stage)i);
+		if (v.outcome != VERDICT_ALLOW)
+			return v;
+	}
+	return v;
+}
+
+struct verdict policy_source(const struct policy_ask *a)
+{
+	return policy_run(a, VERDICT_STAGE_BAN, VERDICT_STAGE_RATE);
+}
+
+struct verdict policy_who(const struct policy_ask *a)
+{
+	return policy_run(a, VERDICT_STAGE_IDENTIFY, VERDICT_STAGE_AUTH);
+}
+
+struct verdict policy_admit(const struct policy_ask *a)
+{
+	return policy_run(a, VERDICT_STAGE_ADMISSION, VERDICT_STAGE_ADMISSION);
+}
+
+struct verdict policy_call(const struct policy_ask *a)
+{
+	return policy_run(a, VERDICT_STAGE_IDENTITY, VERDICT_STAGE_ROUTE);
+}
+
+struct verdict policy_failed(enum verdict_stage stage, struct str rule, struct rule_place place,
+			     bool accept)
+{
+	return (struct verdict){.outcome = accept ? VERDICT_ALLOW : VERDICT_REJECT,
+				.stage = stage,
+				.status = accept ? 0 : 503,
+				.rule = rule,
+				.file = place.file,
+				.line = place.line,
+				.failed = true};
+}

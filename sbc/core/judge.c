@@ -1,0 +1,99 @@
+#include "sbc/core/judge.h"
+
+#include "policy/route.h"
+#include "sbc/core/admission.h"
+#include "sbc/core/reg.h"
+#include "sbc/core/worker.h"
+
+enum { EMERGENCY_URI_MAX = 256 };
+
+struct policy_ask judge_ask(struct sbc *s, const struct settings *settings, struct facts *facts)
+{
+	facts->now_ms = s->now_ms;
+	facts->wall_ms = s->wall_ms;
+	return (struct policy_ask){.config = &settings->policy,
+				   .state = &s->policy,
+				   .facts = facts,
+				   .decision = &s->decision};
+}
+
+bool judge_is_emergency(const struct policy_config *c, struct str uri)
+{
+	char mem[256];
+	struct buf number;
+	struct uri u;
+
+	buf_init(&number, mem, sizeof(mem));
+	return uri_parse(uri, &u) == OK && uri_write_number(&number, &u) == OK &&
+	       route_is_emergency(c, buf_view(&number));
+}
+
+/* From the first line alone: what was refused unread is not read for this. */
+static bool is_emergency_invite(const struct policy_config *c, struct str bytes)
+{
+	struct str line = bytes, uri;
+
+	if (!str_has_prefix(bytes, STR("INVITE ")))
+		return false;
+	line = str_from_offset(line, STR("INVITE ").len);
+	return str_cut(&line, ' ', &uri) && uri.len <= EMERGENCY_URI_MAX &&
+	       judge_is_emergency(c, uri);
+}
+
+/* Answers and what belongs to dialogs do not count for the rate of their source. */
+static bool is_fresh(const struct policy_ask *a, struct str bytes)
+{
+	if (a->config->realms[a->facts->realm].admission.requests.count == 0)
+		return false;
+	const enum gate_class kind = gate_classify(bytes);
+	return kind == GATE_NEW || kind == GATE_JUNK;
+}
+
+struct verdict judge_source(const struct policy_ask *a, struct str bytes)
+{
+	a->facts->fresh = is_fresh(a, bytes);
+	struct verdict v = policy_source(a);
+
+	if (v.outcome != VERDICT_ALLOW && policy_spares_emergency(v.stage) &&
+	    is_emergency_invite(a->config, bytes)) {
+		a->facts->emergency = true;
+		v = policy_source(a);
+	}
+	return v;
+}
+
+void judge_user(const struct sbc *s, const struct flow *f, const struct msg *m, struct facts *facts)
+{
+	const struct contact *c = reg_find_speaker(s, f, m);
+	const struct users *g = c ? reg_group(s->settings, c->aor) : NULL;
+
+	if (g) {
+		facts->user = c->aor->name;
+		facts->user_trunk = g->trunk;
+	}
+}
+
+struct verdict judge_who(const struct sbc *s, const struct policy_ask *a, const struct flow *f,
+			 const struct msg *m)
+{
+	judge_user(s, f, m, a->facts);
+	struct verdict v = policy_who(a);
+	if (a->facts->trunk != a->facts->user_trunk) /* known as a trunk: it is no user here */
+		a->facts->user = STR_NONE;
+	return v;
+}
+
+struct verdict judge_admission(struct sbc *s, const struct policy_ask *ask,
+			       const struct settings *settings, uint16_t trunk,
+			       enum admit_direction d)
+{
+	struct policy_ask a = *ask;
+
+	if (trunk < settings->trunk_count)
+		a.admit = &settings->trunks[trunk].admit;
+	a.admit_trunk = trunk;
+	a.direction = d;
+	if (!a.peek)
+		admission_settle(s);
+	return policy_admit(&a);
+}
