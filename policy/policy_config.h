@@ -26,10 +26,32 @@ struct rule_place {
 
 enum acl_default { ACL_DENY, ACL_REJECT, ACL_ALLOW, ACL_DEFAULT_COUNT };
 
+/* How long who is banned stays out: `bans` (policy/ban.h). */
+struct ban_rules {
+	uint32_t first_s;  /* where the rule that bans says no time */
+	uint32_t factor;   /* each further ban of a subject is so many times longer */
+	uint32_t most_s;   /* but no longer than this */
+	uint32_t forget_s; /* without another one a strike is forgotten after this */
+	const struct prefix *allow;
+	size_t allow_count;
+	uint32_t prefix_after; /* so many banned sources of one network: all of it; 0: never */
+	uint32_t kernel_after; /* a source that comes again so often goes to the kernel; 0: never */
+	struct rule_place place;
+};
+
+/* So many failures of one source in that time, and it is banned for so long. */
+struct failure_rule {
+	struct rate_rule most; /* count 0: they are not counted */
+	uint32_t ban_s;        /* 0: as `bans` says */
+};
+
 /* Who may ask how much of us: `admission`. */
 struct admission_rule {
 	struct str name;
-	struct rate_rule requests; /* of one source; count 0: no limit */
+	struct rate_rule requests;    /* of one source; count 0: no limit */
+	struct rate_rule registers;   /* of these, REGISTERs */
+	struct failure_rule failures; /* wrong passwords */
+	bool drop_unknown;            /* methods that nobody knows are not answered */
 	struct rule_place place;
 };
 
@@ -146,6 +168,7 @@ struct number_rules {
 };
 
 struct policy_config {
+	struct ban_rules bans;
 	const struct realm_rule *realms;
 	size_t realm_count;
 	const struct trunk_rule *trunks;
