@@ -148,6 +148,11 @@ void keying_dtls_say(struct leg_dtls *d, const struct dtls_ours *ours, const str
 
 static enum dtls_role role_of(const struct leg_dtls *d, bool they_answered)
 {
+	/* Our offer named the roles that hold. An answer that repeats the one of the first offer (baresip: "active", whoever
+	   began) would leave both waiting for the other's hello. */
+	if (they_answered && d->agreed) {
+		return (enum dtls_role)d->role;
+	}
 	switch ((enum leg_setup)d->setup) {
 	case LEG_SETUP_ACTIVE: return DTLS_SERVER;
 	case LEG_SETUP_PASSIVE: return DTLS_CLIENT;
@@ -176,7 +181,8 @@ void keying_dtls_agree(struct leg_dtls *d, bool they_answered)
 void keying_dtls_write(struct buf *b, const struct leg_dtls *d, bool answer)
 {
 	const char *setup = "actpass";
-	if (answer) {
+	/* Once agreed, an offer keeps what is there (RFC 8842 §5.5). */
+	if (answer || d->agreed) {
 		setup = d->role == DTLS_SERVER ? "passive" : "active";
 	}
 	buf_printf(b, "a=setup:%s\r\na=fingerprint:", setup);

@@ -488,6 +488,39 @@ static void hold_and_reinvite_leave_the_association_and_its_keys_alone(void **st
 	scene_release(&c);
 }
 
+/* Both sides change the session before the hello is out (an ICE agent that is done does): nobody may end up waiting. */
+static void an_offer_of_ours_keeps_the_roles_and_an_answer_cannot_turn_them(void **state)
+{
+	(void)state;
+	static const char *const said[] = {"passive", "active", "actpass"};
+	for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+		for (unsigned before = 0; before < 2; before++) {
+			struct scene c;
+			scene_init(&c);
+			call_dtls_to_plain(&c);
+			if (before) {
+				shake(c.w, &c.seen, &c.a);
+			}
+			rw_ask(c.w, "offer", "call-id", "c1", "from-tag", "B", "to-tag", "A", "sdp",
+			       sdp_of(&c.b, PLAIN, "", ""), "rtpp-flags",
+			       "UDP/TLS/RTP/SAVP rtcp-mux-require", NULL);
+			rw_expect_ok(c.w);
+			EXPECT_TRUE(says(c.w, "a=setup:active\r\n"));
+			rw_ask(c.w, "answer", "call-id", "c1", "from-tag", "B", "to-tag", "A",
+			       "sdp", sdp_of(&c.a, DTLS, said[i], "a=rtcp-mux\r\n"), NULL);
+			rw_expect_ok(c.w);
+			if (!before) {
+				shake(c.w, &c.seen, &c.a);
+			}
+			use_keys(&c.a);
+			expect_heard(&c.a, &c.b, PKT_RTP);
+			expect_heard(&c.b, &c.a, PKT_RTP);
+			EXPECT_INT(counter(c.w, RELAY_DTLS_UP), 1);
+			scene_release(&c);
+		}
+	}
+}
+
 static void another_tls_id_or_certificate_is_a_new_association(void **state)
 {
 	(void)state;
@@ -770,6 +803,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_certificate_gets_nothing_and_harms_nobody),
 		cmocka_unit_test(strangers_hellos_are_dropped_and_counted),
 		cmocka_unit_test(hold_and_reinvite_leave_the_association_and_its_keys_alone),
+		cmocka_unit_test(an_offer_of_ours_keeps_the_roles_and_an_answer_cannot_turn_them),
 		cmocka_unit_test(another_tls_id_or_certificate_is_a_new_association),
 		cmocka_unit_test(without_mux_rtcp_has_an_association_and_keys_of_its_own),
 		cmocka_unit_test(every_pairing_of_plain_sdes_and_dtls_talks_both_ways),
