@@ -24,6 +24,10 @@ int cli_reload(const struct cli_options *o);
 
 /* Sends {"command":NAME} and gives the reply, to be freed with json_decref; NULL after saying why on stderr. */
 json_t *cli_ask(const struct cli_options *o, const char *command);
+/* The same with arguments: `request` is an object with "command" and what belongs to it. */
+json_t *cli_ask_with(const struct cli_options *o, const json_t *request);
+/* Has the SBC refused the command? Then it was said. */
+bool cli_is_refusal(const json_t *reply);
 
 /* Tables for people, from a reply. */
 void cli_show_status(FILE *out, const json_t *reply);

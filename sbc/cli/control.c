@@ -97,9 +97,9 @@ static char *receive_all(int fd, size_t *len)
 	return NULL;
 }
 
-json_t *cli_ask(const struct cli_options *o, const char *command)
+json_t *cli_ask_with(const struct cli_options *o, const json_t *asked)
 {
-	char path[256], request[64];
+	char path[256];
 	if (!socket_path(o, path, sizeof(path)))
 		return NULL;
 	int fd = open_socket(path);
@@ -108,8 +108,9 @@ json_t *cli_ask(const struct cli_options *o, const char *command)
 	size_t len = 0;
 	char *text = NULL;
 	json_t *reply = NULL;
-	int n = snprintf(request, sizeof(request), "{\"command\":\"%s\"}\n", command);
-	if (!send_all(fd, request, (size_t)n) || !(text = receive_all(fd, &len))) {
+	char *request = json_dumps(asked, JSON_COMPACT);
+	if (!request || !send_all(fd, request, strlen(request)) || !send_all(fd, "\n", 1) ||
+	    !(text = receive_all(fd, &len))) {
 		fprintf(stderr, "sallyport: the SBC on %s does not answer: %s\n", path,
 			strerror(errno));
 	} else {
@@ -122,13 +123,22 @@ json_t *cli_ask(const struct cli_options *o, const char *command)
 			reply = NULL;
 		}
 	}
+	free(request);
 	free(text);
 	(void)close(fd);
 	return reply;
 }
 
+json_t *cli_ask(const struct cli_options *o, const char *command)
+{
+	json_t *request = json_pack("{s:s}", "command", command);
+	json_t *reply = request ? cli_ask_with(o, request) : NULL;
+	json_decref(request);
+	return reply;
+}
+
 /* The SBC's own refusal, if it is one. */
-static bool is_refusal(const json_t *reply)
+bool cli_is_refusal(const json_t *reply)
 {
 	const char *why = json_string_value(json_object_get(reply, "error"));
 	if (why)
@@ -142,7 +152,7 @@ static int ask_and_show(const struct cli_options *o, const char *command,
 	json_t *reply = cli_ask(o, command);
 	if (!reply)
 		return CLI_FAILED;
-	bool refused = is_refusal(reply);
+	bool refused = cli_is_refusal(reply);
 	if (o->json) {
 		(void)json_dumpf(reply, stdout, JSON_COMPACT);
 		putchar('\n');
@@ -174,7 +184,7 @@ int cli_reload(const struct cli_options *o)
 	if (o->json) {
 		(void)json_dumpf(reply, stdout, JSON_COMPACT);
 		putchar('\n');
-	} else if (!is_refusal(reply)) {
+	} else if (!cli_is_refusal(reply)) {
 		for (size_t l = 0; l < ARRAY_LEN(lines); l++)
 			for (size_t i = 0; i < json_array_size(lines[l]); i++)
 				printf("%s\n",

@@ -8,7 +8,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "common/arena.h"
 #include "common/json.h"
 
 struct client {
@@ -30,6 +29,7 @@ struct control {
 	struct watch *watch;
 	struct sockaddr_un sa;
 	struct client clients[CONTROL_CLIENTS_MAX];
+	char nodes[CONTROL_REQUEST_MAX + 8192]; /* of the request that is being answered */
 };
 
 static void hang_up(struct client *c)
@@ -42,19 +42,14 @@ static void hang_up(struct client *c)
 	c->out = NULL;
 }
 
-struct str control_read(struct str line, char *mem, size_t cap)
+struct str control_read(struct str line, struct arena *a, const struct dict **out_request)
 {
-	char nodes[4096];
-	struct arena a;
 	struct dict *d = NULL;
-	arena_init(&a, nodes, sizeof(nodes));
 	line = str_trim(line);
-	if (json_parse(line, &a, &d) < 0)
+	if (json_parse(line, a, &d) < 0)
 		return STR_NONE;
-	struct str command = dict_get_str(d, STR("command"));
-	if (command.len == 0 || str_copy(command, mem, cap) != OK)
-		return STR_NONE;
-	return (struct str){mem, command.len};
+	*out_request = d;
+	return dict_get_str(d, STR("command"));
 }
 
 static void write_reply(struct client *c)
@@ -77,10 +72,12 @@ static void write_reply(struct client *c)
 
 static void answer(struct client *c, struct str line)
 {
-	char mem[64];
 	struct control *control = c->control;
-	struct str command = control_read(line, mem, sizeof(mem));
-	struct str reply = control->fn(control->ctx, command);
+	const struct dict *request = NULL;
+	struct arena a;
+	arena_init(&a, control->nodes, sizeof(control->nodes));
+	struct str command = control_read(line, &a, &request);
+	struct str reply = control->fn(control->ctx, command, request);
 	if (!reply.p) {
 		hang_up(c);
 		return;

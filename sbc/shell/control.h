@@ -5,15 +5,20 @@
 #ifndef SALLYPORT_CONTROL_H
 #define SALLYPORT_CONTROL_H
 
+#include "common/arena.h"
 #include "common/check.h"
+#include "common/dict.h"
 #include "common/err.h"
 #include "common/str.h"
 #include "sbc/shell/turn.h"
 
-enum { CONTROL_CLIENTS_MAX = 16, CONTROL_REQUEST_MAX = 4096, CONTROL_PATIENCE_MS = 10000 };
+enum { CONTROL_CLIENTS_MAX = 16, CONTROL_REQUEST_MAX = 128 * 1024, CONTROL_PATIENCE_MS = 10000 };
 
-/* The reply, memory for free(), with its line end; STR_NONE: out of memory. */
-typedef struct str (*control_fn)(void *ctx, struct str command);
+/*
+ * `request` has the command's arguments as members, NULL where there is no request to read; it lives until the function returns.
+ * The reply is memory for free(), with its line end; STR_NONE: out of memory.
+ */
+typedef struct str (*control_fn)(void *ctx, struct str command, const struct dict *request);
 
 struct control;
 
@@ -23,7 +28,7 @@ enum err control_new(struct control **out, struct turn *turn, struct str path, c
 		     void *ctx) MUST_USE;
 /* Removes the socket. */
 void control_free(struct control **c);
-/* The command of a request line; STR_NONE: it is none. The view is valid until the next call. */
-struct str control_read(struct str line, char *mem, size_t cap);
+/* A request line; STR_NONE: it is none. Both are valid as long as the arena is. */
+struct str control_read(struct str line, struct arena *a, const struct dict **out_request);
 
 #endif

@@ -79,7 +79,7 @@ void loop_on_watchdog(void *loop);
 /* loop_operator.c: pages, commands, signals. */
 void loop_page_metrics(void *loop, struct buf *b);
 bool loop_page_health(void *loop, struct buf *b);
-struct str loop_on_command(void *loop, struct str command);
+struct str loop_on_command(void *loop, struct str command, const struct dict *request);
 void loop_on_signal(void *loop, unsigned signal);
 /* Gives back what no call uses any more. */
 void loop_free_old_settings(struct loop *l);

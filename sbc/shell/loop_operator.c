@@ -184,8 +184,9 @@ static void command_reload(struct loop *l, struct buf *b)
 	buf_lit(b, "}\n");
 }
 
-struct str loop_on_command(void *ctx, struct str command)
+struct str loop_on_command(void *ctx, struct str command, const struct dict *request)
 {
+	(void)request;
 	struct loop *l = ctx;
 	struct sbc_counts c;
 	struct sbc_facts f = facts_of(l);
