@@ -123,7 +123,7 @@ unit      := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 fuzzers   := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 benches   := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench_*.c))
 # What fuzz targets and benchmarks may share: no cmocka in these.
-helpers   := tests/support/media.o tests/support/srtp_watch.o tests/support/site.o tests/support/ports_rec.o
+helpers   := tests/support/media.o tests/support/srtp_watch.o tests/support/site.o tests/support/ports_rec.o tests/support/store_model.o
 sim_objs  := $(patsubst %.c,%.o,$(call src,tests/sim))
 
 $(B)/asan/tests/unit/test_%: $(B)/asan/tests/unit/test_%.o $(support:%=$(B)/asan/%) $(config_objs:%=$(B)/asan/%.o) $(B)/asan/rtpproxy/control.o $(call lib,asan)
@@ -137,9 +137,9 @@ $(B)/fuzz/tests/fuzz/fuzz_%: $(B)/fuzz/tests/fuzz/fuzz_%.o $(helpers:%=$(B)/fuzz
 	$(Q)$(FUZZ_CC) $(LF_fuzz) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
 $(B)/rel/tests/bench/bench_%: $(B)/rel/tests/bench/bench_%.o $(B)/rel/tests/bench/run.o $(helpers:%=$(B)/rel/%) $(call lib,rel)
 	$(Q)$(call link,rel)
-$(B)/asan/tests/sim/world: $(sim_objs:%=$(B)/asan/%) $(call lib_sbc,asan)
+$(B)/asan/tests/sim/world: $(sim_objs:%=$(B)/asan/%) $(B)/asan/tests/support/store_model.o $(call lib_sbc,asan)
 	$(Q)$(call link,asan)
-$(B)/rel/tests/sim/world: $(sim_objs:%=$(B)/rel/%) $(call lib_sbc,rel)
+$(B)/rel/tests/sim/world: $(sim_objs:%=$(B)/rel/%) $(B)/rel/tests/support/store_model.o $(call lib_sbc,rel)
 	$(Q)$(call link,rel)
 
 # The programs against the C path; nothing to build where they are not built.

@@ -14,6 +14,7 @@
 #include "common/id.h"
 #include "common/str.h"
 #include "sbc/core/settings.h"
+#include "sbc/core/store.h"
 
 /* A path to a peer. UDP has no connection: id is 0 and listener + remote say it all. */
 struct flow {
@@ -60,6 +61,9 @@ enum event_type {
 	EVENT_RESOLVED,    /* the answer to ports.resolve */
 	EVENT_RELAY_REPLY, /* the answer to ports.relay */
 	EVENT_RELAY_TOLD,  /* a relay says something of its own accord */
+	EVENT_STORE_REPLY, /* the answer to ports.store */
+	EVENT_STORE_TOLD,  /* another node has published something */
+	EVENT_STORE_STATE, /* the store has come or gone */
 	EVENT_TICK,        /* time has come (sbc_next_ms) */
 	EVENT_SETTINGS,    /* a new generation of the configuration applies to new work */
 	EVENT_DRAIN,       /* no new calls from now on */
@@ -102,6 +106,9 @@ struct event {
 			struct str word; /* that stood in front */
 			const struct dict *body; /* anything at all: nobody has looked at it */
 		} told;
+		struct store_reply stored;
+		struct store_told store_told;
+		struct store_state store_state;
 		const struct settings *settings;
 	};
 };

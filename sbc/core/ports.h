@@ -53,6 +53,8 @@ struct ports {
 	void (*publish)(void *ctx, const struct notice *n);
 	/* Closes a connection after what is queued has been sent: its peer broke the rules. */
 	void (*close)(void *ctx, id_t64 flow);
+	/* Bounds as in store.h. Goes out with the others of the turn. */
+	void (*store)(void *ctx, const struct store_op *op);
 };
 
 #endif

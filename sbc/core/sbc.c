@@ -14,6 +14,7 @@
 #include "sbc/core/refresh.h"
 #include "sbc/core/reg.h"
 #include "sbc/core/setup.h"
+#include "sbc/core/stored.h"
 #include "sbc/core/subscription.h"
 #include "sbc/core/transfer.h"
 #include "sbc/core/uri.h"
@@ -928,6 +929,9 @@ void sbc_step(struct sbc *s, const struct event *e)
 	case EVENT_RESOLVED: on_resolved(s, e); break;
 	case EVENT_RELAY_REPLY: on_relay_reply(s, e); break;
 	case EVENT_RELAY_TOLD: call_watch_on_event(s, e); break;
+	case EVENT_STORE_REPLY: stored_on_reply(s, &e->stored); break;
+	case EVENT_STORE_TOLD: stored_on_told(s, &e->store_told); break;
+	case EVENT_STORE_STATE: stored_on_state(s, &e->store_state); break;
 	case EVENT_TICK: on_tick(s); break;
 	case EVENT_SETTINGS: on_settings(s, e->settings); break;
 	case EVENT_DRAIN:

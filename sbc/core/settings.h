@@ -14,6 +14,7 @@
 #include "common/str.h"
 #include "policy/admit.h"
 #include "policy/policy_config.h"
+#include "sbc/core/store.h"
 
 /* WS and WSS (RFC 7118) are accepted, never opened by us: a browser has no address. */
 enum transport {
@@ -357,6 +358,7 @@ struct settings {
 	struct str control_path; /* Unix socket of the operator's command */
 	struct limits limits;
 	struct sip_timers timers;
+	struct store_settings store;
 	uint32_t generation;
 };
 

@@ -129,6 +129,7 @@ struct sbc {
 	bool unproven; /* this message may come from anywhere: nothing in it is only ours or a trunk's */
 	struct auth auth;
 	struct enrols enrols;
+	struct store_state store; /* what nodes share: is it there */
 	struct challenge challenge; /* nonces of ours */
 	struct generation generations[SBC_GENERATIONS_MAX];
 	struct worker_counts counts;

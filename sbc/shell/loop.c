@@ -65,6 +65,12 @@ void loop_core_step(void *ctx, const struct event *e)
 	sbc_step(l->sbc, e);
 }
 
+static void port_store(void *ctx, const struct store_op *op)
+{
+	struct loop *l = ctx;
+	store_post(&l->store, op);
+}
+
 struct ports loop_ports(struct loop *l)
 {
 	return (struct ports){.ctx = l,
@@ -72,7 +78,8 @@ struct ports loop_ports(struct loop *l)
 			      .resolve = port_resolve,
 			      .relay = port_relay,
 			      .publish = port_publish,
-			      .close = port_close};
+			      .close = port_close,
+			      .store = port_store};
 }
 
 /* ---- reports ---- */
@@ -124,6 +131,7 @@ static void end_turn(struct loop *l)
 {
 	for (unsigned round = 0; round < FLUSH_ROUNDS; round++) {
 		resolver_flush(&l->resolver);
+		store_flush(&l->store);
 		(void)turn_deliver(&l->turn);
 		send_all(l);
 		if (l->turn.posted_count == 0 && !l->resolver.is_dirty)

@@ -15,6 +15,7 @@
 #include "sbc/shell/relay_client.h"
 #include "sbc/shell/resolve.h"
 #include "sbc/shell/sbc_metrics.h"
+#include "sbc/shell/store.h"
 #include "sbc/shell/trace.h"
 #include "sbc/shell/udp.h"
 
@@ -59,13 +60,14 @@ struct loop {
 	struct flow_table flows;
 	struct resolver resolver;
 	struct relay_client relays;
+	struct store store;
 	struct loop_pages pages;
 	struct loop_words words;
 	struct turn_timer second, watchdog;
 	uint64_t watchdog_ms; /* how often the service manager hears of us; 0: never */
 	uint64_t began_ms;
 	uint64_t stop_ms; /* 0, or when it ends at the latest */
-	bool has_turn, has_in, has_flows, has_resolver, has_relays, has_metrics;
+	bool has_turn, has_in, has_flows, has_resolver, has_relays, has_store, has_metrics;
 };
 
 /* loop.c: the entries from the parts. */

@@ -184,6 +184,10 @@ static enum err start_parts(struct loop *l, const struct loop_params *p, struct 
 		l->relays.changed = loop_on_relay;
 		l->relays.changed_ctx = l;
 	}
+	if (!e) {
+		e = store_init(&l->store, &l->turn, s, why);
+		l->has_store = !e;
+	}
 	return e ? fail(why, e, "cannot start", STR_NONE) : OK;
 }
 
@@ -253,6 +257,8 @@ void loop_free(struct loop **loop)
 		watch_free(&l->pages.signals[i]);
 	/* The core, before what it posts to. */
 	sbc_free(&l->sbc);
+	if (l->has_store)
+		store_release(&l->store);
 	if (l->has_relays)
 		relay_client_release(&l->relays);
 	if (l->has_resolver)

@@ -20,6 +20,7 @@ enum happening_kind {
 	HAPPEN_RELAY,    /* the relay answers request `id` */
 	HAPPEN_TOLD,     /* the relay says something of its own accord */
 	HAPPEN_RESOLVED, /* the resolver answers request `id` */
+	HAPPEN_STORE,    /* the store has something to say */
 	HAPPEN_UNSENT, /* what the core sent with tag `id` could not be delivered, because of `to` */
 	HAPPEN_SCRIPT, /* step `to` of the scenario's script, with `conn` as its argument */
 	HAPPEN_PHONE,  /* phone `to` has something to do */

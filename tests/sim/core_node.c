@@ -228,6 +228,29 @@ static void port_close(void *ctx, id_t64 flow)
 	net_close(n->net, conn, core_node_side(n, conn));
 }
 
+/* The store wakes the clock when it has something to say. */
+static void plan_store(struct core_node *n)
+{
+	const uint64_t at_ms = store_model_next_ms(n->store);
+	struct happening h = {.kind = HAPPEN_STORE};
+	if (at_ms != UINT64_MAX)
+		clock_plan(n->net->clock, &h, at_ms);
+}
+
+static void port_store(void *ctx, const struct store_op *op)
+{
+	struct core_node *n = ctx;
+	if (!n->store)
+		return;
+	store_model_post(n->store, n->store_node, op, now_of(n));
+	plan_store(n);
+}
+
+static void store_tells(void *ctx, struct event *e)
+{
+	step(ctx, e);
+}
+
 void core_node_start(struct core_node *n, const struct core_world *world,
 		     const struct site_params *p, uint64_t seed)
 {
@@ -255,12 +278,18 @@ void core_node_start(struct core_node *n, const struct core_world *world,
 	}
 	struct sbc_params params = {
 		.settings = &n->site->settings,
-		.ports = {n, port_send, port_resolve, port_relay, port_publish, port_close},
+		.ports = {n, port_send, port_resolve, port_relay, port_publish, port_close,
+			  port_store},
 		.worker = 0,
 		.now_ms = now_of(n),
 		.wall_ms = (uint64_t)WALL_START_S * 1000 + now_of(n)};
 	memcpy(params.seed, &seed, sizeof(seed));
 	CHECK(sbc_new(&n->sbc, &params) == OK);
+	n->store = world->store;
+	if (n->store) {
+		n->store_node = store_model_join(n->store, "node", store_tells, n, now_of(n));
+		plan_store(n);
+	}
 }
 
 void core_node_stop(struct core_node *n)
@@ -398,6 +427,10 @@ void core_node_happened(struct core_node *n, const struct happening *h)
 		e.failed.tag = h->id;
 		e.failed.why = (enum send_failure)h->to;
 		step(n, &e);
+		return;
+	case HAPPEN_STORE:
+		store_model_pass(n->store, now_of(n));
+		plan_store(n);
 		return;
 	case HAPPEN_SCRIPT:
 	case HAPPEN_PHONE:

@@ -15,6 +15,7 @@
 #include "tests/sim/sabotage.h"
 #include "tests/sim/site.h"
 #include "tests/sim/watch.h"
+#include "tests/support/store_model.h"
 
 enum { CORE_WAITING_MAX = 1024 };
 
@@ -38,6 +39,8 @@ struct core_node {
 	struct net *net;
 	struct faults *faults;
 	struct relay_model *relay;
+	struct store_model *store; /* NULL: nobody shares */
+	unsigned store_node;
 	struct watch watch;
 	struct arena *arena;
 	struct sabotage *sabotage; /* NULL: none */
@@ -66,6 +69,7 @@ struct core_world {
 	struct arena *arena;
 	struct sabotage *sabotage;
 	int node;
+	struct store_model *store; /* NULL: none */
 };
 
 /* `seed` is the core's own randomness. *n is zero, or was stopped before. */

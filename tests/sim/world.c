@@ -237,7 +237,8 @@ void world_start_core(struct world *w)
 			       &w->faults,
 			       &w->arena,
 			       w->sabotage.of == INV_COUNT ? NULL : &w->sabotage,
-			       NODE_CORE};
+			       NODE_CORE,
+			       NULL};
 	core_node_start(&w->core, &c, &v->site, dice_u64(&w->net_dice));
 	w->core.resolver_ms = v->resolver_ms;
 	w->core.resolver_fails = v->resolver_fails;
@@ -401,6 +402,7 @@ static bool is_core(const struct world *w, const struct happening *h)
 	case HAPPEN_RELAY:
 	case HAPPEN_TOLD:
 	case HAPPEN_RESOLVED:
+	case HAPPEN_STORE:
 	case HAPPEN_UNSENT: return true;
 	case HAPPEN_SCRIPT:
 	case HAPPEN_PHONE:

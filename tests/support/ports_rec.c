@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "sbc/core/cdr.h"
+#include "tests/support/store_model.h"
 
 static void rec_send(void *ctx, const struct dest *d, struct str bytes, id_t64 tag)
 {
@@ -95,6 +96,15 @@ static void rec_close(void *ctx, id_t64 flow)
 	r->closes++;
 }
 
+static void rec_store(void *ctx, const struct store_op *op)
+{
+	struct ports_rec *r = ctx;
+
+	r->stores++;
+	if (r->store)
+		store_model_post(r->store, r->store_node, op, r->store_now_ms);
+}
+
 struct ports ports_rec_table(struct ports_rec *r)
 {
 	return (struct ports){.ctx = r,
@@ -102,7 +112,8 @@ struct ports ports_rec_table(struct ports_rec *r)
 			      .resolve = rec_resolve,
 			      .relay = rec_relay,
 			      .publish = rec_publish,
-			      .close = rec_close};
+			      .close = rec_close,
+			      .store = rec_store};
 }
 
 void ports_rec_clear(struct ports_rec *r)

@@ -4,6 +4,8 @@
 
 #include "sbc/core/ports.h"
 
+struct store_model;
+
 enum { REC_SENDS = 256, REC_BYTES = 4096, REC_ASKS = 64, REC_CDR = 8192, REC_OPEN = 4096 };
 
 struct rec_send {
@@ -29,6 +31,10 @@ struct ports_rec {
 	size_t notices[NOTICE_COUNT];
 	size_t drops[NOTICE_DROP_COUNT];
 	size_t closes;
+	struct store_model *store; /* NULL: what is posted to a store is only counted */
+	unsigned store_node;
+	uint64_t store_now_ms; /* of this turn, the caller's to keep */
+	size_t stores;
 	char cdr[REC_CDR]; /* the lines so far */
 	size_t cdr_len;
 	char rule[64]; /* of the latest refusal */

@@ -87,6 +87,9 @@ static void step(void *ctx, const struct event *e)
 	case EVENT_RESOLVED:
 	case EVENT_RELAY_REPLY:
 	case EVENT_RELAY_TOLD:
+	case EVENT_STORE_REPLY:
+	case EVENT_STORE_TOLD:
+	case EVENT_STORE_STATE:
 	case EVENT_TICK:
 	case EVENT_SETTINGS:
 	case EVENT_DRAIN:
