@@ -14,6 +14,36 @@
 
 enum { FACTS_NAMES_MAX = 8, FACTS_COUNTRY_LEN = 2 };
 
+/*
+ * What became of the signature that says who calls (RFC 8224): nobody has looked, there is none, it holds, it does not. And why
+ * it does not: the names of what policy may do about it (attest.h).
+ */
+enum facts_verstat {
+	FACTS_VERSTAT_UNKNOWN,
+	FACTS_VERSTAT_NONE,
+	FACTS_VERSTAT_PASSED,
+	FACTS_VERSTAT_FAILED,
+	FACTS_VERSTAT_COUNT
+};
+enum facts_fault {
+	FACTS_FAULT_NONE,
+	FACTS_FAULT_MISSING,    /* no signature */
+	FACTS_FAULT_INVALID,    /* broken, or of another caller or number */
+	FACTS_FAULT_STALE,      /* too old, or of tomorrow */
+	FACTS_FAULT_INFO,       /* its certificate cannot be had */
+	FACTS_FAULT_CREDENTIAL, /* its certificate is none that we believe */
+	FACTS_FAULT_OURS,       /* we could not look */
+	FACTS_FAULT_COUNT
+};
+/* How far the signer answers for the caller (RFC 8588); more is greater. */
+enum facts_attest {
+	FACTS_ATTEST_UNKNOWN,
+	FACTS_ATTEST_C,
+	FACTS_ATTEST_B,
+	FACTS_ATTEST_A,
+	FACTS_ATTEST_COUNT
+};
+
 /* Why there is a call: someone dialled it, was sent on by a 3xx, or is handed on by a REFER. */
 enum facts_cause { FACTS_DIALLED, FACTS_REDIRECTED, FACTS_TRANSFERRED, FACTS_CAUSE_COUNT };
 
@@ -35,6 +65,10 @@ struct facts {
 	struct str caller; /* the calling number, canonical; empty: none, or withheld */
 	struct str number; /* the called one, canonical: of the Request-URI, unescaped once */
 	struct str domain; /* host part of the Request-URI */
+	enum facts_verstat verstat;
+	enum facts_fault
+		fault; /* VERSTAT_NONE, _FAILED, and _UNKNOWN where we should have looked */
+	enum facts_attest attest; /* VERSTAT_PASSED */
 	enum facts_cause cause;
 	/* Whose registered user it is where its source is no trunk's: a group of users, as a trunk. Only with `user`. */
 	uint16_t user_trunk;

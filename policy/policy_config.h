@@ -12,6 +12,7 @@
 #include "common/addr.h"
 #include "common/sdes.h"
 #include "common/str.h"
+#include "policy/facts.h"
 #include "policy/rate.h"
 
 enum { POLICY_NO_INDEX = 0xffff };
@@ -71,6 +72,21 @@ struct realm_rule {
 	struct rule_place place;
 };
 
+/* Zeroed: accept. */
+struct attest_action {
+	bool reject;
+	uint16_t status;
+};
+
+/* What a signature of the caller is worth: `identity.policies`. */
+struct attest_policy {
+	struct str name;
+	struct attest_action on_fault[FACTS_FAULT_COUNT];
+	struct attest_action below[FACTS_ATTEST_COUNT]; /* of what is attested lower than this */
+	bool below_given[FACTS_ATTEST_COUNT];
+	struct rule_place place;
+};
+
 /* Which arriving requests are this trunk's: all that are given must match. None given: the sources
  * are the addresses of the trunk's peers that are written as addresses. */
 struct trunk_rule {
@@ -79,6 +95,7 @@ struct trunk_rule {
 	struct str certificate_name; /* empty: not asked for */
 	const struct prefix *sources;
 	size_t source_count;
+	const struct attest_policy *attest; /* NULL: nobody looks at signatures */
 	struct rule_place place;
 };
 
