@@ -137,6 +137,7 @@ static bool start_workers(struct daemon *d)
 				      .dtmf_dest = d->control.dtmf_dest,
 				      .overload = &d->load.over,
 				      .records = d->records ? d->recorder.rings : NULL,
+				      .record_fd = d->records ? d->recorder.wake_fd : -1,
 				      .coalesce_us = d->control.coalesce_us,
 				      .log_level = d->control.log_level,
 				      .log_sink = to_stderr,

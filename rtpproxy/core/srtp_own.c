@@ -206,12 +206,22 @@ static bool crypt_cm(struct srtp_own *k, const struct own_session *s, const uint
 	return aes && cipher_cm(&k->worker->pad, aes, iv, p, len);
 }
 
-static bool gcm_rtp(struct srtp_own *k, struct cipher_gcm_op *op, bool seal)
+/* From the header to `end`, behind which the tag stands. */
+static bool gcm_rtp(struct srtp_own *k, struct pkt *pkt, size_t header_len, const uint8_t *iv,
+		    size_t end, bool seal)
 {
 	struct own_worker *w = k->worker;
+	struct cipher_gcm_op op = {
+		.iv = iv,
+		.aad = pkt->data,
+		.aad_len = header_len,
+		.p = pkt->data + header_len,
+		.len = end - header_len,
+		.tag = pkt->data + end,
+	};
 	if (w->gcm_rtp)
-		return w->gcm_rtp(k, op, seal);
-	return run_gcm(w, seal ? cipher_gcm_seal : cipher_gcm_open, k->rtp.key, k->key_len, op);
+		return w->gcm_rtp(k, &op, seal);
+	return run_gcm(w, seal ? cipher_gcm_seal : cipher_gcm_open, k->rtp.key, k->key_len, &op);
 }
 
 static enum pkt_fate rtp_open(struct srtp_own *k, struct pkt *pkt, const struct rtp *h,
@@ -220,17 +230,8 @@ static enum pkt_fate rtp_open(struct srtp_own *k, struct pkt *pkt, const struct 
 	uint8_t iv[OWN_IV_LEN], tag[CIPHER_HMAC_LEN], roc[4];
 	const size_t end = pkt->len - k->tag_len;
 	own_iv(k, &k->rtp, h->ssrc, index, iv);
-	if (k->aead) {
-		struct cipher_gcm_op op = {
-			.iv = iv,
-			.aad = pkt->data,
-			.aad_len = h->header_len,
-			.p = pkt->data + h->header_len,
-			.len = end - h->header_len,
-			.tag = pkt->data + end,
-		};
-		return gcm_rtp(k, &op, false) ? FATE_SENT : FATE_AUTH;
-	}
+	if (k->aead)
+		return gcm_rtp(k, pkt, h->header_len, iv, end, false) ? FATE_SENT : FATE_AUTH;
 	store_be32(roc, (uint32_t)(index >> 16));
 	cipher_hmac(&k->rtp.auth, pkt->data, end, roc, sizeof(roc), tag);
 	if (!secret_eq_bytes(tag, pkt->data + end, k->tag_len))
@@ -268,17 +269,8 @@ static bool rtp_seal(struct srtp_own *k, struct pkt *pkt, const struct rtp *h, u
 {
 	uint8_t iv[OWN_IV_LEN], tag[CIPHER_HMAC_LEN], roc[4];
 	own_iv(k, &k->rtp, h->ssrc, index, iv);
-	if (k->aead) {
-		struct cipher_gcm_op op = {
-			.iv = iv,
-			.aad = pkt->data,
-			.aad_len = h->header_len,
-			.p = pkt->data + h->header_len,
-			.len = pkt->len - h->header_len,
-			.tag = pkt->data + pkt->len,
-		};
-		return gcm_rtp(k, &op, true);
-	}
+	if (k->aead)
+		return gcm_rtp(k, pkt, h->header_len, iv, pkt->len, true);
 	if (!crypt_cm(k, &k->rtp, iv, pkt->data + h->header_len, pkt->len - h->header_len))
 		return false;
 	store_be32(roc, (uint32_t)(index >> 16));

@@ -12,6 +12,7 @@
 #include "rtpproxy/core/notify.h"
 #include "rtpproxy/core/pkt.h"
 #include "rtpproxy/core/record.h"
+#include "rtpproxy/io/recorder.h"
 #include "rtpproxy/io/io_steered.h"
 
 enum {
@@ -182,6 +183,7 @@ static void answer_list(struct loop *l, const struct ask *a)
 
 static void answer_ng(struct loop *l, const struct ask *a, struct str datagram, uint64_t now_us)
 {
+	const uint32_t recordings = l->relay.recording_next;
 	struct buf reply;
 	const struct relay_now now = {now_us, clock_us(CLOCK_REALTIME)};
 	buf_init(&reply, l->reply, a->reply_max);
@@ -192,6 +194,9 @@ static void answer_ng(struct loop *l, const struct ask *a, struct str datagram, 
 	}
 	if (!ask_reply(&a->peer, &l->back, buf_view(&reply))) {
 		atomic_fetch_add_explicit(&l->reply_errors, 1, memory_order_relaxed);
+	}
+	if (l->relay.recording_next != recordings) {
+		recorder_wake(l->record_fd);
 	}
 }
 
@@ -324,7 +329,8 @@ enum err loop_init(struct loop *l, unsigned index, const struct loop_params *p)
 			   .count = p->count,
 			   .list = p->list,
 			   .dtmf_dest = p->dtmf_dest,
-			   .dtmf_fd = {-1, -1}};
+			   .dtmf_fd = {-1, -1},
+			   .record_fd = p->record_fd};
 	coalesce_init(&l->coalesce, p->coalesce_us, now.mono_us);
 	log_init(&l->log, p->log_sink, NULL);
 	l->log.level = p->log_level;

@@ -43,6 +43,7 @@ struct loop {
 	_Atomic uint64_t keys_told, key_errors;   /* JSON datagrams about telephone keys */
 	struct addr dtmf_dest; /* for the keys of all calls; ADDR_NONE: nowhere */
 	int dtmf_fd[2];        /* IPv4, IPv6; -1: not needed yet */
+	int record_fd;         /* of recorder_wake */
 	_Atomic uint64_t wakeups, send_errors;
 	_Atomic uint64_t early[IO_EARLY], kernel_flows, kernel_packets,
 		kernel_bytes; /* of io_stats */
@@ -58,6 +59,7 @@ struct loop_params {
 	struct addr dtmf_dest;
 	const _Atomic unsigned *overload; /* of load.h */
 	struct record_ring *records;      /* one for each worker; NULL: nothing is recorded */
+	int record_fd;                    /* of recorder_wake, where records is given */
 	enum log_level log_level;
 	log_sink_fn log_sink;
 	uint32_t coalesce_us;           /* longest sleep between two looks for packets; 0: none */

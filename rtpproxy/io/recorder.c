@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,8 +16,8 @@
 #include "rtpproxy/core/pcap.h"
 
 enum {
-	TURN_MS = 20,    /* between looks at the rings while something is recorded, */
-	IDLE_MS = 100,   /* … and while nothing is */
+	TURN_MS =
+		20, /* between looks at the rings while something is recorded: a batch for each write */
 	FLUSH_MS = 1000, /* what a crash may lose */
 	BUFFER = 32 * 1024,
 	TRIES = 100, /* names that exist already */
@@ -363,14 +365,31 @@ bool recorder_turn(struct recorder *r)
 	return any;
 }
 
+void recorder_wake(int wake_fd)
+{
+	const uint64_t one = 1;
+	/* Full: it has not even seen the last one. */
+	ssize_t n = write(wake_fd, &one, sizeof(one));
+	(void)n;
+}
+
+/* Until a recording begins, or the recorder ends; while there are some, no longer than a batch takes. */
+static void rest(struct recorder *r)
+{
+	uint64_t woken;
+	struct pollfd p = {.fd = r->wake_fd, .events = POLLIN};
+	if (poll(&p, 1, r->file_count > 0 ? TURN_MS : -1) > 0) {
+		ssize_t n = read(r->wake_fd, &woken, sizeof(woken));
+		(void)n;
+	}
+}
+
 static void *run(void *arg)
 {
 	struct recorder *r = arg;
 	while (!atomic_load_explicit(&r->stop, memory_order_relaxed)) {
 		(void)recorder_turn(r);
-		const long ms = r->file_count > 0 ? TURN_MS : IDLE_MS;
-		const struct timespec t = {0, ms * 1000000L};
-		nanosleep(&t, NULL);
+		rest(r);
 	}
 	return NULL;
 }
@@ -387,6 +406,13 @@ enum err recorder_init(struct recorder *r, const struct recorder_params *p)
 		return ERR_IO;
 	}
 	if (faccessat(r->dir_fd, ".", W_OK | X_OK, AT_EACCESS) < 0) {
+		int saved = errno;
+		close(r->dir_fd);
+		errno = saved;
+		return ERR_IO;
+	}
+	r->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (r->wake_fd < 0) {
 		int saved = errno;
 		close(r->dir_fd);
 		errno = saved;
@@ -419,6 +445,7 @@ void recorder_release(struct recorder *r)
 {
 	if (r->running) {
 		atomic_store_explicit(&r->stop, true, memory_order_relaxed);
+		recorder_wake(r->wake_fd);
 		pthread_join(r->thread, NULL);
 		r->running = false;
 	}
@@ -433,5 +460,6 @@ void recorder_release(struct recorder *r)
 		record_ring_release(&r->rings[w]);
 	}
 	close(r->dir_fd);
+	close(r->wake_fd);
 	r->ring_count = 0;
 }

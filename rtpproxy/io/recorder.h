@@ -23,7 +23,7 @@ struct recorder {
 	pthread_t thread;
 	bool running;
 	_Atomic bool stop;
-	int dir_fd;
+	int dir_fd, wake_fd; /* an eventfd */
 	unsigned ring_count;
 	struct record_ring rings[LIMIT_WORKERS];       /* one for each worker */
 	uint64_t file_max;                             /* bytes of one file */
@@ -46,6 +46,8 @@ struct recorder_params {
 /* ERR_IO (errno says why), ERR_NOMEM. On failure nothing is left. No thread yet. */
 enum err recorder_init(struct recorder *r, const struct recorder_params *p) MUST_USE;
 enum err recorder_start(struct recorder *r) MUST_USE;
+/* A worker's, where `wake_fd` is the recorder's: a recording has begun, and the thread may be at rest. */
+void recorder_wake(int wake_fd);
 /* Writes what is in the rings now; true if there was anything. Only the thread, or who has not started one. */
 bool recorder_turn(struct recorder *r);
 /* Ends the thread, writes what is left, and finishes all files. The workers have ended before. */
