@@ -96,6 +96,7 @@ struct trunk_rule {
 	const struct prefix *sources;
 	size_t source_count;
 	const struct attest_policy *attest; /* NULL: nobody looks at signatures */
+	const struct sheet *rates; /* what calls to it cost; NULL: not known */
 	struct rule_place place;
 };
 
@@ -133,14 +134,44 @@ struct media_rule {
 	struct rule_place place;
 };
 
-enum route_strategy { ROUTE_FAILOVER, ROUTE_WEIGHTED, ROUTE_ROUND_ROBIN, ROUTE_STRATEGY_COUNT };
+enum route_strategy {
+	ROUTE_FAILOVER,
+	ROUTE_WEIGHTED,
+	ROUTE_ROUND_ROBIN,
+	ROUTE_LEAST_CALLS,
+	ROUTE_LEAST_COST,
+	ROUTE_STRATEGY_COUNT
+};
 
-enum { ROUTE_TO_MAX = 16, ROUTE_FROM_MAX = 16, ROUTE_NUMBERS_MAX = 16, ROUTE_CODES_MAX = 32 };
+enum {
+	ROUTE_TO_MAX = 16,
+	ROUTE_FROM_MAX = 16,
+	ROUTE_NUMBERS_MAX = 16,
+	ROUTE_CODES_MAX = 32,
+	ROUTE_USERS_MAX = 64,
+	ROUTE_PREFIXES_MAX = 1024
+};
 
 /* Causes of on_failure that are no SIP status. */
 enum { ROUTE_CAUSE_TIMEOUT = 1, ROUTE_CAUSE_TLS = 2, ROUTE_CAUSE_CONNECT = 3 };
 
 struct route_pattern; /* a compiled regular expression: policy/pattern.h */
+struct sheet;         /* a table of dialling codes: policy/sheet.h */
+struct hours;         /* times of the day and of the week: policy/hours.h */
+
+/* Further conditions of a route; each that is given must hold, by any of its items. */
+struct route_when {
+	const uint16_t *realms, *trunks; /* that the request comes from */
+	size_t realm_count, trunk_count;
+	uint8_t causes; /* bit 1 << FACTS_X; none: any */
+	/* Of users of ours: "alice@example.net", or "@example.net" for all of a domain. */
+	const struct str *users;
+	size_t user_count;
+	/* number_prefix: what a number with a plus sign begins with, and one without. Both NULL: any number. */
+	const struct sheet *plus, *bare;
+	const struct sheet *file; /* `prefixes`; NULL: any number */
+	const struct hours *hours;
+};
 
 struct route_rule {
 	struct str name;
@@ -153,6 +184,7 @@ struct route_rule {
 	size_t number_count;
 	struct str domains[ROUTE_NUMBERS_MAX]; /* any of them, without case */
 	size_t domain_count;
+	struct route_when when;
 	uint16_t to[ROUTE_TO_MAX]; /* trunks, in order */
 	size_t to_count;
 	enum route_strategy strategy;

@@ -152,6 +152,7 @@ static void build(struct config_build *g)
 	config_build_numbers(g);
 	config_build_media(g);
 	config_build_realms(g);
+	config_build_sheets(g);
 	config_build_trunks(g);
 	config_build_listeners(g); /* needs the trunks: whose certificates are to be verified */
 	config_build_routes(g);
@@ -228,6 +229,8 @@ void config_free(struct settings *s)
 	if (!s)
 		return;
 	struct arena a = CONTAINER_OF(s, struct config, settings)->arena;
+	for (size_t i = 0; i < s->sheet_count; i++)
+		sheet_release(&s->sheets[i]);
 	secret_wipe(a.base, a.used);
 	arena_release(&a);
 }

@@ -8,6 +8,8 @@
 
 #include "common/arena.h"
 #include "common/conf.h"
+#include "policy/hours.h"
+#include "policy/sheet.h"
 #include "sbc/config_tables.h"
 #include "sbc/core/settings.h"
 
@@ -17,6 +19,8 @@ struct config_build {
 	const struct raw_config *raw;
 	struct settings *s;
 	struct media_rule *media; /* with room for the built-in ones */
+	struct zone *zones;       /* read so far; with room for what routes may name */
+	size_t zone_count;
 	bool full;
 };
 
@@ -55,6 +59,20 @@ void config_build_trunks(struct config_build *g);
 void config_build_users(struct config_build *g, struct trunk *trunks, struct trunk_rule *rules);
 /* The bits of the words of `methods`. */
 uint32_t config_method_bits(const struct conf_list *l);
+
+/*
+ * Tables outside of the file: config_sheets.c. Made room for before trunks and routes are built. A file that is named twice is
+ * read once; what is wrong with it is said, and the table is empty then. NULL: none is named.
+ */
+void config_build_sheets(struct config_build *g);
+const struct sheet *config_sheet(struct config_build *g, enum sheet_kind kind, struct str path,
+				 const struct conf_node *n);
+/* Of a list of prefixes those with a plus sign, or those without; NULL: there are none. */
+const struct sheet *config_codes(struct config_build *g, const struct conf_list *l, bool plus);
+/* NULL: UTC, or after saying so, none that is known. */
+const struct zone *config_zone(struct config_build *g, struct str name, const struct conf_node *n);
+/* NULL: not written. */
+const struct hours *config_hours(struct config_build *g, const struct raw_hours *from);
 
 /* Routes, with the hidden ones of users behind them: config_route.c, config_users.c */
 void config_build_routes(struct config_build *g);

@@ -420,53 +420,11 @@ static void check_trunks(const struct checking *g)
 
 /* ---- routes */
 
-static bool covers_from(const struct route_rule *wide, const struct route_rule *r,
-			const struct settings *s)
-{
-	if (wide->any_from)
-		return true;
-	if (r->any_from)
-		return false;
-	for (size_t i = 0; i < r->from_realm_count; i++) {
-		bool found = false;
-		for (size_t j = 0; j < wide->from_realm_count; j++)
-			found = found || wide->from_realms[j] == r->from_realms[i];
-		if (!found)
-			return false;
-	}
-	for (size_t i = 0; i < r->from_trunk_count; i++) {
-		bool found = false;
-		for (size_t j = 0; j < wide->from_trunk_count; j++)
-			found = found || wide->from_trunks[j] == r->from_trunks[i];
-		for (size_t j = 0; j < wide->from_realm_count; j++)
-			found = found || wide->from_realms[j] == s->trunks[r->from_trunks[i]].realm;
-		if (!found)
-			return false;
-	}
-	return true;
-}
-
 static bool is_whole(const struct raw_route *raw, const struct route_rule *r)
 {
 	return raw->head.node &&
 	       r->from_realm_count + r->from_trunk_count == raw->when.from.count &&
 	       r->number_count == raw->when.number.count && !is_broken(raw->head.node, "when");
-}
-
-static void warn_if_hidden(const struct checking *g, size_t i)
-{
-	const struct raw_route *raw = g->raw->routes.items;
-	const struct route_rule *routes = g->s->policy.routes, *r = &routes[i];
-	for (size_t j = 0; j < i; j++) {
-		const struct route_rule *wide = &routes[j];
-		if (!is_whole(&raw[j], wide) || wide->number_count > 0 || wide->domain_count > 0 ||
-		    !covers_from(wide, r, g->s))
-			continue;
-		conf_warn(g->report, raw[i].head.node,
-			  "can never match: route \"%.*s\" at line %u takes all of it",
-			  STR_ARG(wide->name), (unsigned)wide->place.line);
-		return;
-	}
 }
 
 static bool codecs_meet(const struct media_rule *a, const struct media_rule *b)
@@ -530,10 +488,8 @@ static void check_routes(const struct checking *g)
 					   "\"%.*s\" is the name of the route at line %u too",
 					   STR_ARG(r->name),
 					   (unsigned)g->s->policy.routes[j].place.line);
-		if (is_whole(&raw[i], r)) {
-			warn_if_hidden(g, i);
+		if (is_whole(&raw[i], r))
 			check_route_codecs(g, i);
-		}
 	}
 	if (g->s->policy.route_count == 0 && !conf_node_child(g->raw->head.node, "routes"))
 		conf_warn(g->report, g->raw->head.node,
@@ -594,6 +550,7 @@ void config_check(struct conf_report *r, const struct raw_config *raw, const str
 			check_media_policy(&g, &policies[i], &s->policy.media[i]);
 	check_trunks(&g);
 	check_routes(&g);
+	config_check_hidden(r, raw, s);
 	check_users(&g);
 	check_same_names(&g);
 }

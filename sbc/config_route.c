@@ -39,6 +39,51 @@ static void build_from(struct config_build *g, const struct raw_route *from, str
 	to->any_from = from->when.from.count == 0;
 }
 
+/* Indexes of the names in a list; *out_count of them. */
+static const uint16_t *build_names(struct config_build *g, const struct conf_list *names,
+				   const struct conf_list *known, size_t size, const char *section,
+				   size_t *out_count)
+{
+	const struct str *name = names->items;
+	uint16_t *to = names->count ? config_get(g, names->count, sizeof(*to)) : NULL;
+	size_t n = 0, group;
+
+	for (size_t i = 0; to && i < names->count; i++) {
+		bool trunks = known == &g->raw->trunks;
+		if (trunks &&
+		    conf_named(&g->raw->users, sizeof(struct raw_users), name[i], &group)) {
+			to[n++] = (uint16_t)(known->count + group);
+			continue;
+		}
+		uint16_t at = config_find(g, known, size, section, name[i],
+					  conf_item_node(names, i, names->node));
+		if (at != SETTINGS_NO_INDEX)
+			to[n++] = at;
+	}
+	*out_count = n;
+	return to;
+}
+
+static void build_when(struct config_build *g, const struct raw_route_when *from,
+		       struct route_when *to)
+{
+	const uint32_t *causes = from->cause.items;
+
+	to->realms = build_names(g, &from->realm, &g->raw->realms, sizeof(struct raw_realm),
+				 "realms", &to->realm_count);
+	to->trunks = build_names(g, &from->trunk, &g->raw->trunks, sizeof(struct raw_trunk),
+				 "trunks", &to->trunk_count);
+	for (size_t i = 0; i < from->cause.count; i++)
+		to->causes |= (uint8_t)(1u << causes[i]);
+	to->users = from->user.items;
+	to->user_count = from->user.count;
+	to->plus = config_codes(g, &from->number_prefix, true);
+	to->bare = config_codes(g, &from->number_prefix, false);
+	to->file = config_sheet(g, SHEET_PREFIXES, from->prefixes,
+				from->head.node ? conf_node_at(from->head.node, "prefixes") : NULL);
+	to->hours = config_hours(g, &from->at);
+}
+
 static void build_patterns(struct config_build *g, const struct raw_route *from,
 			   struct route_rule *to)
 {
@@ -99,6 +144,7 @@ static void build_route(struct config_build *g, size_t i, const struct raw_route
 		to->name = arena_str(g->arena, (struct str){name, (size_t)n});
 	}
 	build_from(g, from, to);
+	build_when(g, &from->when, &to->when);
 	build_patterns(g, from, to);
 	build_targets(g, from, to);
 }

@@ -160,6 +160,7 @@ struct raw_trunk {
 	struct raw_trunk_limits limits;
 	struct raw_caller caller;
 	struct raw_trunk_numbers numbers;
+	struct str rates;
 	enum diversion_policy diversion;
 	enum session_id_policy session_id;
 	enum redirect_policy redirect;
@@ -228,9 +229,18 @@ struct raw_number_rule {
 	struct conf_list fields; /* uint32_t: enum number_field */
 };
 
+struct raw_hours {
+	struct conf_head head;
+	struct conf_list days, hours; /* struct str */
+	struct str zone;
+};
+
 struct raw_route_when {
 	struct conf_head head;
-	struct conf_list from, number, domain; /* struct str */
+	struct conf_list from, realm, trunk, number, number_prefix, domain, user; /* struct str */
+	struct str prefixes;
+	struct conf_list cause; /* uint32_t: enum facts_cause */
+	struct raw_hours at;
 };
 
 struct raw_reject {

@@ -378,6 +378,12 @@ static const struct conf_setting trunk_settings[] = {
 	 .sub = &trunk_numbers_section,
 	 CONF_AT(struct raw_trunk, numbers),
 	 .otherwise = "numbers stay as they are"},
+	{.name = "rates",
+	 .type = CONF_PATH,
+	 CONF_AT(struct raw_trunk, rates),
+	 .otherwise = "what calls cost is not known",
+	 .help = "A rate sheet (CSV): prefix, cost per minute, setup fee. For strategy least-cost, and "
+		 "for what replays say of money. Read anew when it changes."},
 	{.name = "diversion",
 	 .type = CONF_ENUM,
 	 CONF_AT(struct raw_trunk, diversion),

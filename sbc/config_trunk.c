@@ -194,6 +194,8 @@ static void build_trunk(struct config_build *g, const struct raw_trunk *from, st
 	build_proof(g, &from->identify, to);
 	*rule = (struct trunk_rule){.name = from->head.name,
 				    .realm = to->realm,
+				    .rates = config_sheet(g, SHEET_RATES, from->rates,
+							  conf_node_at(from->head.node, "rates")),
 				    .place = config_place(from->head.node)};
 	build_identity(g, from, to, rule);
 }

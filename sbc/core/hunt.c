@@ -1,6 +1,7 @@
 #include "sbc/core/hunt.h"
 
 #include "common/check.h"
+#include "policy/route.h"
 
 static const struct peer *peer_of(const struct hunt_params *p, struct hunt_target t)
 {
@@ -66,14 +67,52 @@ static void rotate(struct hunt *h, uint32_t by)
 		h->list[i] = was.list[(i + by) % was.count];
 }
 
+/* Has a fewer calls than b, for its weight? One without weight has its turn behind all that have one. */
+static bool is_idler(const struct hunt_params *p, struct hunt_target a, struct hunt_target b)
+{
+	uint64_t wa = peer_of(p, a)->weight, wb = peer_of(p, b)->weight;
+
+	if (!wa || !wb)
+		return wa > wb;
+	return p->calls(p->ctx, p->settings, a.trunk, a.peer) * wb <
+	       p->calls(p->ctx, p->settings, b.trunk, b.peer) * wa;
+}
+
+static void order_by_calls(struct hunt *h, const struct hunt_params *p)
+{
+	for (size_t i = 1; i < h->count; i++)
+		for (size_t k = i; k > 0 && is_idler(p, h->list[k], h->list[k - 1]); k--)
+			swap(h, k - 1, k);
+}
+
+/* Those that are to be tried last keep their order behind the others. */
+static void put_last(struct hunt *h, const struct hunt_params *p)
+{
+	struct hunt_target last[HUNT_MAX];
+	size_t first = 0, n = 0;
+
+	for (size_t i = 0; i < h->count; i++) {
+		struct hunt_target t = h->list[i];
+		if (p->is_last(p->ctx, p->settings, t.trunk, t.peer))
+			last[n++] = t;
+		else
+			h->list[first++] = t;
+	}
+	for (size_t i = 0; i < n; i++)
+		h->list[first++] = last[i];
+}
+
 enum hunt_result hunt_init(struct hunt *h, const struct hunt_params *p, struct rng *rng)
 {
 	CHECK(h && p && p->settings && p->route && p->is_up);
 	bool secure = false;
+	uint16_t trunks[ROUTE_TO_MAX];
+	const enum route_strategy strategy = p->route->strategy;
+	size_t trunk_count = route_order(&p->settings->policy, p->route, p->number, trunks);
 
 	*h = (struct hunt){.count = 0};
-	for (size_t t = 0; t < p->route->to_count; t++) {
-		uint16_t trunk = p->route->to[t];
+	for (size_t t = 0; t < trunk_count; t++) {
+		uint16_t trunk = trunks[t];
 		if (NEVER(trunk >= p->settings->trunk_count))
 			continue;
 		size_t from = h->count;
@@ -87,15 +126,19 @@ enum hunt_result hunt_init(struct hunt *h, const struct hunt_params *p, struct r
 				h->list[h->count++] =
 					(struct hunt_target){.trunk = trunk, .peer = (uint16_t)i};
 		}
-		if (p->route->strategy == ROUTE_FAILOVER)
+		if (strategy == ROUTE_FAILOVER || strategy == ROUTE_LEAST_COST)
 			order(h, p, from, h->count, rng);
 	}
 	if (h->count == 0)
 		return secure || !p->secure_only ? HUNT_DOWN : HUNT_INSECURE;
-	if (p->route->strategy == ROUTE_WEIGHTED)
+	if (strategy == ROUTE_WEIGHTED)
 		order(h, p, 0, h->count, rng);
-	if (p->route->strategy == ROUTE_ROUND_ROBIN)
+	if (strategy == ROUTE_ROUND_ROBIN)
 		rotate(h, p->turn % h->count);
+	if (strategy == ROUTE_LEAST_CALLS && p->calls)
+		order_by_calls(h, p);
+	if (p->is_last)
+		put_last(h, p);
 	return HUNT_OK;
 }
 

@@ -30,17 +30,24 @@ struct hunt {
 struct hunt_params {
 	const struct settings *settings;
 	const struct route_rule *route;
-	uint32_t turn;    /* round-robin: how many calls came before */
-	bool secure_only; /* RFC 5630: sips: goes over TLS or not at all */
+	uint32_t turn;     /* round-robin: how many calls came before */
+	bool secure_only;  /* RFC 5630: sips: goes over TLS or not at all */
+	struct str number; /* that is called, for least-cost */
 	/* Is the peer fit for a call now? */
 	bool (*is_up)(const struct peers *ctx, const struct settings *s, uint16_t trunk,
 		      uint16_t peer);
+	/* Is it to be tried behind all others (health.h)? NULL: none is. */
+	bool (*is_last)(const struct peers *ctx, const struct settings *s, uint16_t trunk,
+			uint16_t peer);
+	/* Its calls of now, for least-calls; NULL: none are known. */
+	uint32_t (*calls)(const struct peers *ctx, const struct settings *s, uint16_t trunk,
+			  uint16_t peer);
 	const struct peers *ctx;
 };
 
 enum hunt_result {
 	HUNT_OK,
-	HUNT_DOWN,     /* all peers are down */
+	HUNT_DOWN,     /* all peers are down, or may not be asked now */
 	HUNT_INSECURE, /* none of them is secure */
 	HUNT_RESULT_COUNT
 };

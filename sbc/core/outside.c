@@ -146,6 +146,7 @@ static struct verdict find_targets(struct sbc *s, struct facts *facts, bool secu
 				.route = &s->settings->policy.routes[*out_route],
 				.turn = peers_turn(&s->peers, s->settings, *out_route),
 				.secure_only = secure,
+				.number = facts->number,
 				.is_up = peers_is_up,
 				.ctx = &s->peers};
 	bool any = false;
@@ -399,6 +400,8 @@ void outside_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 				: STR_NONE;
 		facts.domain = u.host;
 		facts.random = rng_u32(&s->rng);
+		facts.now_ms = s->now_ms;
+		facts.wall_ms = s->wall_ms;
 		v = find_targets(s, &facts, u.scheme == URI_SIPS, &route, &hunt);
 	}
 	if (v.outcome == VERDICT_ALLOW) {

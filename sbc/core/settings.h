@@ -353,6 +353,9 @@ struct settings {
 	size_t relay_count;
 	const struct cdr_sink *cdrs;
 	size_t cdr_count;
+	/* Tables of dialling codes that rules point at; those with a path are read anew when their file changes. */
+	struct sheet *sheets;
+	size_t sheet_count;
 	const struct http_listener *https;
 	size_t http_count;
 	struct str control_path; /* Unix socket of the operator's command */

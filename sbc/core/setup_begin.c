@@ -190,6 +190,7 @@ static struct verdict find_targets(struct sbc *s, struct call *c, struct facts *
 		.route = &c->settings->policy.routes[c->record.route],
 		.turn = peers_turn(&s->peers, c->settings, c->record.route),
 		.secure_only = u->sips,
+		.number = facts->number,
 		.is_up = peers_is_up,
 		.ctx = &s->peers,
 	};
@@ -304,6 +305,8 @@ static void decide(struct sbc *s, struct call *c, const struct msg *m, const str
 	facts->method = m->method_text;
 	facts->domain = uri->host;
 	facts->random = rng_u32(&s->rng);
+	facts->now_ms = s->now_ms;
+	facts->wall_ms = s->wall_ms;
 	struct verdict v = transfer_on_replaces(s, c, m, &lent);
 	struct contact *contact = NULL;
 	if (v.outcome == VERDICT_ALLOW && !lent && c->settings->users_count) {
@@ -512,5 +515,6 @@ void setup_start_lent(struct sbc *s, struct call *c, struct facts *facts, const 
 	u->sips = uri.scheme == URI_SIPS;
 	call_tell(s, c, NOTICE_CALL_STARTED);
 	facts->number = called;
+	facts->cause = FACTS_TRANSFERRED;
 	decide(s, c, &s->held, &uri, facts);
 }

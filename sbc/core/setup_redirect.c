@@ -74,6 +74,9 @@ static bool grant(struct sbc *s, struct call *c, const struct redirect_wish *w, 
 	facts.trunk = u->asking_trunk;
 	facts.method = STR("INVITE");
 	facts.random = rng_u32(&s->rng);
+	facts.cause = FACTS_REDIRECTED;
+	facts.now_ms = s->now_ms;
+	facts.wall_ms = s->wall_ms;
 	if (redirect_find(c->settings, &facts, w, u->sips, &t) != OK ||
 	    !peers_is_up(&s->peers, c->settings, t.trunk, t.peer) ||
 	    is_known_target(c, &t, redirect_number(w)))

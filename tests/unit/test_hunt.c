@@ -150,6 +150,55 @@ static void sips_has_only_secure_peers(void **state)
 	EXPECT_INT(hunt(&h, 0, true, 1), HUNT_DOWN);
 }
 
+static uint32_t calls_of(const struct peers *ctx, const struct settings *s, uint16_t trunk,
+			 uint16_t peer)
+{
+	static const uint32_t calls[2][3] = {{4, 1, 2}, {1, 0, 0}};
+	(void)ctx;
+	(void)s;
+	return calls[trunk][peer];
+}
+
+static bool last(const struct peers *ctx, const struct settings *s, uint16_t trunk, uint16_t peer)
+{
+	(void)ctx;
+	(void)s;
+	return trunk == 0 && peer != 2;
+}
+
+static void the_peer_with_the_fewest_calls_is_first(void **state)
+{
+	(void)state;
+	struct hunt h;
+	struct rng rng;
+	uint8_t bytes[RNG_SEED_LEN] = {1};
+	start(ROUTE_LEAST_CALLS);
+	struct hunt_params p = {.settings = &set, .route = &route, .is_up = up, .calls = calls_of};
+	rng_init(&rng, bytes);
+	EXPECT_INT(hunt_init(&h, &p, &rng), HUNT_OK);
+	EXPECT_Z(order(&h), "b1 a1 b0 a2 a0");
+	a_peers[0].weight = 8; /* four calls of eight are less than one of one */
+	b_peers[1].weight = 0; /* without weight: behind all others */
+	EXPECT_INT(hunt_init(&h, &p, &rng), HUNT_OK);
+	EXPECT_Z(order(&h), "a0 a1 b0 a2 b1");
+}
+
+static void peers_that_rest_come_behind_all_others(void **state)
+{
+	(void)state;
+	struct hunt h;
+	struct rng rng;
+	uint8_t bytes[RNG_SEED_LEN] = {1};
+	start(ROUTE_FAILOVER);
+	for (uint16_t i = 0; i < 3; i++)
+		a_peers[i].priority = i;
+	b_peers[1].priority = 20;
+	struct hunt_params p = {.settings = &set, .route = &route, .is_up = up, .is_last = last};
+	rng_init(&rng, bytes);
+	EXPECT_INT(hunt_init(&h, &p, &rng), HUNT_OK);
+	EXPECT_Z(order(&h), "a2 b0 b1 a0 a1");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +208,8 @@ int main(void)
 		cmocka_unit_test(round_robin_goes_round),
 		cmocka_unit_test(who_is_down_is_passed_over),
 		cmocka_unit_test(sips_has_only_secure_peers),
+		cmocka_unit_test(the_peer_with_the_fewest_calls_is_first),
+		cmocka_unit_test(peers_that_rest_come_behind_all_others),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
