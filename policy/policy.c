@@ -1,6 +1,7 @@
 #include "policy/policy.h"
 
 #include "common/check.h"
+#include "policy/geo_rule.h"
 #include "policy/identify.h"
 #include "policy/route.h"
 
@@ -25,6 +26,16 @@ void policy_release(struct policy_state *p)
 static struct verdict acl(const struct policy_ask *a)
 {
 	return identify_acl(a->config, a->facts->realm, &a->facts->source);
+}
+
+/* Asked early of what is new, and again when it is known whose it is. */
+static struct verdict geo(const struct policy_ask *a)
+{
+	const struct facts *f = a->facts;
+
+	if (a->config->geo_count == 0 || (!f->fresh && !f->identified))
+		return (struct verdict){.outcome = VERDICT_ALLOW};
+	return geo_rule_judge(a->config, f, f->identified ? GEO_IDENTIFIED : GEO_EARLY);
 }
 
 /* An IPv6 /64 counts as one source. */
@@ -93,7 +104,7 @@ static const struct {
 	bool spares;
 } stages[VERDICT_STAGE_COUNT] = {
 	[VERDICT_STAGE_BAN] = {NULL, true},      [VERDICT_STAGE_ACL] = {acl, false},
-	[VERDICT_STAGE_GEO] = {NULL, true},      [VERDICT_STAGE_RATE] = {rate, true},
+	[VERDICT_STAGE_GEO] = {geo, true},       [VERDICT_STAGE_RATE] = {rate, true},
 	[VERDICT_STAGE_LIMIT] = {NULL, true},    [VERDICT_STAGE_IDENTIFY] = {identify, false},
 	[VERDICT_STAGE_AUTH] = {NULL, false},    [VERDICT_STAGE_ADMISSION] = {admission, true},
 	[VERDICT_STAGE_IDENTITY] = {NULL, true}, [VERDICT_STAGE_NUMBER] = {NULL, false},
@@ -148,7 +159,13 @@ struct verdict policy_source(const struct policy_ask *a)
 
 struct verdict policy_who(const struct policy_ask *a)
 {
-	return policy_run(a, VERDICT_STAGE_IDENTIFY, VERDICT_STAGE_AUTH);
+	struct verdict v = policy_run(a, VERDICT_STAGE_IDENTIFY, VERDICT_STAGE_AUTH);
+
+	a->facts->identified = true;
+	if (a->config->geo_count == 0)
+		return v;
+	const struct verdict place = policy_run(a, VERDICT_STAGE_GEO, VERDICT_STAGE_GEO);
+	return place.outcome != VERDICT_ALLOW ? place : v;
 }
 
 struct verdict policy_admit(const struct policy_ask *a)

@@ -57,7 +57,7 @@ struct verdict policy_run(const struct policy_ask *a, enum verdict_stage first,
 			  enum verdict_stage last);
 /* The three questions; for what waits for the world in between, see policy_run. */
 struct verdict policy_source(const struct policy_ask *a);
-/* facts.trunk is filled in. */
+/* facts.trunk is filled in; geography, whose rules may name trunks, is asked once more. */
 struct verdict policy_who(const struct policy_ask *a);
 /* May it begin one more call? Asked before anything is made of it. */
 struct verdict policy_admit(const struct policy_ask *a);

@@ -216,6 +216,8 @@ struct number_rules {
 	size_t count;
 };
 
+struct geo_rule; /* policy/geo_rule.h */
+
 struct policy_config {
 	struct ban_rules bans;
 	const struct realm_rule *realms;
@@ -228,6 +230,8 @@ struct policy_config {
 	size_t route_count;
 	const struct number_rules *numbers;
 	size_t number_count;
+	const struct geo_rule *geo; /* the first that matches decides */
+	size_t geo_count;
 };
 
 #endif

@@ -78,4 +78,7 @@ const struct hours *config_hours(struct config_build *g, const struct raw_hours 
 void config_build_routes(struct config_build *g);
 void config_build_user_routes(struct config_build *g, struct route_rule *hidden);
 
+/* Rules of geography: config_geo.c */
+void config_build_geo(struct config_build *g);
+
 #endif

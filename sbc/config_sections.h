@@ -24,6 +24,9 @@ extern const struct conf_section config_route_section;
 /* config_tables_limits.c */
 extern const struct conf_section config_limits_section, config_timers_section;
 
+/* config_tables_geo.c */
+extern const struct conf_section config_geo_section;
+
 /* Words of enum trust. */
 extern const char *const config_trust_words[];
 /* Words of `methods`; config_methods has a bit for each. */

@@ -321,6 +321,25 @@ struct raw_timers {
 	struct sip_timers v;
 };
 
+struct raw_geo_when {
+	struct conf_head head;
+	struct conf_list realm, trunk, country, country_not, asn, asn_not; /* struct str */
+};
+
+struct raw_geo_rule {
+	struct conf_head head;
+	struct str name;
+	struct raw_geo_when when;
+	uint32_t action; /* enum geo_action */
+	uint16_t status;
+};
+
+struct raw_geo {
+	struct conf_head head;
+	struct str country, asn;
+	struct conf_list rules; /* struct raw_geo_rule */
+};
+
 struct raw_config {
 	struct conf_head head;
 	uint32_t version;
@@ -334,6 +353,7 @@ struct raw_config {
 	struct raw_observe observe;
 	struct raw_limits limits;
 	struct raw_timers timers;
+	struct raw_geo geo;
 };
 
 extern const struct conf_section config_section;

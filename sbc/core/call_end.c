@@ -93,6 +93,11 @@ static void fill_times(struct cdr *d, const struct call_record *r)
 	d->billable_ms = r->answer_ms ? (uint32_t)(end - r->answer_ms) : 0;
 }
 
+static struct str country_of(const struct flow *f)
+{
+	return (struct str){f->country, f->country[0] ? sizeof(f->country) : 0};
+}
+
 static void fill_parties(struct sbc *s, struct cdr *d, const struct call *c)
 {
 	const struct settings *set = c->settings;
@@ -104,6 +109,8 @@ static void fill_parties(struct sbc *s, struct cdr *d, const struct call *c)
 	d->ingress_realm = realm_name(set, call_realm(c, 0));
 	d->ingress_transport = in->flow.transport;
 	d->ingress_address = in->flow.remote;
+	d->ingress_country = country_of(&in->flow);
+	d->ingress_asn = in->flow.asn;
 	/* Two calls that were joined have a callee without an attempt. */
 	if (c->record.attempt_count || out->dialog.text) {
 		if (out->dialog.text)
@@ -212,6 +219,8 @@ void call_refused_at_once(struct sbc *s, const struct msg *m, const struct flow 
 		.ingress_realm = realm_name(set, worker_realm_of(set, f)),
 		.ingress_transport = f->transport,
 		.ingress_address = f->remote,
+		.ingress_country = country_of(f),
+		.ingress_asn = f->asn,
 		.user_agent = msg_value(m, HDR_USER_AGENT),
 		.start = s->wall_ms,
 		.end = s->wall_ms,

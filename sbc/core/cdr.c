@@ -136,6 +136,9 @@ static void write_parties(struct members *m, const struct cdr *c)
 	text(m, "ingress_realm", c->ingress_realm);
 	address(m, "ingress_address", &c->ingress_address);
 	transport_of(m, "ingress_transport", c->ingress_transport, &c->ingress_address);
+	text(m, "ingress_country", c->ingress_country);
+	if (c->ingress_asn)
+		number(m, "ingress_asn", c->ingress_asn);
 	text(m, "egress_trunk", c->egress_trunk);
 	text(m, "egress_realm", c->egress_realm);
 	address(m, "egress_address", &c->egress_address);

@@ -43,6 +43,8 @@ struct cdr {
 	struct str ingress_trunk, ingress_realm, egress_trunk, egress_realm;
 	enum transport ingress_transport, egress_transport;
 	struct addr ingress_address, egress_address;
+	struct str ingress_country; /* of the address, where it was asked for; "DE" */
+	uint32_t ingress_asn;
 	struct str from_number, from_display, to_number, number_as_dialled, number_as_sent;
 	struct str user_agent;
 	uint64_t start, ring, early_media, answer, end;

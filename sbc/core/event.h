@@ -20,9 +20,12 @@
 struct flow {
 	id_t64 id;         /* a stream connection; never used twice; 0 for UDP */
 	uint16_t listener; /* the listener it belongs to: its realm, transport and sent-by */
+	char country[2];   /* where `remote` is, as far as anyone has asked; NULs: not known */
 	enum transport transport;
 	struct addr remote;
+	uint32_t asn; /* its autonomous system; 0: not known */
 };
+_Static_assert(sizeof(struct flow) == 40, "where a peer is lies in what would be padding");
 
 enum { TLS_NAMES_MAX = 8 };
 

@@ -33,17 +33,19 @@ static bool is_emergency_invite(const struct policy_config *c, struct str bytes)
 {
 	struct str line = bytes, uri;
 
-	if (!str_has_prefix(bytes, STR("INVITE ")))
+	if (!str_has_prefix(bytes, STR("INVITE ")) && !str_has_prefix(bytes, STR("CANCEL ")))
 		return false;
+	_Static_assert(sizeof("INVITE ") == sizeof("CANCEL "), "what they are cut by");
 	line = str_from_offset(line, STR("INVITE ").len);
 	return str_cut(&line, ' ', &uri) && uri.len <= EMERGENCY_URI_MAX &&
 	       judge_is_emergency(c, uri);
 }
 
-/* Answers and what belongs to dialogs do not count for the rate of their source. */
+/* Answers and what belongs to dialogs do not count for the rate of their source, nor does it matter where that is. */
 static bool is_fresh(const struct policy_ask *a, struct str bytes)
 {
-	if (a->config->realms[a->facts->realm].admission.requests.count == 0)
+	if (a->config->realms[a->facts->realm].admission.requests.count == 0 &&
+	    a->config->geo_count == 0)
 		return false;
 	const enum gate_class kind = gate_classify(bytes);
 	return kind == GATE_NEW || kind == GATE_JUNK;
@@ -77,6 +79,8 @@ struct verdict judge_who(const struct sbc *s, const struct policy_ask *a, const 
 			 const struct msg *m)
 {
 	judge_user(s, f, m, a->facts);
+	if (a->config->geo_count && (m->method == METHOD_INVITE || m->method == METHOD_CANCEL))
+		a->facts->emergency = judge_is_emergency(a->config, m->uri);
 	struct verdict v = policy_who(a);
 	if (a->facts->trunk != a->facts->user_trunk) /* known as a trunk: it is no user here */
 		a->facts->user = STR_NONE;

@@ -84,6 +84,8 @@ struct facts leg_facts(const struct settings *s, const struct flow *f, const str
 	struct facts facts = {.realm = worker_realm_of(s, f),
 			      .trunk = SETTINGS_NO_INDEX,
 			      .source = f->remote,
+			      .country = {f->country[0], f->country[1]},
+			      .asn = f->asn,
 			      .tls = tls != NULL};
 
 	for (size_t i = 0; tls && tls->verified && i < tls->name_count && i < FACTS_NAMES_MAX; i++)

@@ -45,6 +45,7 @@ enum notice_type {
 #define NOTICE_DROP_TABLE(X)                                                                       \
 	X(NOT_SIP, "not_sip", "bytes that are not SIP")                                            \
 	X(ACL, "acl", "the realm's access list denies the source")                                 \
+	X(GEO, "geo", "a rule of geography says silence")                                          \
 	X(MALFORMED, "malformed", "broken beyond an answer")                                       \
 	X(TOO_BIG, "too_big", "larger than a limit")                                               \
 	X(STRAY_RESPONSE, "stray_response", "a response to no transaction of ours")                \
@@ -71,6 +72,8 @@ struct notice {
 	uint16_t peer;
 	enum transport transport;
 	struct addr source;
+	char country[2]; /* of the source, where it is known; NULs: it is not */
+	uint32_t asn;    /* likewise; 0 */
 	struct str method;
 	uint16_t status;
 	struct str why; /* one word */

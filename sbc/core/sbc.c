@@ -400,6 +400,12 @@ static void refuse(struct sbc *s, const struct msg *m, const struct flow *f,
 	const struct refuse_params can =
 		outside_abilities(s->settings, worker_realm_of(s->settings, f), trunk);
 
+	/* Silence makes no transaction that would know the repetitions: there is no record for each of them. */
+	if (v->outcome == VERDICT_DROP && v->stage == VERDICT_STAGE_GEO) {
+		worker_dropped(s, f, NOTICE_DROP_GEO);
+		worker_refused(s, s->settings, f, m, trunk, v);
+		return;
+	}
 	if (m->method == METHOD_INVITE && trunk != SETTINGS_NO_INDEX) {
 		setup_refuse_at_once(s, m, f, tls, trunk, v);
 		return;
@@ -533,12 +539,16 @@ static void on_register(struct sbc *s, struct msg *m, const struct flow *f,
 	static const struct str extensions[] = {{"path", 4}, {"outbound", 8}};
 	const struct users *group = reg_group_of(s->settings, m, f);
 	struct refuse_params can = worker_abilities;
-	struct verdict v = {.outcome = VERDICT_ALLOW};
+	struct facts facts = leg_facts(s->settings, f, tls);
+	const struct policy_ask ask = judge_ask(s, s->settings, &facts);
+	facts.trunk = group->trunk;
+	facts.identified = true;
+	struct verdict v = policy_run(&ask, VERDICT_STAGE_GEO, VERDICT_STAGE_GEO);
 
 	can.methods |= 1u << METHOD_REGISTER;
 	can.extensions = extensions;
 	can.extension_count = ARRAY_LEN(extensions);
-	if (msg_full(m, &s->arena) != OK)
+	if (v.outcome == VERDICT_ALLOW && msg_full(m, &s->arena) != OK)
 		v = refuse_fault(m);
 	if (v.outcome == VERDICT_ALLOW)
 		v = refuse_request(m, &can);
@@ -740,6 +750,7 @@ static bool is_too_long(const struct sbc *s, const struct msg *m, struct str byt
 static enum notice_drop drop_of(enum verdict_stage stage)
 {
 	return stage == VERDICT_STAGE_RATE  ? NOTICE_DROP_RATE
+	       : stage == VERDICT_STAGE_GEO ? NOTICE_DROP_GEO
 	       : stage == VERDICT_STAGE_ACL ? NOTICE_DROP_ACL
 					    : NOTICE_DROP_POLICY;
 }
@@ -758,6 +769,9 @@ static void on_message(struct sbc *s, const struct event *e)
 	struct facts facts = leg_facts(s->settings, f, e->message.tls);
 	const struct policy_ask ask = judge_ask(s, s->settings, &facts);
 	struct verdict v = judge_source(&ask, e->message.bytes);
+	/* Where geography wants an answer, it is given further on, to a request that is known, and has its record. */
+	if (v.outcome == VERDICT_REJECT && v.stage == VERDICT_STAGE_GEO)
+		v = policy_run(&ask, VERDICT_STAGE_RATE, VERDICT_STAGE_RATE);
 	if (v.outcome == VERDICT_DROP) {
 		worker_dropped(s, f, drop_of(v.stage));
 		worker_refused(s, s->settings, f, NULL, SETTINGS_NO_INDEX, &v);

@@ -323,6 +323,11 @@ struct sip_timers {
 	uint32_t c_ms;                /* Timer C, our longest ringing: 180 s */
 };
 
+/* Databases that say where an address is; empty: none. */
+struct geo_settings {
+	struct str country_path, asn_path;
+};
+
 /* enum log_level of common/log.h; the core does not log. */
 struct log_settings {
 	uint8_t level;
@@ -335,6 +340,7 @@ struct settings {
 	struct str resolver; /* DNS servers, "address:port" with commas; empty: the system's */
 	struct log_settings log;
 	struct policy_config policy;
+	struct geo_settings geo;
 	const struct realm *realms;
 	size_t realm_count;
 	const struct listener *listeners;

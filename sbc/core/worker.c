@@ -105,6 +105,8 @@ void worker_refused(struct sbc *s, const struct settings *settings, const struct
 	n.trunk = trunk;
 	n.transport = f->transport;
 	n.source = f->remote;
+	memcpy(n.country, f->country, sizeof(n.country));
+	n.asn = f->asn;
 	n.method = m ? m->method_text : STR_NONE;
 	n.status = v->status;
 	n.verdict = v;

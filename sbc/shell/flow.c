@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/sockaddr.h"
+#include "sbc/shell/geo.h"
 #include "sbc/shell/tls_names.h"
 
 enum {
@@ -308,6 +309,8 @@ static void take_connection(struct flow_listener *l, int fd, const struct addr *
 	}
 	stats->connections_accepted++;
 	c->source = source;
+	if (t->geo)
+		geo_mark(t->geo, &c->flow);
 	flow_conn_start(c);
 }
 

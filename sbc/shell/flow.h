@@ -88,9 +88,12 @@ struct flow_listener {
 	uint32_t connections; /* now, both directions */
 };
 
+struct geo;
+
 struct flow_table {
 	struct turn *turn;
 	const struct tls_set *tls;
+	const struct geo *geo; /* says where a new connection is from; NULL: nobody wants to know */
 	struct limits limits;
 	flow_report_fn report;
 	void *report_ctx;

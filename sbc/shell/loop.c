@@ -103,6 +103,7 @@ void loop_on_second(void *ctx)
 	struct loop *l = ctx;
 	turn_timer_set(&l->turn, &l->second, l->turn.now_ms + LOOP_SECOND_MS);
 	log_tick(&l->words.log, l->turn.wall_ms);
+	geo_tick(l->geo);
 	loop_free_old_settings(l);
 	if (l->settings.old_tls && l->turn.now_ms >= l->settings.old_tls_until_ms)
 		tls_set_free(&l->settings.old_tls);

@@ -9,6 +9,7 @@
 #include "sbc/shell/cdr_file.h"
 #include "sbc/shell/control.h"
 #include "sbc/shell/flow.h"
+#include "sbc/shell/geo.h"
 #include "sbc/shell/http.h"
 #include "sbc/shell/log_out.h"
 #include "sbc/shell/loop.h"
@@ -61,6 +62,7 @@ struct loop {
 	struct resolver resolver;
 	struct relay_client relays;
 	struct store store;
+	struct geo *geo;
 	struct loop_pages pages;
 	struct loop_words words;
 	struct turn_timer second, watchdog;
@@ -77,6 +79,11 @@ void loop_on_flow(void *loop, const struct flow_report *r);
 void loop_on_relay(void *loop, const struct relay *r);
 void loop_on_second(void *loop);
 void loop_on_watchdog(void *loop);
+
+/* loop_geo.c: where peers are. */
+void loop_on_geo(void *loop, const struct geo_report *r);
+/* The settings say who wants to know. */
+void loop_apply_geo(struct loop *l);
 
 /* loop_operator.c: pages, commands, signals. */
 void loop_page_metrics(void *loop, struct buf *b);

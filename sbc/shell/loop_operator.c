@@ -21,6 +21,7 @@ static struct sbc_facts facts_of(struct loop *l)
 				  .flows = &l->flows,
 				  .relays = &l->relays,
 				  .tls = l->settings.tls,
+				  .geo = l->geo,
 				  .shell = &l->turn.stats,
 				  .cdrs = l->words.cdrs,
 				  .cdr_count = l->words.cdr_count,
@@ -70,6 +71,7 @@ static void apply(struct loop *l, struct settings *s, struct tls_set *tls)
 	l->settings.old_tls_until_ms = l->turn.now_ms + s->limits.half_open_ms + LOOP_SECOND_MS;
 	l->settings.tls = tls;
 	flow_apply(&l->flows, tls, s);
+	loop_apply_geo(l);
 	resolver_reload(&l->resolver);
 	l->words.log.level = (enum log_level)s->log.level;
 	l->turn.trace = s->log.sip ? trace_message : NULL;

@@ -226,6 +226,10 @@ enum err loop_new(struct loop **out, const struct loop_params *p, struct buf *wh
 	if (!e)
 		e = open_listeners(l, why);
 	if (!e)
+		e = geo_new(&l->geo, &l->settings.now->geo, loop_on_geo, l);
+	if (!e)
+		loop_apply_geo(l);
+	if (!e)
 		e = open_cdrs(l, why);
 	if (!e)
 		e = open_pages(l, why);
@@ -266,6 +270,7 @@ void loop_free(struct loop **loop)
 	if (l->has_flows)
 		flow_table_release(&l->flows);
 	close_udps(l);
+	geo_free(&l->geo);
 	if (l->has_in)
 		dgram_in_release(&l->in);
 	tls_set_free(&l->settings.old_tls);

@@ -49,6 +49,8 @@ enum family {
 	M_HANDSHAKES,
 	M_CONNECTIONS,
 	M_CERTIFICATE,
+	M_GEO_UP,
+	M_GEO_MADE,
 	M_RELAY_UP,
 	M_RELAY_SESSIONS,
 	M_CDR_WRITTEN,
@@ -267,6 +269,15 @@ static const struct stats_family families[] = {
 			   .kind = STATS_GAUGE,
 			   .max_sets = 256,
 			   .labels = {"certificate"}},
+	[M_GEO_UP] = {.name = "sallyport_geo_up",
+		      .help = "1: the database of places is in use as its file is now; 0: the "
+			      "file is missing or broken, and what was read before it is used",
+		      .kind = STATS_GAUGE,
+		      .labels = {"database"}},
+	[M_GEO_MADE] = {.name = "sallyport_geo_build_timestamp_seconds",
+			.help = "When the database of places that is in use was made",
+			.kind = STATS_GAUGE,
+			.labels = {"database"}},
 	[M_RELAY_UP] = {.name = "sallyport_relay_up",
 			.help = "1: the media relay answers",
 			.kind = STATS_GAUGE,
@@ -606,6 +617,10 @@ static void log_refused(struct log *l, const struct notice *n)
 	log_start(l, LOG_LEVEL_INFO, "refused", n->call, n->wall_ms);
 	log_str(l, "realm", realm_name(n->settings, n->realm));
 	log_addr(l, "source", &n->source);
+	if (n->country[0])
+		log_str(l, "country", (struct str){n->country, sizeof(n->country)});
+	if (n->asn)
+		log_u64(l, "asn", n->asn);
 	log_str(l, "method", n->method);
 	if (v) {
 		log_z(l, "stage", verdict_stage_name(v->stage));
@@ -837,6 +852,23 @@ void sbc_metrics_relay(struct sbc_metrics *m, const struct relay *r, uint64_t wa
 	log_end(m->log);
 }
 
+void sbc_metrics_geo(struct sbc_metrics *m, const struct geo_report *r, uint64_t wall_ms)
+{
+	struct log *l = m->log;
+	log_start(l, r->good ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
+		  r->good ? "geo_loaded" : "geo_failed", STR_NONE, wall_ms);
+	log_z(l, "database", geo_kind_name(r->kind));
+	log_z(l, "path", r->path);
+	if (r->good) {
+		log_u64(l, "made", r->made_s);
+	} else {
+		log_str(l, "why", r->why);
+		log_z(l, "goes_on",
+		      r->has_old ? "with the one before it" : "without: all is unknown");
+	}
+	log_end(l);
+}
+
 /* ---- what is read on demand ---- */
 
 static void set(struct sbc_metrics *m, enum family family, const struct str *labels, uint64_t v)
@@ -918,6 +950,14 @@ static void read_shell(struct sbc_metrics *m, const struct sbc_facts *f)
 	for (size_t i = 0; i < f->settings->certificate_count; i++)
 		set(m, M_CERTIFICATE, &f->settings->certificates[i].name,
 		    (uint64_t)tls_certificate_end(f->tls, i));
+	for (unsigned k = 0; f->geo && k < GEO_KIND_COUNT; k++) {
+		const struct geo_view v = geo_look(f->geo, (enum geo_kind)k);
+		struct str name = str_from(geo_kind_name((enum geo_kind)k));
+		if (!v.on)
+			continue;
+		set(m, M_GEO_UP, &name, v.up);
+		set(m, M_GEO_MADE, &name, v.made_s);
+	}
 	for (size_t i = 0; i < f->relays->count; i++) {
 		const struct relay *r = &f->relays->relays[i];
 		struct str name = {r->name, r->name_len};

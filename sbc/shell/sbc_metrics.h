@@ -11,6 +11,7 @@
 #include "sbc/core/sbc.h"
 #include "sbc/shell/cdr_file.h"
 #include "sbc/shell/flow.h"
+#include "sbc/shell/geo.h"
 #include "sbc/shell/relay_client.h"
 #include "sbc/shell/shell_stats.h"
 #include "sbc/shell/tls.h"
@@ -39,6 +40,7 @@ struct sbc_facts {
 	const struct flow_table *flows;
 	const struct relay_client *relays;
 	const struct tls_set *tls;
+	const struct geo *geo;
 	const struct shell_stats *shell;
 	struct cdr_file *const *cdrs;
 	size_t cdr_count;
@@ -52,6 +54,7 @@ void sbc_metrics_notice(struct sbc_metrics *m, const struct notice *n);
 void sbc_metrics_flow(struct sbc_metrics *m, const struct flow_report *r, const struct settings *s,
 		      uint64_t wall_ms);
 void sbc_metrics_relay(struct sbc_metrics *m, const struct relay *r, uint64_t wall_ms);
+void sbc_metrics_geo(struct sbc_metrics *m, const struct geo_report *r, uint64_t wall_ms);
 /* New calls in the last full second. */
 uint32_t sbc_metrics_cps(const struct sbc_metrics *m, uint64_t now_ms);
 /* Prometheus text 0.0.4. */

@@ -16,6 +16,7 @@
 #include "common/check.h"
 #include "common/sockaddr.h"
 #include "sbc/core/gate.h"
+#include "sbc/shell/geo.h"
 
 /* A burst of 10,000 messages while another turn is long; the kernel cuts it to its own limit. */
 enum {
@@ -51,8 +52,11 @@ static void take_one(struct udp *u, size_t i, int new_work)
 		u->turn->stats.udp_truncated++;
 	else if (is_keepalive(bytes))
 		u->turn->stats.udp_keepalives++;
-	else
+	else {
+		if (u->geo)
+			geo_mark(u->geo, &flow);
 		turn_message(u->turn, &flow, NULL, bytes);
+	}
 }
 
 /* Under load, answers and what belongs to calls before what begins something (style §13). */

@@ -23,6 +23,8 @@ struct udp_recent {
 	char head[UDP_RECENT_HEAD];
 };
 
+struct geo;
+
 struct udp {
 	struct turn *turn;
 	struct dgram_in *in; /* the worker's, shared by its sockets */
@@ -31,6 +33,7 @@ struct udp {
 	uint16_t listener;
 	struct addr local;
 	struct dgram_out out;
+	const struct geo *geo; /* says where each datagram is from; NULL: nobody wants to know */
 	struct udp_recent *recent; /* UDP_RECENT, in turn */
 	unsigned recent_next;
 };
