@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -141,6 +142,16 @@ static void check_anchor(struct files *f, struct str path)
 	BIO_free(b);
 }
 
+/* Data files come and go while the daemon runs: one that is not there now is no mistake. */
+static void warn_of_data(struct files *f, struct str path)
+{
+	char z[PATH_LEN_MAX];
+	if (path.len > 0 && (str_copy(path, z, sizeof(z)) != OK || access(z, R_OK) != 0))
+		conf_warn(f->report, f->node,
+			  "%.*s cannot be read: %s; until it can, what it would say is unknown",
+			  STR_ARG(path), strerror(errno));
+}
+
 void config_check_files(struct conf_report *r, const struct raw_config *raw,
 			const struct settings *s, int64_t now)
 {
@@ -158,6 +169,10 @@ void config_check_files(struct conf_report *r, const struct raw_config *raw,
 			check_key(&f, &s->certificates[i], leaf);
 		X509_free(leaf);
 	}
+	f.node = conf_node_at(raw->geo.head.node, "country");
+	warn_of_data(&f, s->geo.country_path);
+	f.node = conf_node_at(raw->geo.head.node, "asn");
+	warn_of_data(&f, s->geo.asn_path);
 	for (size_t i = 0; i < s->anchor_count; i++) {
 		f.node = anchors[i].head.node;
 		if (s->anchors[i].path.len > 0)
