@@ -104,20 +104,23 @@ struct verdict call_judge_relay(const struct event *e)
 				.rule = STR("relay")};
 }
 
-struct verdict call_check_sdp(struct sbc *s, const struct call *c, unsigned from, struct str text,
-			      struct call_sdp *out)
+struct verdict call_check_text(struct sbc *s, const struct policy_config *p, uint16_t realm,
+			       const struct flow *f, struct str text, struct sdp *out)
 {
-	const struct policy_config *p = &c->settings->policy;
-	uint16_t realm = call_realm(c, from);
-
-	*out = (struct call_sdp){.mean = OFFER_NEW, .from = from, .text = text};
-	if (sdp_parse(text, &s->arena, &out->parsed) != OK)
+	if (sdp_parse(text, &s->arena, out) != OK)
 		return refuse_sdp(STR("The session description cannot be read"));
 	uint16_t at = realm < p->realm_count ? p->realms[realm].media_policy : POLICY_NO_INDEX;
 	if (at >= p->media_count)
 		return (struct verdict){.outcome = VERDICT_ALLOW};
-	return media_rule_check(&p->media[at], &out->parsed,
-				transport_is_secure(c->leg[from].flow.transport));
+	return media_rule_check(&p->media[at], out, transport_is_secure(f->transport));
+}
+
+struct verdict call_check_sdp(struct sbc *s, const struct call *c, unsigned from, struct str text,
+			      struct call_sdp *out)
+{
+	*out = (struct call_sdp){.mean = OFFER_NEW, .from = from, .text = text};
+	return call_check_text(s, &c->settings->policy, call_realm(c, from), &c->leg[from].flow,
+			       text, &out->parsed);
 }
 
 static id_t64 ask(struct sbc *s, struct call *c, enum ask_what what, const struct call_sdp *sdp)

@@ -32,6 +32,9 @@ struct str call_body(struct sbc *s, const struct call *c, const struct msg *m, s
 /* Reads `text` of side `from` into *out. May it pass? 488 also when it cannot be read. */
 struct verdict call_check_sdp(struct sbc *s, const struct call *c, unsigned from, struct str text,
 			      struct call_sdp *out);
+/* The same of an offer that no call has yet. */
+struct verdict call_check_text(struct sbc *s, const struct policy_config *p, uint16_t realm,
+			       const struct flow *f, struct str text, struct sdp *out);
 /* Gives it to the relay (media.open from now on). ID_NONE: the relay cannot be asked. */
 id_t64 call_ask_media(struct sbc *s, struct call *c, const struct call_sdp *sdp);
 /* SDP for `to` as we send it, in s->text; empty: it cannot be used. */

@@ -4,23 +4,15 @@
 #include "policy/route.h"
 #include "sbc/core/call_media.h"
 #include "sbc/core/identity.h"
-#include "sbc/core/judge.h"
 #include "sbc/core/refresh.h"
 #include "sbc/core/reg.h"
+#include "sbc/core/setup_judge.h"
 #include "sbc/core/transfer.h"
 #include "sbc/core/uri.h"
 
 /* An INVITE outside any dialog becomes a call, or is refused: what is read of it, what policy says. */
 
 enum { RETRY_AFTER_S = 10 };
-
-/* The last eighth is for the calls that are there. */
-static bool is_short_of_transactions(const struct sbc *s)
-{
-	const struct pool *p = &s->txns.pool;
-
-	return p->used >= p->limit - p->limit / 8;
-}
 
 void setup_refuse_at_once(struct sbc *s, const struct msg *m, const struct flow *f,
 			  const struct tls_facts *tls, uint16_t trunk, const struct verdict *v)
@@ -41,7 +33,7 @@ void setup_refuse_at_once(struct sbc *s, const struct msg *m, const struct flow 
 		      v->status == 420 ? "Unsupported: 100rel\r\n" : "Require: 100rel\r\n");
 	worker_refused(s, s->settings, f, m, trunk, v);
 	if (v->outcome == VERDICT_REJECT) {
-		if (is_short_of_transactions(s) ||
+		if (setup_is_short_of_transactions(s) ||
 		    asker_serve(s, &a, s->settings, m, f, ID_NONE) != OK) {
 			/* Overload: the INVITE may come again, and no one remembers that it came. */
 			worker_reply(s, m, f, v->status, v->reason, buf_view(&s->lines));
@@ -58,33 +50,24 @@ void setup_refuse_at_once(struct sbc *s, const struct msg *m, const struct flow 
 		call_refused_at_once(s, m, f, tls, trunk, v);
 }
 
-static const struct number_rules *numbers_in(const struct settings *s, uint16_t trunk)
-{
-	return trunk < s->trunk_count ? s->trunks[trunk].caller.numbers_in : NULL;
-}
+struct numbers {
+	struct str called, dialled, caller;
+};
 
 static void set_texts(struct sbc *s, struct call *c, const struct msg *m,
-		      const struct tls_facts *tls, struct str number, struct str dialled)
+		      const struct tls_facts *tls, const struct numbers *n)
 {
-	char mem[256], canonical_mem[256];
-	struct buf from, canonical;
 	struct name_addr a;
-	struct uri u;
-	struct str texts[CALL_TEXT_COUNT] = {[CALL_TO_NUMBER] = number,
-					     [CALL_DIALLED] =
-						     str_eq(number, dialled) ? STR_NONE : dialled,
-					     [CALL_USER_AGENT] = msg_value(m, HDR_USER_AGENT)};
+	struct str texts[CALL_TEXT_COUNT] = {
+		[CALL_FROM_NUMBER] = n->caller,
+		[CALL_TO_NUMBER] = n->called,
+		[CALL_DIALLED] = str_eq(n->called, n->dialled) ? STR_NONE : n->dialled,
+		[CALL_USER_AGENT] = msg_value(m, HDR_USER_AGENT)};
 
-	buf_init(&from, mem, sizeof(mem));
-	buf_init(&canonical, canonical_mem, sizeof(canonical_mem));
 	if (name_addr_parse(m->from, &a) == OK) {
 		texts[CALL_FROM_DISPLAY] = a.display;
 		if (a.display.len >= 2 && a.display.p[0] == '"') /* its quotes are not part of it */
 			texts[CALL_FROM_DISPLAY] = (struct str){a.display.p + 1, a.display.len - 2};
-		if (uri_parse(a.uri, &u) == OK && uri_write_number(&from, &u) == OK)
-			texts[CALL_FROM_NUMBER] =
-				number_of(numbers_in(c->settings, c->leg[0].trunk), NUMBER_FROM,
-					  buf_view(&from), &canonical);
 	}
 	if (tls) {
 		texts[CALL_TLS_VERSION] = tls->version;
@@ -156,16 +139,6 @@ static enum err open_caller(struct sbc *s, struct call *c, const struct msg *m,
 	return OK;
 }
 
-static struct verdict verdict_of(enum verdict_stage stage, uint16_t status, struct str reason,
-				 struct str rule)
-{
-	return (struct verdict){.outcome = VERDICT_REJECT,
-				.stage = stage,
-				.status = status,
-				.reason = reason,
-				.rule = rule};
-}
-
 static bool begin_session(struct sbc *s, struct call *c, unsigned side, struct aor *a)
 {
 	if (c->leg[side].user != ID_NONE || !reg_session_begin(s, a))
@@ -174,63 +147,23 @@ static bool begin_session(struct sbc *s, struct call *c, unsigned side, struct a
 	return true;
 }
 
-/* Where to: policy's word, and the order of the targets. ALLOW, or the refusal. */
-static struct verdict find_targets(struct sbc *s, struct call *c, struct facts *facts)
+/* Where to, by policy or by the contact that was called; whoever of ours that is has a session more. */
+static struct verdict find_targets(struct sbc *s, struct call *c, const struct policy_ask *a,
+				   const struct contact *contact)
 {
 	struct setup *u = c->setup;
-	const struct policy_ask ask = judge_ask(s, c->settings, facts);
-	struct verdict v = policy_call(&ask);
+	struct aor *user = contact ? contact->aor : NULL;
+	struct verdict v;
 
-	c->record.route = ask.decision->route;
-	if (v.outcome != VERDICT_ALLOW)
-		return v;
-	struct aor *user;
-	struct hunt_params p = {
-		.settings = c->settings,
-		.route = &c->settings->policy.routes[c->record.route],
-		.turn = peers_turn(&s->peers, c->settings, c->record.route),
-		.secure_only = u->sips,
-		.number = facts->number,
-		.is_up = peers_is_up,
-		.ctx = &s->peers,
-	};
-	enum hunt_result found = hunt_init(&u->hunt, &p, &s->rng);
-	user = c->settings->users_count ? reg_fill_hunt(s, p.route, facts, u->sips, &u->hunt)
-					: NULL;
-	switch (u->hunt.count ? HUNT_OK : found) {
-	case HUNT_OK:
-		if (user && !begin_session(s, c, 1, user))
-			v = verdict_of(VERDICT_STAGE_ADMISSION, 486, STR_NONE, STR("sessions"));
-		break;
-	case HUNT_INSECURE: /* RFC 5630 §4 */
-		v = verdict_of(VERDICT_STAGE_ROUTE, 480, STR_NONE, p.route->name);
-		v.warn_code = 380;
-		v.warn_text = STR("SIPS Not Allowed");
-		break;
-	case HUNT_DOWN:
-	case HUNT_RESULT_COUNT:
-		v = verdict_of(VERDICT_STAGE_ROUTE, 503, STR_NONE, STR("peers-down"));
-		if (p.route->to_count && c->settings->trunks[p.route->to[0]].users)
-			v = verdict_of(VERDICT_STAGE_ROUTE, 480, STR_NONE, STR("not-registered"));
-		break;
+	if (contact) {
+		v = setup_route_user(c->settings, contact, u->sips, &u->hunt, &c->record.route);
+	} else {
+		v = setup_route(s, c->settings, a, u->sips, &u->hunt, &user);
+		c->record.route = a->decision->route;
 	}
+	if (v.outcome == VERDICT_ALLOW && user && !begin_session(s, c, 1, user))
+		v = setup_verdict(VERDICT_STAGE_ADMISSION, 486, STR_NONE, STR("sessions"));
 	return v;
-}
-
-/* A call to the contact that we gave a registrar: down that flow, whatever routes say. */
-static struct verdict find_user(struct sbc *s, struct call *c, const struct contact *b)
-{
-	const struct users *g = reg_group(c->settings, b->aor);
-	struct hunt_target t = {.trunk = g->trunk, .contact = b->id};
-
-	c->record.route = g->route_to_users;
-	c->setup->hunt = (struct hunt){.count = 0};
-	if (c->setup->sips && !transport_is_secure(b->flow.transport))
-		return verdict_of(VERDICT_STAGE_ROUTE, 480, STR_NONE, g->name);
-	hunt_add(&c->setup->hunt, &t);
-	if (!begin_session(s, c, 1, b->aor))
-		return verdict_of(VERDICT_STAGE_ADMISSION, 486, STR_NONE, STR("sessions"));
-	return (struct verdict){.outcome = VERDICT_ALLOW};
 }
 
 /* A user who calls has a session more. */
@@ -243,7 +176,7 @@ static struct verdict judge_caller(struct sbc *s, struct call *c, const struct m
 	    c->leg[0].user == ID_NONE)
 		b = reg_find_speaker(s, &c->setup->flow, m);
 	if (b && !begin_session(s, c, 0, b->aor))
-		return verdict_of(VERDICT_STAGE_ADMISSION, 403, STR_NONE, STR("sessions"));
+		return setup_verdict(VERDICT_STAGE_ADMISSION, 403, STR_NONE, STR("sessions"));
 	return (struct verdict){.outcome = VERDICT_ALLOW};
 }
 
@@ -261,39 +194,6 @@ static void note_abilities(struct setup *u, const struct msg *m, const struct se
 	u->reads199 = msg_has_token(m, HDR_SUPPORTED, STR("199"));
 }
 
-/* Before anything is made of it. */
-static struct verdict judge_invite(const struct settings *set, const struct msg *m,
-				   const struct flow *f, const struct uri *uri, uint16_t trunk)
-{
-	struct verdict v = {.outcome = VERDICT_ALLOW};
-	enum reliable_policy p =
-		trunk < set->trunk_count ? set->trunks[trunk].habits.reliable : RELIABLE_SUPPORTED;
-	bool requires = msg_has_token(m, HDR_REQUIRE, STR("100rel"));
-
-	if (uri->scheme == URI_SIPS &&
-	    !transport_is_secure(f->transport)) { /* RFC 5630 §3.1, §5.3 */
-		v = verdict_of(VERDICT_STAGE_PARSE, 480, STR_NONE, STR("sips_transport"));
-		v.warn_code = 380;
-		v.warn_text = STR("SIPS Not Allowed");
-	} else if (p == RELIABLE_OFF && requires) {
-		v = verdict_of(VERDICT_STAGE_PARSE, 420, STR_NONE, STR("reliable"));
-	} else if (p == RELIABLE_REQUIRE && !requires &&
-		   !msg_has_token(m, HDR_SUPPORTED, STR("100rel"))) {
-		v = verdict_of(VERDICT_STAGE_PARSE, 421, STR_NONE, STR("reliable"));
-	}
-	return v;
-}
-
-/* RFC 3323 §5: what is critical and cannot be done is not tried. */
-static bool is_privacy_impossible(const struct call *c, const struct msg *m)
-{
-	uint16_t realm = call_realm(c, 0);
-
-	return msg_has(m, HDR_PRIVACY) && realm < c->settings->realm_count &&
-	       identity_is_impossible(identity_privacy(m, false),
-				      c->settings->realms[realm].anchor_media);
-}
-
 /* The call has its caller and its texts: where to, by policy, and off it goes. m has an INVITE's headers. */
 static void decide(struct sbc *s, struct call *c, const struct msg *m, const struct uri *uri,
 		   struct facts *facts)
@@ -301,6 +201,8 @@ static void decide(struct sbc *s, struct call *c, const struct msg *m, const str
 	struct setup *u = c->setup;
 	struct call_sdp sdp = {.mean = OFFER_NEW};
 	bool lent;
+
+	const struct policy_ask ask = judge_ask(s, c->settings, facts);
 
 	facts->method = m->method_text;
 	facts->domain = uri->host;
@@ -315,10 +217,9 @@ static void decide(struct sbc *s, struct call *c, const struct msg *m, const str
 		(void)reg_find_token(s, facts->trunk, uri->user, &contact);
 	}
 	if (v.outcome == VERDICT_ALLOW && !lent)
-		v = contact ? find_user(s, c, contact) : find_targets(s, c, facts);
-	if (v.outcome == VERDICT_ALLOW && is_privacy_impossible(c, m))
-		v = verdict_of(VERDICT_STAGE_MEDIA, 500, STR("Privacy Cannot Be Provided"),
-			       STR("privacy"));
+		v = find_targets(s, c, &ask, contact);
+	if (v.outcome == VERDICT_ALLOW)
+		v = setup_privacy(c->settings, call_realm(c, 0), m);
 	if (v.outcome == VERDICT_ALLOW && u->has_offer)
 		v = call_check_sdp(s, c, 0, call_sdp_of(m), &sdp);
 	if (v.outcome != VERDICT_ALLOW) {
@@ -383,66 +284,44 @@ static bool may_last(struct sbc *s, struct call *c, const struct msg *m)
 	return false;
 }
 
+/* The call, with its caller's side open; NULL with the refusal: then nothing is left. */
+static struct call *open_call(struct sbc *s, const struct msg *m, const struct flow *f,
+			      bool emergency, struct verdict *out)
+{
+	*out = setup_room(s, s->settings, emergency);
+	struct call *c = out->outcome == VERDICT_ALLOW ? call_new(s, s->settings) : NULL;
+	enum err e = c && attach(s, c) ? open_caller(s, c, m, f) : ERR_FULL;
+
+	if (e == OK)
+		return c;
+	if (c) {
+		s->counts.total--;
+		call_free(s, &c);
+	}
+	if (e == ERR_BAD)
+		*out = setup_verdict(VERDICT_STAGE_PARSE, 400,
+				     STR("Contact or Record-Route cannot be kept"), STR("dialog"));
+	else if (out->outcome == VERDICT_ALLOW)
+		*out = setup_verdict(VERDICT_STAGE_LIMIT, 503, STR_NONE, STR("calls"));
+	return NULL;
+}
+
 void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 		 const struct tls_facts *tls, uint16_t trunk)
 {
-	char number_mem[256], canonical_mem[256];
-	struct buf number, canonical;
-	struct uri uri, address;
-
-	buf_init(&number, number_mem, sizeof(number_mem));
-	if (uri_parse(m->uri, &uri) != OK ||
-	    uri_parse(enrol_called(s->settings, trunk, m), &address) != OK ||
-	    uri_write_number(&number, &address) != OK) {
-		struct verdict v = verdict_of(VERDICT_STAGE_PARSE, 400, STR("Bad Request-URI"),
-					      STR("request_uri"));
-		setup_refuse_at_once(s, m, f, tls, trunk, &v);
-		return;
-	}
-	/* A number that is cut, or none at all, would go another way than the one that was dialled. */
-	if (number.overflow) {
-		struct verdict v =
-			verdict_of(VERDICT_STAGE_PARSE, 414, STR_NONE, STR("request_uri_long"));
-		setup_refuse_at_once(s, m, f, tls, trunk, &v);
-		return;
-	}
-	struct verdict first = judge_invite(s->settings, m, f, &uri, trunk);
-	struct contact *contact = NULL;
-	enum reg_token token = reg_find_token(s, trunk, uri.user, &contact);
-	if (token == REG_TOKEN_FOUND) { /* who is called is the user, not the token */
-		buf_reset(&number);
-		buf_str(&number, reg_user_of(contact->aor));
-	} else if (token == REG_TOKEN_GONE) { /* RFC 5626 §5.3 */
-		first = verdict_of(VERDICT_STAGE_ROUTE, 430, STR("Flow Failed"), STR("flow"));
-	}
-	const bool emergency = route_is_emergency(&s->settings->policy, buf_view(&number));
 	struct facts facts = leg_facts(s->settings, f, tls);
 	const struct policy_ask ask = judge_ask(s, s->settings, &facts);
+	struct setup_asked asked;
+
 	facts.trunk = trunk;
-	facts.emergency = emergency;
 	if (trunk < s->settings->trunk_count && s->settings->trunks[trunk].users)
 		judge_user(s, f, m, &facts);
-	if (first.outcome == VERDICT_ALLOW && !s->draining)
-		first = judge_admission(s, &ask, s->settings, trunk, ADMIT_IN);
-	if (first.outcome != VERDICT_ALLOW) {
-		setup_refuse_at_once(s, m, f, tls, trunk, &first);
-		return;
-	}
-	struct call *c = s->draining || (is_short_of_transactions(s) && !emergency)
-				 ? NULL
-				 : call_new(s, s->settings);
-	enum err e = c && attach(s, c) ? open_caller(s, c, m, f) : ERR_FULL;
-	if (e != OK) {
-		if (c) {
-			s->counts.total--;
-			call_free(s, &c);
-		}
-		struct verdict v = verdict_of(VERDICT_STAGE_LIMIT, 503, STR_NONE,
-					      s->draining ? STR("draining") : STR("calls"));
-		if (e == ERR_BAD)
-			v = verdict_of(VERDICT_STAGE_PARSE, 400,
-				       STR("Contact or Record-Route cannot be kept"),
-				       STR("dialog"));
+	struct verdict v = setup_read(s, &ask, m, f, &asked);
+	if (v.outcome == VERDICT_ALLOW && !s->draining)
+		v = judge_admission(s, &ask, s->settings, trunk, ADMIT_IN);
+	struct call *c =
+		v.outcome == VERDICT_ALLOW ? open_call(s, m, f, facts.emergency, &v) : NULL;
+	if (!c) {
 		setup_refuse_at_once(s, m, f, tls, trunk, &v);
 		return;
 	}
@@ -450,23 +329,18 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 	c->leg[0].trunk = trunk;
 	admission_begin(s, c, 0);
 	refresh_init(c, 0);
-	buf_init(&canonical, canonical_mem, sizeof(canonical_mem));
-	struct str called =
-		number_of(numbers_in(c->settings, trunk), NUMBER_TO, buf_view(&number), &canonical);
-	set_texts(s, c, m, tls, called, buf_view(&number));
+	set_texts(s, c, m, tls, &(struct numbers){asked.called, asked.dialled, asked.caller});
 	u->flow = u->asking_flow = *f;
 	u->asking_trunk = trunk;
-	u->sips = uri.scheme == URI_SIPS;
+	u->sips = asked.uri.scheme == URI_SIPS;
 	note_abilities(u, m, c->settings, trunk);
 	u->has_offer = u->body_len > 0;
 	c->media.face[0].sdp.labels = c->media.face[1].sdp.labels =
 		msg_has_token(m, HDR_REQUIRE, STR("siprec"));
 	call_tell(s, c, NOTICE_CALL_STARTED);
 
-	facts.number = called;
-	facts.caller = call_text(c, CALL_FROM_NUMBER);
 	if (may_last(s, c, m))
-		decide(s, c, m, &uri, &facts);
+		decide(s, c, m, &asked.uri, &facts);
 }
 
 void setup_drop_lent(struct sbc *s, struct call **call)
@@ -478,7 +352,7 @@ void setup_drop_lent(struct sbc *s, struct call **call)
 struct call *setup_new_lent(struct sbc *s, struct str invite)
 {
 	struct call *c =
-		s->draining || is_short_of_transactions(s) ? NULL : call_new(s, s->settings);
+		s->draining || setup_is_short_of_transactions(s) ? NULL : call_new(s, s->settings);
 
 	if (!c)
 		return NULL;
@@ -493,11 +367,12 @@ struct call *setup_new_lent(struct sbc *s, struct str invite)
 
 void setup_start_lent(struct sbc *s, struct call *c, struct facts *facts, const struct flow *asking)
 {
-	char number_mem[256], canonical_mem[256];
+	char number_mem[SETUP_NUMBER_MAX], canonical_mem[SETUP_NUMBER_MAX],
+		caller_mem[SETUP_NUMBER_MAX];
 	struct buf number, canonical;
 	struct uri uri;
 	struct setup *u = c->setup;
-	struct verdict bad = verdict_of(VERDICT_STAGE_PARSE, 400, STR_NONE, STR("refer-to"));
+	struct verdict bad = setup_verdict(VERDICT_STAGE_PARSE, 400, STR_NONE, STR("refer-to"));
 
 	buf_init(&number, number_mem, sizeof(number_mem));
 	u->flow = c->leg[0].flow;
@@ -509,12 +384,19 @@ void setup_start_lent(struct sbc *s, struct call *c, struct facts *facts, const 
 		return;
 	}
 	buf_init(&canonical, canonical_mem, sizeof(canonical_mem));
-	struct str called = number_of(numbers_in(c->settings, facts->trunk), NUMBER_TO,
-				      buf_view(&number), &canonical);
-	set_texts(s, c, &s->held, NULL, called, buf_view(&number));
+	struct numbers n = {
+		.called = number_of(facts->trunk < c->settings->trunk_count
+					    ? c->settings->trunks[facts->trunk].caller.numbers_in
+					    : NULL,
+				    NUMBER_TO, buf_view(&number), &canonical),
+		.dialled = buf_view(&number),
+		.caller = setup_caller(c->settings, c->leg[0].trunk, &s->held, caller_mem)};
+	set_texts(s, c, &s->held, NULL, &n);
 	u->sips = uri.scheme == URI_SIPS;
 	call_tell(s, c, NOTICE_CALL_STARTED);
-	facts->number = called;
+	facts->number = n.called;
+	facts->caller = n.caller;
+	facts->emergency = route_is_emergency(&c->settings->policy, n.called);
 	facts->cause = FACTS_TRANSFERRED;
 	decide(s, c, &s->held, &uri, facts);
 }
