@@ -21,6 +21,11 @@ void decision_add(struct decision *d, const struct verdict *v)
 	d->last = v->stage;
 }
 
+void decision_forget(struct decision *d, enum verdict_stage s)
+{
+	d->asked &= ~(1u << s);
+}
+
 bool decision_has(const struct decision *d, enum verdict_stage s)
 {
 	return (d->asked & 1u << s) != 0;

@@ -19,6 +19,8 @@ struct decision {
 void decision_init(struct decision *d);
 /* What that stage says, in the place of what it said before. A verdict without a stage changes nothing. */
 void decision_add(struct decision *d, const struct verdict *v);
+/* As if that stage had not been asked. */
+void decision_forget(struct decision *d, enum verdict_stage s);
 bool decision_has(const struct decision *d, enum verdict_stage s);
 /* Was every stage that was asked content? */
 bool decision_allows(const struct decision *d);

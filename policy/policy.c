@@ -38,11 +38,15 @@ static struct verdict geo(const struct policy_ask *a)
 	return geo_rule_judge(a->config, f, f->identified ? GEO_IDENTIFIED : GEO_EARLY);
 }
 
-/* An IPv6 /64 counts as one source. */
+struct str policy_source_key(const struct addr *a)
+{
+	return (struct str){(const char *)a->ip, a->family == ADDR_IP6 ? 8 : 4};
+}
+
 static struct verdict rate(const struct policy_ask *a)
 {
 	const struct facts *f = a->facts;
-	const struct str key = {(const char *)f->source.ip, f->source.family == ADDR_IP6 ? 8 : 4};
+	const struct str key = policy_source_key(&f->source);
 	const uint64_t now_ns = f->now_ms * NS_IN_MS;
 
 	if (!f->fresh || a->config->realms[f->realm].admission.requests.count == 0)
@@ -142,8 +146,8 @@ struct verdict policy_run(const struct policy_ask *a, enum verdict_stage first,
 
 	for (unsigned i = first; i <= last; i++) {
 		if (stages[i].spares && a->facts->emergency)
-			a->decision->asked &=
-				~(1u << i); /* it may have been, before that was known */
+			decision_forget(a->decision,
+					(enum verdict_stage)i); /* said before it was known */
 		else if (stages[i].judge)
 			v = ask_stage(a, (enum verdict_stage)i);
 		if (v.outcome != VERDICT_ALLOW)

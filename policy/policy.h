@@ -52,6 +52,8 @@ struct policy_ask {
 enum err policy_init(struct policy_state *p, const struct siphash_key *key) MUST_USE;
 void policy_release(struct policy_state *p);
 
+/* What stands for that source in tables: an IPv6 /64 counts as one. View into *a. */
+struct str policy_source_key(const struct addr *a);
 /* Asks the stages from `first` to `last`, both included, in their order; ALLOW of `last`, or the first refusal. */
 struct verdict policy_run(const struct policy_ask *a, enum verdict_stage first,
 			  enum verdict_stage last);

@@ -9,18 +9,31 @@
 /* Exit statuses, all that there are. */
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_WRONG = 2 /* the configuration, or the command line */ };
 
+/* A long option of one command: `--name VALUE`, or `--name` alone, whose value is "". */
+struct cli_argument {
+	const char *name, *value;
+};
+
+enum { CLI_ARGUMENTS_MAX = 24 };
+
 struct cli_options {
 	const char *config; /* -c */
 	const char *socket; /* -s, else the configuration's, else the default */
 	bool json;
 	bool quiet;
+	struct cli_argument arguments[CLI_ARGUMENTS_MAX]; /* that only some commands have */
+	size_t argument_count;
 };
+
+/* NULL: not given. */
+const char *cli_argument(const struct cli_options *o, const char *name);
 
 int cli_check(const struct cli_options *o);
 int cli_settings(const struct cli_options *o);
 int cli_status(const struct cli_options *o);
 int cli_calls(const struct cli_options *o);
 int cli_reload(const struct cli_options *o);
+int cli_explain(const struct cli_options *o);
 
 /* Sends {"command":NAME} and gives the reply, to be freed with json_decref; NULL after saying why on stderr. */
 json_t *cli_ask(const struct cli_options *o, const char *command);
@@ -32,6 +45,8 @@ bool cli_is_refusal(const json_t *reply);
 /* Tables for people, from a reply. */
 void cli_show_status(FILE *out, const json_t *reply);
 void cli_show_calls(FILE *out, const json_t *reply);
+/* A text, number or truth for people, "-" for none; nothing in it steers a terminal. */
+void cli_write_cell(char *out, size_t cap, const json_t *v);
 /* "1d 02:03:04", "02:03:04"; "-" for less than nothing. */
 void cli_write_age(char *out, size_t cap, long long seconds);
 

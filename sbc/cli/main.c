@@ -17,9 +17,20 @@ static const struct command {
 	{"status", cli_status, "the state of the running SBC"},
 	{"calls", cli_calls, "the calls that it has now"},
 	{"reload", cli_reload, "let it read its configuration again"},
+	{"explain", cli_explain, "what would become of a call, and by which rules"},
 	{"settings", cli_settings, "print every setting there is, in Markdown"},
 	{"help", help, "this page"},
 	{"version", version, "print the version"},
+};
+
+/* Options that only some commands have; "name=": with a value. */
+static const struct {
+	const char *command;
+	const char *const options[CLI_ARGUMENTS_MAX];
+} own_options[] = {
+	{"explain",
+	 {"from=", "via=", "certificate=", "realm=", "user=", "caller=", "number=", "domain=",
+	  "method=", "at=", "media=", "message=", "call=", "cdr=", "offline"}},
 };
 
 static int help(const struct cli_options *o)
@@ -33,7 +44,13 @@ static int help(const struct cli_options *o)
 	       "  -s SOCKET  control socket of the SBC (as the configuration says, else "
 	       "/run/sallyport/sbc.sock)\n"
 	       "  -q         check: print nothing when all is well\n"
-	       "  --json     status, calls, reload: the reply as it came\n\n"
+	       "  --json     status, calls, reload, explain: the reply as it came\n\n"
+	       "explain: --from ADDRESS[:PORT] --number N [--via UDP|TCP|TLS|WS|WSS] [--realm R]\n"
+	       "  [--certificate NAME] [--user U@DOMAIN] [--caller N] [--domain D] [--method M] "
+	       "[--at TIME]\n"
+	       "  [--media rtp|srtp|dtls]   or   --message FILE --from …   or   --call ID [--cdr "
+	       "FILE]\n"
+	       "  --offline  by the configuration alone (-c), nothing remembered\n\n"
 	       "Exit status: 0 done; 1 it could not be done; 2 the configuration or the command "
 	       "line is wrong.\n");
 	return CLI_OK;
@@ -72,6 +89,45 @@ static bool read_option(int argc, char **argv, int *i, struct cli_options *o)
 	return true;
 }
 
+const char *cli_argument(const struct cli_options *o, const char *name)
+{
+	for (size_t i = 0; i < o->argument_count; i++)
+		if (strcmp(o->arguments[i].name, name) == 0)
+			return o->arguments[i].value;
+	return NULL;
+}
+
+static const char *const *options_of(const char *command)
+{
+	static const char *const none[] = {NULL};
+	for (size_t i = 0; i < ARRAY_LEN(own_options); i++)
+		if (command && strcmp(own_options[i].command, command) == 0)
+			return own_options[i].options;
+	return none;
+}
+
+/* True: argument *i is a long option of that command; *i moves over its value. */
+static bool read_own_option(const char *command, int argc, char **argv, int *i,
+			    struct cli_options *o)
+{
+	const char *a = argv[*i];
+	struct cli_argument *to = &o->arguments[o->argument_count];
+	if (strncmp(a, "--", 2) != 0 || o->argument_count == CLI_ARGUMENTS_MAX)
+		return false;
+	for (const char *const *at = options_of(command); *at; at++) {
+		const size_t len = strcspn(*at, "=");
+		const bool valued = (*at)[len] == '=';
+		if (strlen(a + 2) != len || strncmp(a + 2, *at, len) != 0)
+			continue;
+		if (valued && *i + 1 >= argc)
+			return false;
+		*to = (struct cli_argument){a + 2, valued ? argv[++*i] : ""};
+		o->argument_count++;
+		return true;
+	}
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	struct cli_options o = {0};
@@ -83,7 +139,8 @@ int main(int argc, char **argv)
 			return version(&o);
 		if (argv[i][0] != '-' && !name) {
 			name = argv[i];
-		} else if (!read_option(argc, argv, &i, &o)) {
+		} else if (!read_option(argc, argv, &i, &o) &&
+			   !read_own_option(name, argc, argv, &i, &o)) {
 			fprintf(stderr,
 				"sallyport: \"%s\" is not understood; see: sallyport help\n",
 				argv[i]);

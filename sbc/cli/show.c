@@ -29,7 +29,7 @@ static void clean(char *z)
 			*z = '?';
 }
 
-static void write_value(char *out, size_t cap, const json_t *v)
+void cli_write_cell(char *out, size_t cap, const json_t *v)
 {
 	if (json_is_string(v) && json_string_length(v) > 0)
 		(void)snprintf(out, cap, "%s", json_string_value(v));
@@ -46,7 +46,7 @@ static void write_value(char *out, size_t cap, const json_t *v)
 
 static void write_text(char *out, size_t cap, const json_t *o, const char *key)
 {
-	write_value(out, cap, json_object_get(o, key));
+	cli_write_cell(out, cap, json_object_get(o, key));
 }
 
 static void write_ms(char *out, size_t cap, const json_t *o, const char *key)

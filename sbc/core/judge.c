@@ -17,6 +17,49 @@ struct policy_ask judge_ask(struct sbc *s, const struct settings *settings, stru
 				   .decision = &s->decision};
 }
 
+enum { KEEP_ALIVE_MAX = 4 }; /* octets: a longer run of nothing is noise, and is counted */
+
+bool judge_is_keep_alive(struct str bytes)
+{
+	if (bytes.len > KEEP_ALIVE_MAX)
+		return false;
+	for (size_t i = 0; i < bytes.len; i++)
+		if (bytes.p[i] != '\r' && bytes.p[i] != '\n' && bytes.p[i] != 0)
+			return false;
+	return true;
+}
+
+bool judge_is_shapeless(const struct msg *m)
+{
+	return m->fault == MSG_FAULT_NOT_SIP || m->fault == MSG_FAULT_EMPTY ||
+	       (m->fault == MSG_FAULT_UNFINISHED && !m->is_request && m->status == 0);
+}
+
+/* A byte stream, which Content-Length cuts; a datagram and a WebSocket message come whole. */
+static bool is_cut(enum transport t)
+{
+	return t == TRANSPORT_TCP || t == TRANSPORT_TLS;
+}
+
+/*
+ * Longer than the configuration allows, not than we could read. A stream is cut by the shell, which hands over the header
+ * section of what it will not wait for: only that way does one come with a body too short.
+ */
+enum err judge_index(const struct settings *settings, const struct flow *f, struct str bytes,
+		     struct msg *m)
+{
+	const uint32_t most = settings->limits.message_bytes;
+	enum err e = msg_index(m, bytes, is_cut(f->transport) ? MSG_STREAM : 0);
+
+	if (!judge_is_shapeless(m) &&
+	    ((most != 0 && bytes.len > most) ||
+	     (is_cut(f->transport) && m->fault == MSG_FAULT_BODY_SHORT))) {
+		m->fault = MSG_FAULT_TOO_LONG;
+		e = ERR_LIMIT;
+	}
+	return e;
+}
+
 bool judge_is_emergency(const struct policy_config *c, struct str uri)
 {
 	char mem[256];
@@ -60,6 +103,11 @@ struct verdict judge_source(const struct policy_ask *a, struct str bytes)
 	    is_emergency_invite(a->config, bytes)) {
 		a->facts->emergency = true;
 		v = policy_source(a);
+	}
+	/* Where geography wants an answer, it is given further on, to a request that is known, and has its record. */
+	if (v.outcome == VERDICT_REJECT && v.stage == VERDICT_STAGE_GEO) {
+		decision_forget(a->decision, VERDICT_STAGE_GEO);
+		v = policy_run(a, VERDICT_STAGE_RATE, VERDICT_STAGE_RATE);
 	}
 	return v;
 }

@@ -14,6 +14,13 @@ struct settings;
 
 /* A question of this turn; `facts` get its time. Valid as long as they are. */
 struct policy_ask judge_ask(struct sbc *s, const struct settings *settings, struct facts *facts);
+/* What keeps a path open, and asks nothing. */
+bool judge_is_keep_alive(struct str bytes);
+/* Not even a first line: a datagram that is no message at all. */
+bool judge_is_shapeless(const struct msg *m);
+/* Finds out what m is; one that is longer than the configuration allows is a fault too. As msg_index. */
+enum err judge_index(const struct settings *settings, const struct flow *f, struct str bytes,
+		     struct msg *m) MUST_USE;
 /* Of the source, before a parse. ALLOW, or the refusal; that of an emergency call is looked at twice. */
 struct verdict judge_source(const struct policy_ask *a, struct str bytes);
 /* Of whom m is: a.facts->trunk. */

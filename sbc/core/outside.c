@@ -113,10 +113,12 @@ static bool is_for_users(const struct settings *s, const struct route_rule *r)
 }
 
 /* Where to. ALLOW: *out_route and *hunt are filled. */
-static struct verdict find_targets(struct sbc *s, struct facts *facts, bool secure,
+static struct verdict find_targets(struct sbc *s, const struct policy_ask *ask, bool secure,
 				   uint16_t *out_route, struct hunt *hunt)
 {
+	const struct facts *facts = ask->facts;
 	struct contact *contact = NULL;
+	struct rng copy = s->rng;
 	*hunt = (struct hunt){.count = 0};
 	switch (reg_find_token(s, facts->trunk, facts->number, &contact)) {
 	case REG_TOKEN_NONE: break;
@@ -136,15 +138,15 @@ static struct verdict find_targets(struct sbc *s, struct facts *facts, bool secu
 		return (struct verdict){.outcome = VERDICT_ALLOW};
 	}
 	}
-	const struct policy_ask ask = judge_ask(s, s->settings, facts);
-	struct verdict v = policy_run(&ask, VERDICT_STAGE_ROUTE, VERDICT_STAGE_ROUTE);
+	struct verdict v = policy_run(ask, VERDICT_STAGE_ROUTE, VERDICT_STAGE_ROUTE);
 
-	*out_route = ask.decision->route;
+	*out_route = ask->decision->route;
 	if (v.outcome != VERDICT_ALLOW)
 		return v;
 	struct hunt_params p = {.settings = s->settings,
 				.route = &s->settings->policy.routes[*out_route],
-				.turn = peers_turn(&s->peers, s->settings, *out_route),
+				.turn = ask->peek ? 0
+						  : peers_turn(&s->peers, s->settings, *out_route),
 				.secure_only = secure,
 				.number = facts->number,
 				.is_up = peers_is_up,
@@ -155,7 +157,7 @@ static struct verdict find_targets(struct sbc *s, struct facts *facts, bool secu
 			      1u << method_find(facts->method)) != 0;
 	if (!any)
 		return verdict_of(VERDICT_STAGE_ROUTE, 403, STR("methods"));
-	enum hunt_result found = hunt_init(hunt, &p, &s->rng);
+	enum hunt_result found = hunt_init(hunt, &p, ask->peek ? &copy : &s->rng);
 	reg_fill_hunt(s, p.route, facts, secure, hunt);
 	switch (hunt->count ? HUNT_OK : found) {
 	case HUNT_OK: break;
@@ -368,44 +370,49 @@ static enum err open_errand(struct sbc *s, const struct msg *m, const struct flo
 	return *out ? OK : ERR_FULL;
 }
 
+struct verdict outside_judge(struct sbc *s, const struct policy_ask *a, const struct msg *m,
+			     struct outside_asked *out)
+{
+	struct facts *facts = a->facts;
+	struct buf number;
+	struct uri u;
+
+	*out = (struct outside_asked){.route = SETTINGS_NO_INDEX};
+	buf_init(&number, out->mem, sizeof(out->mem));
+	struct verdict v = judge(s, m, facts->trunk, &out->event);
+	if (v.outcome != VERDICT_ALLOW)
+		return v;
+	if (uri_parse(enrol_called(s->settings, facts->trunk, m), &u) != OK ||
+	    uri_write_number(&number, &u) != OK)
+		return verdict_of(VERDICT_STAGE_PARSE, 400, STR("request_uri"));
+	if (number.overflow)
+		return verdict_of(VERDICT_STAGE_PARSE, 414, STR("request_uri_long"));
+	if (s->draining)
+		return verdict_of(VERDICT_STAGE_LIMIT, 503, STR("draining"));
+	facts->method = m->method_text;
+	buf_reset(&number); /* from here on it is the canonical one */
+	facts->number =
+		errand_write_called(&number, s->settings, m, facts->trunk, SETTINGS_NO_INDEX)
+			? buf_view(&number)
+			: STR_NONE;
+	facts->domain = u.host;
+	out->secure = u.scheme == URI_SIPS;
+	return find_targets(s, a, out->secure, &out->route, &out->hunt);
+}
+
 void outside_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 		   const struct tls_facts *tls, uint16_t trunk)
 {
-	char mem[256];
-	struct buf number;
-	struct uri u;
-	struct package_event event = {.name = STR_NONE};
-	struct hunt hunt;
-	uint16_t route = SETTINGS_NO_INDEX;
+	struct facts facts = leg_facts(s->settings, f, tls);
+	const struct policy_ask ask = judge_ask(s, s->settings, &facts);
+	struct outside_asked asked;
 	struct errand *e = NULL;
 
-	buf_init(&number, mem, sizeof(mem));
-	struct verdict v = judge(s, m, trunk, &event);
-	if (v.outcome == VERDICT_ALLOW &&
-	    (uri_parse(enrol_called(s->settings, trunk, m), &u) != OK ||
-	     uri_write_number(&number, &u) != OK))
-		v = verdict_of(VERDICT_STAGE_PARSE, 400, STR("request_uri"));
-	if (v.outcome == VERDICT_ALLOW && number.overflow)
-		v = verdict_of(VERDICT_STAGE_PARSE, 414, STR("request_uri_long"));
-	if (v.outcome == VERDICT_ALLOW && s->draining)
-		v = verdict_of(VERDICT_STAGE_LIMIT, 503, STR("draining"));
+	facts.trunk = trunk;
+	facts.random = rng_u32(&s->rng);
+	struct verdict v = outside_judge(s, &ask, m, &asked);
 	if (v.outcome == VERDICT_ALLOW) {
-		struct facts facts = leg_facts(s->settings, f, tls);
-		facts.trunk = trunk;
-		facts.method = m->method_text;
-		buf_reset(&number); /* from here on it is the canonical one */
-		facts.number =
-			errand_write_called(&number, s->settings, m, trunk, SETTINGS_NO_INDEX)
-				? buf_view(&number)
-				: STR_NONE;
-		facts.domain = u.host;
-		facts.random = rng_u32(&s->rng);
-		facts.now_ms = s->now_ms;
-		facts.wall_ms = s->wall_ms;
-		v = find_targets(s, &facts, u.scheme == URI_SIPS, &route, &hunt);
-	}
-	if (v.outcome == VERDICT_ALLOW) {
-		enum err err = open_errand(s, m, f, trunk, &event, &e);
+		enum err err = open_errand(s, m, f, trunk, &asked.event, &e);
 		if (err == ERR_BAD)
 			v = verdict_of(VERDICT_STAGE_PARSE, 400, STR("dialog"));
 		else if (err != OK)
@@ -419,9 +426,9 @@ void outside_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 		refuse(s, m, f, trunk, &v);
 		return;
 	}
-	e->route = route;
-	e->hunt = hunt;
-	e->secure = u.scheme == URI_SIPS;
+	e->route = asked.route;
+	e->hunt = asked.hunt;
+	e->secure = asked.secure;
 	go_on(s, e);
 }
 

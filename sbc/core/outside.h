@@ -8,6 +8,7 @@
 #define SALLYPORT_OUTSIDE_H
 
 #include "sbc/core/errand.h"
+#include "sbc/core/package.h"
 
 /* Those of `methods` that have a meaning outside of calls. */
 #define OUTSIDE_METHODS                                                                            \
@@ -18,6 +19,19 @@
 struct refuse_params outside_abilities(const struct settings *s, uint16_t realm, uint16_t trunk);
 /* Is this one for another than us? An OPTIONS that names nobody is not. */
 bool outside_is_ours(const struct settings *s, const struct msg *m, uint16_t trunk);
+
+struct policy_ask;
+/* What a request outside of calls comes to, before it is on its way. Views into the message and itself. */
+struct outside_asked {
+	struct package_event event;
+	struct hunt hunt;
+	uint16_t route;
+	bool secure;
+	char mem[256];
+};
+/* By itself, and where to; a->facts has its trunk. With a->peek nothing changes but s->lines. */
+struct verdict outside_judge(struct sbc *s, const struct policy_ask *a, const struct msg *m,
+			     struct outside_asked *out);
 /* A request of that trunk, which may send such. */
 void outside_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 		   const struct tls_facts *tls, uint16_t trunk);

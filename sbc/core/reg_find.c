@@ -178,11 +178,16 @@ struct aor *reg_fill_hunt(const struct sbc *s, const struct route_rule *route,
 	return first;
 }
 
-bool reg_session_begin(struct sbc *s, struct aor *a)
+bool reg_session_has_room(const struct sbc *s, const struct aor *a)
 {
 	const struct users *g = reg_group(s->settings, a);
 
-	if (!g || a->sessions >= g->sessions)
+	return g && a->sessions < g->sessions;
+}
+
+bool reg_session_begin(struct sbc *s, struct aor *a)
+{
+	if (!reg_session_has_room(s, a))
 		return false;
 	a->sessions++;
 	return true;

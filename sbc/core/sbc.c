@@ -681,30 +681,11 @@ static void on_request(struct sbc *s, struct msg *m, const struct flow *f,
 	}
 }
 
-enum { KEEP_ALIVE_MAX = 4 }; /* octets: a longer run of nothing is noise, and is counted */
-
-static bool is_keep_alive(struct str bytes)
-{
-	if (bytes.len > KEEP_ALIVE_MAX)
-		return false;
-	for (size_t i = 0; i < bytes.len; i++)
-		if (bytes.p[i] != '\r' && bytes.p[i] != '\n' && bytes.p[i] != 0)
-			return false;
-	return true;
-}
-
-/* Not even a first line: a datagram that is no message at all. */
-static bool is_shapeless(const struct msg *m)
-{
-	return m->fault == MSG_FAULT_NOT_SIP || m->fault == MSG_FAULT_EMPTY ||
-	       (m->fault == MSG_FAULT_UNFINISHED && !m->is_request && m->status == 0);
-}
-
 static void on_fault(struct sbc *s, const struct msg *m, const struct flow *f, enum err e)
 {
 	struct verdict v = refuse_fault(m);
 
-	if (is_shapeless(m)) {
+	if (judge_is_shapeless(m)) {
 		worker_dropped(s, f, NOTICE_DROP_NOT_SIP);
 		if (f->id != ID_NONE)
 			s->ports.close(s->ports.ctx, f->id);
@@ -725,27 +706,6 @@ static void on_fault(struct sbc *s, const struct msg *m, const struct flow *f, e
 	worker_dropped(s, f, e == ERR_LIMIT ? NOTICE_DROP_TOO_BIG : NOTICE_DROP_MALFORMED);
 }
 
-/* A byte stream, which Content-Length cuts; a datagram and a WebSocket message come whole. */
-static bool is_cut(enum transport t)
-{
-	return t == TRANSPORT_TCP || t == TRANSPORT_TLS;
-}
-
-/*
- * Longer than the configuration allows, not than we could read. A stream is cut by the shell, which hands over the header
- * section of what it will not wait for: only that way does one come with a body too short.
- */
-static bool is_too_long(const struct sbc *s, const struct msg *m, struct str bytes,
-			const struct flow *f)
-{
-	uint32_t most = s->settings->limits.message_bytes;
-
-	if (is_shapeless(m))
-		return false;
-	return (most != 0 && bytes.len > most) ||
-	       (is_cut(f->transport) && m->fault == MSG_FAULT_BODY_SHORT);
-}
-
 /* Why nothing is said. */
 static enum notice_drop drop_of(enum verdict_stage stage)
 {
@@ -764,20 +724,17 @@ static void on_message(struct sbc *s, const struct event *e)
 	s->unproven = f->transport == TRANSPORT_UDP;
 	gate_measure(&s->gate, &s->settings->limits.overload, f->listener, e->message.late_ms,
 		     s->now_ms);
-	if (realm >= s->settings->policy.realm_count || is_keep_alive(e->message.bytes))
+	if (realm >= s->settings->policy.realm_count || judge_is_keep_alive(e->message.bytes))
 		return;
 	struct facts facts = leg_facts(s->settings, f, e->message.tls);
 	const struct policy_ask ask = judge_ask(s, s->settings, &facts);
 	struct verdict v = judge_source(&ask, e->message.bytes);
-	/* Where geography wants an answer, it is given further on, to a request that is known, and has its record. */
-	if (v.outcome == VERDICT_REJECT && v.stage == VERDICT_STAGE_GEO)
-		v = policy_run(&ask, VERDICT_STAGE_RATE, VERDICT_STAGE_RATE);
 	if (v.outcome == VERDICT_DROP) {
 		worker_dropped(s, f, drop_of(v.stage));
 		worker_refused(s, s->settings, f, NULL, SETTINGS_NO_INDEX, &v);
 		return;
 	}
-	enum err err = msg_index(m, e->message.bytes, is_cut(f->transport) ? MSG_STREAM : 0);
+	enum err err = judge_index(s->settings, f, e->message.bytes, m);
 	if (v.outcome == VERDICT_REJECT) {
 		buf_reset(&s->lines);
 		if (v.retry_after_s)
@@ -786,10 +743,6 @@ static void on_message(struct sbc *s, const struct event *e)
 			worker_reply(s, m, f, v.status, v.reason, buf_view(&s->lines));
 		worker_refused(s, s->settings, f, m, SETTINGS_NO_INDEX, &v);
 		return;
-	}
-	if (is_too_long(s, m, e->message.bytes, f)) {
-		m->fault = MSG_FAULT_TOO_LONG;
-		err = ERR_LIMIT;
 	}
 	if (err != OK) {
 		on_fault(s, m, f, err);

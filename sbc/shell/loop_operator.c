@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/sdnotify.h"
+#include "sbc/core/explain_args.h"
 #include "sbc/shell/reload.h"
 #include "sbc/shell/status.h"
 
@@ -186,9 +187,27 @@ static void command_reload(struct loop *l, struct buf *b)
 	buf_lit(b, "}\n");
 }
 
+/* What would become of such a message; nothing is changed. */
+static void command_explain(struct loop *l, const struct dict *request, struct buf *b)
+{
+	char mem[256];
+	struct explain_args args;
+	struct explanation x;
+	struct buf why;
+	buf_init(&why, mem, sizeof(mem));
+	if (explain_args_read(l->settings.now, request, l->turn.now_ms, l->turn.wall_ms, &args,
+			      &why) == OK) {
+		sbc_explain(l->sbc, &args.params, &x);
+		sbc_explain_write(b, l->sbc, &x);
+		return;
+	}
+	buf_lit(b, "{\"error\":");
+	buf_json_str(b, buf_view(&why));
+	buf_lit(b, "}\n");
+}
+
 struct str loop_on_command(void *ctx, struct str command, const struct dict *request)
 {
-	(void)request;
 	struct loop *l = ctx;
 	struct sbc_counts c;
 	struct sbc_facts f = facts_of(l);
@@ -207,8 +226,11 @@ struct str loop_on_command(void *ctx, struct str command, const struct dict *req
 		status_write_calls(&b, &f, l->turn.now_ms);
 	else if (str_eq(command, STR("reload")))
 		command_reload(l, &b);
+	else if (str_eq(command, STR("explain")))
+		command_explain(l, request, &b);
 	else
-		buf_lit(&b, "{\"error\":\"unknown command; known: status, calls, reload\"}\n");
+		buf_lit(&b,
+			"{\"error\":\"unknown command; known: status, calls, reload, explain\"}\n");
 	if (b.overflow) {
 		buf_reset(&b);
 		buf_lit(&b, "{\"error\":\"the answer is too long\"}\n");
