@@ -19,6 +19,10 @@ enum alarm_kind {
 	ALARM_ERRAND,
 	ALARM_SUBSCRIPTION,
 	ALARM_CONTACT,
+	ALARM_BEAT,       /* of this node, to the others */
+	ALARM_KEEP_PAGES, /* names of calls are to be written */
+	ALARM_HANDOVER,
+	ALARM_ORPHANS,
 	ALARM_KIND_COUNT
 };
 struct alarm {

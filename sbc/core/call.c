@@ -5,6 +5,7 @@
 #include "sbc/core/exchange.h"
 #include "sbc/core/crossing.h"
 #include "sbc/core/in_dialog.h"
+#include "sbc/core/keep.h"
 #include "sbc/core/keys.h"
 #include "sbc/core/late_offer.h"
 #include "sbc/core/own.h"
@@ -71,6 +72,7 @@ void call_free(struct sbc *s, struct call **call)
 	id_t64 id = c->id;
 
 	*call = NULL;
+	keep_free(s, c);
 	transfer_forget(s, c);
 	if (c->state != CALL_OVER)
 		s->live--;
@@ -136,13 +138,21 @@ uint64_t call_sweep_next_ms(const struct sbc *s)
 
 /* ---- names and notices */
 
-void call_write_name(struct buf *b, const struct sbc *s, const struct call *c)
+void call_write_number(struct buf *b, const struct sbc *s, const struct call *c, uint64_t number)
 {
 	buf_str(b, c->settings->node);
 	buf_char(b, '-');
 	buf_bytes(b, s->boot, s->boot_len);
 	buf_char(b, '-');
-	buf_u64(b, c->number);
+	buf_u64(b, number);
+}
+
+void call_write_name(struct buf *b, const struct sbc *s, const struct call *c)
+{
+	if (c->keep && c->keep->name.len)
+		buf_str(b, c->keep->name);
+	else
+		call_write_number(b, s, c, c->number);
 }
 
 struct str call_text(const struct call *c, enum call_text t)

@@ -35,6 +35,7 @@
 #include "sbc/core/txn.h"
 
 struct ask;
+struct keep;
 struct keys;
 struct exchange;
 struct redirects;
@@ -117,6 +118,7 @@ struct call {
 	struct alarm media_alarm;
 	uint8_t keys_by[2];    /* enum call_keys, of each side */
 	bool keys_plain[2];    /* that side wants application/dtmf */
+	struct keep *keep;     /* in the store (keep.h); NULL: not yet, or nobody shares it */
 	struct keys *keys[2];  /* on their way to that side as INFO; NULL: none */
 	uint64_t silent_ms[2]; /* since when that party is not heard, monotonic; 0: it is */
 	struct offer offer[2]; /* of each leg */
@@ -152,6 +154,8 @@ void call_free(struct sbc *s, struct call **call);
 /* ---- names and notices */
 
 void call_write_name(struct buf *b, const struct sbc *s, const struct call *c);
+/* The same of a call of this node by its number. */
+void call_write_number(struct buf *b, const struct sbc *s, const struct call *c, uint64_t number);
 struct str call_text(const struct call *c, enum call_text t);
 /* ERR_NOMEM. */
 enum err call_set_texts(struct sbc *s, struct call *c,

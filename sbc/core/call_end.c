@@ -5,6 +5,7 @@
 #include "sbc/core/crossing.h"
 #include "sbc/core/q850.h"
 #include "sbc/core/exchange.h"
+#include "sbc/core/keep.h"
 #include "sbc/core/keys.h"
 #include "sbc/core/own.h"
 #include "sbc/core/refresh.h"
@@ -154,13 +155,8 @@ static struct str name_of(const struct sbc *s, const struct call *c, uint64_t nu
 	struct buf b;
 
 	buf_init(&b, mem, 320);
-	if (number) {
-		buf_str(&b, c->settings->node);
-		buf_char(&b, '-');
-		buf_bytes(&b, s->boot, s->boot_len);
-		buf_char(&b, '-');
-		buf_u64(&b, number);
-	}
+	if (number)
+		call_write_number(&b, s, c, number);
 	return buf_view(&b);
 }
 
@@ -184,6 +180,10 @@ static void publish_record(struct sbc *s, struct call *c, const struct dict *del
 	char from_mem[320], to_mem[320];
 	d.transferred_from = name_of(s, c, r->last_call, from_mem);
 	d.transferred_to = name_of(s, c, r->next_call, to_mem);
+	if (c->keep && d.transferred_from.len == 0)
+		d.transferred_from = c->keep->last;
+	if (c->keep && d.transferred_to.len == 0)
+		d.transferred_to = c->keep->next;
 	if (deleted)
 		d.media_count = media_read_cdr(deleted, &s->arena, d.media, CDR_MEDIA_MAX);
 	n.status = r->status;
@@ -494,6 +494,7 @@ static void linger(struct sbc *s, struct call *c)
 static void close_books(struct sbc *s, struct call *c, const struct dict *deleted)
 {
 	publish_record(s, c, deleted);
+	keep_end(s, c);
 	c->state = CALL_OVER;
 	s->live--;
 	for (unsigned side = 0; side < 2; side++) {

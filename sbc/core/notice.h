@@ -36,6 +36,8 @@ enum notice_type {
 	NOTICE_ENROL_FAILED, /* we are not: trunk, peer, status or 0, why, seconds until the next try */
 	NOTICE_ENROL_ENDED, /* we have signed off: trunk, peer, status or 0 */
 	NOTICE_CHALLENGED, /* a trunk wants credentials: trunk, method, status, why (answered, or why not) */
+	NOTICE_CALL_ADOPTED, /* call: it was another node's, which has gone */
+	NOTICE_CALL_LET_GO,  /* call: another node has it, it ends here without a CDR */
 	NOTICE_MEDIA, /* what the relay has seen of a party's media: call, side, its trunk, why */
 	NOTICE_COUNT
 };

@@ -118,6 +118,19 @@ static enum err init_tables(struct sbc *s, const struct limits *l)
 	return txn_init(&s->txns, &p);
 }
 
+/* Calls that other nodes know, and may go on with. Not at all where there is nobody to know them. */
+static enum err init_shared(struct sbc *s)
+{
+	const struct str key = s->settings->store.key;
+
+	if (stored_is_shared(s) && key.len)
+		hide_share(&s->hide, key, 1 + rng_below(&s->rng, UINT32_MAX));
+	enum err e = keep_init(s);
+	if (e == OK)
+		e = cluster_init(s);
+	return e == OK ? handover_init(s) : e;
+}
+
 enum err sbc_new(struct sbc **out, const struct sbc_params *params)
 {
 	CHECK(out && params && params->settings && params->worker <= WORKER_MAX);
@@ -155,6 +168,8 @@ enum err sbc_new(struct sbc **out, const struct sbc_params *params)
 		e = admission_apply(s, params->settings);
 	if (e == OK)
 		e = enrol_apply(s, params->settings);
+	if (e == OK)
+		e = init_shared(s);
 	if (e != OK) {
 		sbc_free(&s);
 		return e;
@@ -204,6 +219,9 @@ void sbc_free(struct sbc **sbc)
 		pool_release(&s->transfers);
 	if (s->asks.chunks)
 		pool_release(&s->asks);
+	handover_release(s);
+	cluster_release(s);
+	keep_release(s);
 	block_release(&s->blocks);
 	peers_release(&s->peers);
 	enrol_release(&s->enrols);
@@ -283,6 +301,7 @@ static void on_report(struct sbc *s, const struct txn_effect *x, unsigned cause)
 	case OWNER_TRANSFER:
 	case OWNER_BINDING:
 	case OWNER_SUBSCRIPTION:
+	case OWNER_HANDOVER:
 	case OWNER_KIND_COUNT: break;
 	}
 }
@@ -332,6 +351,13 @@ static bool on_stray_answer(struct sbc *s, const struct msg *m, const struct flo
 	return true;
 }
 
+/* What other nodes know of the call may not be right any more. */
+static void touched(struct sbc *s, id_t64 call)
+{
+	if (s->keeps.on)
+		keep_changed(s, call_find(s, call));
+}
+
 static void on_response(struct sbc *s, const struct msg *m, const struct flow *f,
 			const struct tls_facts *tls)
 {
@@ -353,22 +379,31 @@ static void on_response(struct sbc *s, const struct msg *m, const struct flow *f
 		struct call *c = transfer_heir(s, call_find(s, t.owner), m);
 		if (c && c->setup && c->setup->txn == t.txn)
 			peers_hear(s, c->settings, c->leg[1].trunk, c->leg[1].peer, m);
-		if (c)
-			call_on_response(s, c, t.txn, m, f, tls);
-		else
+		if (!c) {
 			call_on_orphan(s, t.txn, m, f, false);
+			break;
+		}
+		id_t64 call = c->id;
+		call_on_response(s, c, t.txn, m, f, tls);
+		touched(s, call);
 		break;
 	}
 	case OWNER_EXCHANGE: {
 		struct exchange *x = pool_find(&s->exchanges, t.owner);
-		if (x)
+		if (x) {
+			id_t64 call = x->call;
 			exchange_on_response(s, x, t.txn, m, f);
+			touched(s, call);
+		}
 		break;
 	}
 	case OWNER_OWN: {
 		struct own *o = pool_find(&s->owns, t.owner);
-		if (o)
+		if (o) {
+			id_t64 call = o->call;
 			own_on_response(s, o, t.txn, m, f);
+			touched(s, call);
+		}
 		break;
 	}
 	case OWNER_OUTSIDE: {
@@ -389,6 +424,7 @@ static void on_response(struct sbc *s, const struct msg *m, const struct flow *f
 	case OWNER_TRANSFER:
 	case OWNER_BINDING:
 	case OWNER_SUBSCRIPTION:
+	case OWNER_HANDOVER:
 	case OWNER_KIND_COUNT: break;
 	}
 }
@@ -631,18 +667,22 @@ static struct subscription *subscription_of_tag(struct sbc *s, struct str tag)
 /* *out_reply: the tag is of an answer that left no state. */
 static struct call *call_of_tag(struct sbc *s, struct str tag, bool *out_reply)
 {
-	id_t64 id;
+	struct hide_name name;
 
-	if (!hide_read(&s->hide, HIDE_TAG, tag, &id))
+	if (!hide_read_any(&s->hide, HIDE_TAG, tag, &name))
 		return NULL;
-	*out_reply = id == ID_NONE;
-	return call_find(s, id);
+	*out_reply = name.id == ID_NONE;
+	struct call *c = name.boot == s->hide.boot ? call_find(s, name.id) : NULL;
+	return c || !s->keeps.on ? c : keep_find(s, name);
 }
 
 static void on_request(struct sbc *s, struct msg *m, const struct flow *f,
 		       const struct tls_facts *tls)
 {
 	struct txn_effects fx = {.count = 0};
+
+	if (s->handovers.on && !s->handed && handover_take(s, m, f, tls))
+		return;
 	struct txn_match t = txn_request(&s->txns, m, s->now_ms, &fx);
 
 	carry_out(s, &fx, 0);
@@ -663,6 +703,7 @@ static void on_request(struct sbc *s, struct msg *m, const struct flow *f,
 	/* Only who heard from us can name these. */
 	if (c || sub)
 		s->unproven = false;
+	id_t64 call = c ? c->id : ID_NONE;
 	if (m->method == METHOD_ACK) {
 		if (c)
 			in_dialog_on_ack(s, c, m, f, tls);
@@ -679,6 +720,8 @@ static void on_request(struct sbc *s, struct msg *m, const struct flow *f,
 	} else {
 		on_new_request(s, m, f, tls, t.found == TXN_MERGED);
 	}
+	if (call != ID_NONE)
+		touched(s, call);
 }
 
 static void on_fault(struct sbc *s, const struct msg *m, const struct flow *f, enum err e)
@@ -818,6 +861,16 @@ static void on_relay_reply(struct sbc *s, const struct event *e)
 
 	if (c && a.what != ASK_RESOLVE)
 		call_on_relay(s, c, &a, e);
+	if (c)
+		touched(s, a.owner);
+}
+
+static void on_session_alarm(struct sbc *s, struct call *c, unsigned side)
+{
+	id_t64 id = c->id;
+
+	refresh_on_alarm(s, c, side);
+	touched(s, id);
 }
 
 static void on_alarm(struct sbc *s, struct alarm *a)
@@ -827,10 +880,10 @@ static void on_alarm(struct sbc *s, struct alarm *a)
 	case ALARM_PRACK: setup_on_prack_alarm(s, CONTAINER_OF(a, struct setup, prack)); break;
 	case ALARM_EXCHANGE: exchange_on_alarm(s, CONTAINER_OF(a, struct exchange, alarm)); break;
 	case ALARM_CALLER_SESSION:
-		refresh_on_alarm(s, CONTAINER_OF(a, struct call, session_alarm[0]), 0);
+		on_session_alarm(s, CONTAINER_OF(a, struct call, session_alarm[0]), 0);
 		break;
 	case ALARM_CALLEE_SESSION:
-		refresh_on_alarm(s, CONTAINER_OF(a, struct call, session_alarm[1]), 1);
+		on_session_alarm(s, CONTAINER_OF(a, struct call, session_alarm[1]), 1);
 		break;
 	case ALARM_MEDIA: call_watch_on_alarm(s, CONTAINER_OF(a, struct call, media_alarm)); break;
 	case ALARM_OWN: own_on_alarm(s, CONTAINER_OF(a, struct own, alarm)); break;
@@ -848,6 +901,10 @@ static void on_alarm(struct sbc *s, struct alarm *a)
 		subscription_on_alarm(s, CONTAINER_OF(a, struct subscription, alarm));
 		break;
 	case ALARM_CONTACT: reg_on_contact_alarm(s, CONTAINER_OF(a, struct contact, alarm)); break;
+	case ALARM_BEAT: handover_on_beat(s); break;
+	case ALARM_KEEP_PAGES: keep_on_pages_alarm(s); break;
+	case ALARM_HANDOVER: handover_on_alarm(s, CONTAINER_OF(a, struct handover, alarm)); break;
+	case ALARM_ORPHANS: handover_on_orphans(s); break;
 	case ALARM_KIND_COUNT: break;
 	}
 }
@@ -874,6 +931,36 @@ static void on_settings(struct sbc *s, const struct settings *settings)
 	subscription_apply(s, settings);
 	s->settings = settings;
 	txn_set_timers(&s->txns, &settings->timers);
+}
+
+/* Requests that were looked for elsewhere: they go on here, found or not, or there was no time to find out. */
+static void on_ready(struct sbc *s)
+{
+	static const struct verdict late = {.outcome = VERDICT_REJECT,
+					    .stage = VERDICT_STAGE_LIMIT,
+					    .status = 503,
+					    .rule = {"store", 5}};
+	struct handover *h;
+
+	while ((h = handover_next(s)) != NULL) {
+		struct msg *m = &s->in;
+		const struct flow *f = &h->flow;
+		s->unproven = f->transport == TRANSPORT_UDP;
+		if (msg_index(m, h->bytes, is_cut(f->transport) ? MSG_STREAM : 0) == OK) {
+			if (h->stage == HANDOVER_READY) {
+				s->handed = true;
+				on_request(s, m, f, h->has_tls ? &h->tls : NULL);
+				s->handed = false;
+			} else {
+				if (m->method != METHOD_ACK)
+					worker_reply(s, m, f, late.status, STR_NONE,
+						     STR("Retry-After: 2\r\n"));
+				worker_refused(s, s->settings, f, m, SETTINGS_NO_INDEX, &late);
+			}
+			txn_forget_challenged(&s->txns);
+		}
+		handover_forget(s, h);
+	}
 }
 
 void sbc_step(struct sbc *s, const struct event *e)
@@ -912,6 +999,10 @@ void sbc_step(struct sbc *s, const struct event *e)
 		outside_end_all(s);
 		break;
 	case EVENT_COUNT: break;
+	}
+	if (s->keeps.on) {
+		on_ready(s);
+		keep_flush(s);
 	}
 }
 

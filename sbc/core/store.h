@@ -45,7 +45,8 @@ enum store_verb {
 	STORE_GET,    /* key → value; NOTHING: there is none */
 	STORE_PUT,    /* key, value, expires_ms */
 	STORE_DELETE, /* key */
-	STORE_ADD, /* key += number[0]; one that is new lives for expires_ms; → number[0]: the sum */
+	/* key += number[0]; one that is new lives for expires_ms; → number[0]: the sum. 0 only asks; NOTHING: there is none */
+	STORE_ADD,
 	/* A set of small values: `key` names the set, `member` which of it. Each expires by itself. */
 	STORE_MEMBER_PUT, /* key, member, value, expires_ms */
 	STORE_MEMBER_DELETE,

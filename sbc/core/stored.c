@@ -1,6 +1,7 @@
 #include "sbc/core/stored.h"
 
 #include "common/check.h"
+#include "sbc/core/handover.h"
 #include "sbc/core/worker.h"
 
 bool stored_is_shared(const struct sbc *s)
@@ -30,9 +31,8 @@ void stored_post(struct sbc *s, const struct store_op *op)
 
 void stored_on_reply(struct sbc *s, const struct store_reply *r)
 {
-	(void)s;
 	switch (r->area) {
-	case STORE_AREA_CALLS: break;
+	case STORE_AREA_CALLS: handover_on_reply(s, r); break;
 	case STORE_AREA_LIMITS: break;
 	case STORE_AREA_BANS: break;
 	case STORE_AREA_REGISTRATIONS: break;
@@ -42,9 +42,8 @@ void stored_on_reply(struct sbc *s, const struct store_reply *r)
 
 void stored_on_told(struct sbc *s, const struct store_told *t)
 {
-	(void)s;
 	switch (t->area) {
-	case STORE_AREA_CALLS: break;
+	case STORE_AREA_CALLS: handover_on_told(s, t); break;
 	case STORE_AREA_LIMITS: break;
 	case STORE_AREA_BANS: break;
 	case STORE_AREA_REGISTRATIONS: break;
@@ -55,4 +54,5 @@ void stored_on_told(struct sbc *s, const struct store_told *t)
 void stored_on_state(struct sbc *s, const struct store_state *t)
 {
 	s->store = *t;
+	handover_on_state(s, t);
 }

@@ -47,7 +47,10 @@ enum owner_kind owner_kind(id_t64 id)
 
 void worker_send(struct sbc *s, const struct dest *d, struct str bytes)
 {
-	s->ports.send(s->ports.ctx, d, bytes, ID_NONE);
+	if (cluster_is_hop(d->flow.id))
+		cluster_send(s, d, bytes);
+	else
+		s->ports.send(s->ports.ctx, d, bytes, ID_NONE);
 }
 
 void worker_emit(struct sbc *s, const struct txn_effects *e)
@@ -56,7 +59,10 @@ void worker_emit(struct sbc *s, const struct txn_effects *e)
 		const struct txn_effect *x = &e->list[i];
 		if (x->type != TXN_EFFECT_SEND)
 			continue;
-		s->ports.send(s->ports.ctx, x->dest, x->bytes, x->txn);
+		if (cluster_is_hop(x->dest->flow.id))
+			cluster_send(s, x->dest, x->bytes);
+		else
+			s->ports.send(s->ports.ctx, x->dest, x->bytes, x->txn);
 		if (x->again) {
 			struct notice n = worker_notice(s, NOTICE_RETRANSMIT);
 			n.transport = x->dest->flow.transport;

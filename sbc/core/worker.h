@@ -21,9 +21,12 @@
 #include "sbc/core/build.h"
 #include "sbc/core/budget.h"
 #include "sbc/core/challenge.h"
+#include "sbc/core/cluster.h"
 #include "sbc/core/gate.h"
 #include "sbc/core/enrol.h"
+#include "sbc/core/handover.h"
 #include "sbc/core/hide.h"
+#include "sbc/core/keep.h"
 #include "sbc/core/msg.h"
 #include "sbc/core/peer.h"
 #include "sbc/core/ports.h"
@@ -47,6 +50,7 @@ enum owner_kind {
 	OWNER_BINDING,      /* struct contact: what a user has registered through us */
 	OWNER_ENROL,        /* a registration of our own at a trunk */
 	OWNER_SUBSCRIPTION, /* struct subscription: its two dialogs */
+	OWNER_HANDOVER,     /* struct handover, and as a flow struct hop */
 	OWNER_KIND_COUNT
 };
 enum { OWNER_BITS = 4, WORKER_MAX = 15 };
@@ -130,6 +134,10 @@ struct sbc {
 	struct auth auth;
 	struct enrols enrols;
 	struct store_state store; /* what nodes share: is it there */
+	struct keeps keeps;       /* our calls in it */
+	struct cluster cluster;   /* who else is behind it */
+	struct handovers handovers;
+	bool handed; /* this message has been looked for among the calls of others */
 	struct challenge challenge; /* nonces of ours */
 	struct generation generations[SBC_GENERATIONS_MAX];
 	struct worker_counts counts;

@@ -782,6 +782,8 @@ void sbc_metrics_notice(struct sbc_metrics *m, const struct notice *n)
 		count_transfer(m, n);
 		log_call(m->log, n, n->status < 300 ? "transfer_done" : "transfer_failed");
 		break;
+	case NOTICE_CALL_ADOPTED: log_call(m->log, n, "call_adopted"); break;
+	case NOTICE_CALL_LET_GO: log_call(m->log, n, "call_let_go"); break;
 	case NOTICE_PEER_UP: log_peer(m->log, n, true); break;
 	case NOTICE_PEER_DOWN: log_peer(m->log, n, false); break;
 	case NOTICE_CHALLENGED: note_challenge(m, n); break;

@@ -168,6 +168,8 @@ static enum store_result do_add(struct store_memory *m, const struct store_op *o
 	if (e) {
 		memcpy(&sum, value_of(e).p, sizeof(sum));
 		at_ms = e->at_ms; /* as INCRBY: the first one says how long */
+	} else if (op->number[0] == 0) {
+		return STORE_NOTHING;
 	}
 	sum += op->number[0];
 	r->number[0] = sum;

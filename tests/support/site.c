@@ -137,7 +137,7 @@ void site_start(struct site *t)
 			       .now_ms = t->now_ms,
 			       .wall_ms = 1700000000000 + t->now_ms};
 
-	memset(p.seed, 7, sizeof(p.seed));
+	memset(p.seed, t->seed ? t->seed : 7, sizeof(p.seed));
 	CHECK(sbc_new(&t->sbc, &p) == OK);
 }
 

@@ -33,6 +33,7 @@ struct site {
 	struct sbc *sbc;
 	struct ports_rec rec;
 	uint64_t now_ms;
+	uint8_t seed; /* of its randomness; 0: as ever */
 	struct flow outside,
 		inside; /* where the carrier and the first peer of the PBX speak from */
 	struct tls_facts tls;

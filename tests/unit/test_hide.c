@@ -3,7 +3,7 @@
 #include "sbc/core/hdr.h"
 #include "tests/support/check.h"
 
-static const struct hide h = {{{0x0123456789abcdefu, 0xfedcba9876543210u}}};
+static const struct hide h = {{{0x0123456789abcdefu, 0xfedcba9876543210u}}, 0};
 static const uint8_t zero[HIDE_RANDOM_LEN];
 
 static void test_round_trip(void **state)
@@ -90,7 +90,7 @@ static void test_nothing_shows(void **state)
 	for (size_t i = 20; i < n; i++)
 		same += a[i] == b[i];
 	EXPECT_TRUE(same < 5);
-	const struct hide other = {{{1, 2}}};
+	const struct hide other = {{{1, 2}}, 0};
 	(void)hide_make(&other, HIDE_TAG, zero, 1, b);
 	same = 0;
 	for (size_t i = 20; i < n; i++)
@@ -100,6 +100,42 @@ static void test_nothing_shows(void **state)
 	EXPECT_TRUE(hide_read(&other, HIDE_TAG, (struct str){a, n}, &id) && id != 1);
 	/* Random bytes alone decide the first part: a test can state it. */
 	EXPECT_BYTES(a, "aaaaaaaaaaaaaaaaaaa", 19);
+}
+
+/* Nodes of a cluster: each reads the others' tokens, and knows whose they are; a stranger reads none. */
+static void a_shared_token_names_its_node(void **state)
+{
+	(void)state;
+	struct hide a = {{{1, 2}}, 0}, b = {{{3, 4}}, 0}, stranger = {{{5, 6}}, 0};
+	uint8_t seed[RNG_SEED_LEN] = {2};
+	struct rng r;
+	unsigned noise = 0;
+	rng_init(&r, seed);
+	hide_share(&a, STR("one secret"), 0x11111111);
+	hide_share(&b, STR("one secret"), 0x22222222);
+	hide_share(&stranger, STR("another"), 0x11111111);
+	for (unsigned i = 0; i < 2000; i++) {
+		enum hide_kind kind = (enum hide_kind)(i % HIDE_KIND_COUNT);
+		char out[HIDE_BRANCH_LEN];
+		uint8_t random[HIDE_RANDOM_LEN];
+		struct hide_name name = {0, 0};
+		id_t64 id = 7;
+		rng_bytes(&r, random, sizeof(random));
+		struct str token = {out, hide_make(&a, kind, random, 0x0100000100000000u + i, out)};
+		EXPECT_TRUE(hide_read(&a, kind, token, &id));
+		EXPECT_U64(id, 0x0100000100000000u + i);
+		id = 7;
+		EXPECT_TRUE(!hide_read(&b, kind, token, &id));
+		EXPECT_U64(id, 7);
+		EXPECT_TRUE(hide_read_any(&b, kind, token, &name));
+		EXPECT_INT(name.boot, 0x11111111);
+		EXPECT_U64(name.id, 0x0100000100000000u + i);
+		noise += hide_read_any(&stranger, kind, token, &name);
+		size_t at = token.len - 1 - i % HIDE_TOKEN_LEN;
+		out[at] = out[at] == 'a' ? 'b' : 'a';
+		noise += hide_read_any(&b, kind, token, &name);
+	}
+	EXPECT_TRUE(noise <= 2); /* 16 bits */
 }
 
 static void test_branch(void **state)
@@ -118,6 +154,7 @@ int main(void)
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_shape),
 		cmocka_unit_test(test_nothing_shows),
+		cmocka_unit_test(a_shared_token_names_its_node),
 		cmocka_unit_test(test_branch),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,515 @@
+/*
+ * Two nodes, one store: requests in dialogs of calls that the other node has, while it lives and after it has died, and who it
+ * is that closes a call's books.
+ */
+#include "sbc/core/handover.h"
+
+#include <stdio.h>
+
+#include "sbc/core/call.h"
+#include "sbc/core/keep.h"
+#include "sbc/core/worker.h"
+#include "tests/support/check.h"
+#include "tests/support/site_call.h"
+#include "tests/support/store_model.h"
+
+enum { A, B, NODES };
+
+static struct site n[NODES];
+static bool running[NODES];
+static struct store_model m;
+static struct site_call k;
+static uint64_t now_ms;
+static size_t cdrs; /* of nodes that have been stopped */
+
+static void tell(void *ctx, struct event *e)
+{
+	struct site *s = ctx;
+
+	if (running[s - n])
+		site_event(s, e);
+}
+
+static void boot(unsigned i, uint8_t seed)
+{
+	site_init(&n[i]);
+	n[i].set.node = i == A ? STR("sbc1") : STR("sbc2");
+	n[i].set.store.kind = STORE_KIND_REDIS;
+	n[i].set.store.key = STR("a key of thirty-two octets......");
+	n[i].seed = seed;
+	n[i].now_ms = now_ms;
+	for (size_t t = 0; t < SITE_TRUNKS; t++)
+		n[i].trunks[t].habits.session_timer =
+			(struct session_timer_settings){.on = true, .expires_s = 600, .min_s = 90};
+	site_start(&n[i]);
+	n[i].rec.store = &m;
+	n[i].rec.store_now_ms = now_ms;
+	n[i].rec.store_node = store_model_join(&m, i == A ? "sbc1" : "sbc2", tell, &n[i], now_ms);
+	running[i] = true;
+}
+
+/* kill -9: what it had posted is done all the same. */
+static void crash(unsigned i)
+{
+	store_model_leave(&m, n[i].rec.store_node);
+	running[i] = false;
+	cdrs += n[i].rec.notices[NOTICE_CALL_ENDED];
+	site_stop(&n[i]);
+	memset(n[i].rec.notices, 0, sizeof(n[i].rec.notices));
+}
+
+/* Time passes for both, and for the store. */
+static void pass(uint64_t ms)
+{
+	for (uint64_t end = now_ms + ms; now_ms < end;) {
+		uint64_t next = store_model_next_ms(&m);
+		for (unsigned i = 0; i < NODES; i++)
+			if (running[i] && sbc_next_ms(n[i].sbc) < next)
+				next = sbc_next_ms(n[i].sbc);
+		now_ms = next > now_ms + 1 ? next : now_ms + 1;
+		now_ms = now_ms < end ? now_ms : end;
+		for (unsigned i = 0; i < NODES; i++) {
+			n[i].now_ms = n[i].rec.store_now_ms = now_ms;
+			if (running[i] && sbc_next_ms(n[i].sbc) <= now_ms)
+				site_event(&n[i], &(struct event){.type = EVENT_TICK});
+		}
+		store_model_pass(&m, now_ms);
+	}
+}
+
+static void start(void)
+{
+	now_ms = 1000000;
+	cdrs = 0;
+	store_model_init(&m, 5, now_ms);
+	boot(A, 1);
+	boot(B, 2);
+	pass(3000);
+	site_establish(&n[A], &k, NULL,
+		       "Supported: timer\r\nSession-Expires: 600;refresher=uas\r\n");
+	pass(500);
+	ports_rec_clear(&n[A].rec);
+	ports_rec_clear(&n[B].rec);
+}
+
+static void stop(void)
+{
+	for (unsigned i = 0; i < NODES; i++)
+		if (running[i])
+			crash(i);
+	store_model_release(&m);
+}
+
+static const struct rec_send *sent(unsigned node, const char *line)
+{
+	return site_count(&n[node], line) ? site_find(&n[node], line) : NULL;
+}
+
+/* The relay's answer to everything that this node has asked of it. */
+static void relay(unsigned node)
+{
+	while (n[node].rec.open_count[0])
+		site_relay_to(&n[node], n[node].rec.open[0][0], SITE_SDP_RELAY);
+}
+
+/* The caller says it to node `to`. */
+static void say(unsigned to, const char *method, const char *sdp)
+{
+	site_in_dialog(&n[to], &n[to].outside, &k.last[0], method, k.cseq[0]++, NULL, sdp);
+}
+
+static size_t records(void)
+{
+	size_t calls = 0;
+	for (size_t i = 0; i <= m.memory.table.mask; i++)
+		for (struct table_node *x = m.memory.table.buckets[i]; x; x = x->next)
+			calls++;
+	return calls;
+}
+
+static size_t ended(void)
+{
+	size_t sum = cdrs;
+	for (unsigned i = 0; i < NODES; i++)
+		sum += running[i] ? n[i].rec.notices[NOTICE_CALL_ENDED] : 0;
+	return sum;
+}
+
+/* Nothing of any call is left anywhere; so many were there. Two members say which nodes there are. */
+static void nothing_is_left(size_t calls, size_t epochs)
+{
+	struct sbc_counts c;
+
+	pass(120000);
+	for (unsigned i = 0; i < NODES; i++) {
+		if (!running[i])
+			continue;
+		sbc_count(n[i].sbc, &c);
+		EXPECT_INT(c.calls, 0);
+		EXPECT_INT(c.calls_confirmed, 0);
+		EXPECT_INT(c.pooled_calls, 0);
+		EXPECT_INT(c.relay_sessions, 0);
+		EXPECT_INT(c.client_transactions, 0);
+		EXPECT_INT(c.server_transactions, 0);
+		EXPECT_INT(n[i].sbc->keeps.pool.used, 0);
+		EXPECT_INT(n[i].sbc->keeps.names.count, 0);
+		EXPECT_INT(n[i].sbc->handovers.pool.used, 0);
+		EXPECT_INT(n[i].sbc->handovers.held, 0);
+	}
+	EXPECT_INT(ended(), calls);
+	EXPECT_INT(records(), 2 + epochs);
+}
+
+/* Ends the call by a BYE of the caller to `to`; the BYE to the callee comes from `from`. */
+static void hang_up(unsigned to, unsigned from)
+{
+	say(to, "BYE", NULL);
+	pass(20);
+	EXPECT_TRUE(sent(to, "SIP/2.0 200 ") != NULL);
+	const struct rec_send *bye = sent(from, "BYE ");
+	EXPECT_TRUE(bye != NULL);
+	if (bye) {
+		struct rec_send b = *bye;
+		EXPECT_TRUE(site_has(&b, "10.0.0.21"));
+		site_answer(&n[from], &b, 200, NULL, NULL, NULL);
+	}
+	relay(from);
+}
+
+/* ---- while the node that has the call lives */
+
+static void a_call_is_in_the_store_as_long_as_it_lasts(void **state)
+{
+	(void)state;
+	start();
+	EXPECT_INT(records(), 4); /* two nodes, the call, its page */
+	hang_up(A, A);
+	nothing_is_left(1, 0);
+	stop();
+}
+
+static void a_bye_to_another_node_ends_the_call_where_it_is(void **state)
+{
+	(void)state;
+	start();
+	hang_up(B, A);
+	EXPECT_INT(site_count(&n[A], "SIP/2.0 200 "), 0); /* its answer went by way of B */
+	EXPECT_INT(site_count(&n[B], "SIP/2.0 200 "), 1);
+	EXPECT_INT(n[B].rec.notices[NOTICE_CALL_ENDED], 0);
+	nothing_is_left(1, 0);
+	EXPECT_U64(n[B].sbc->cluster.handed_on, 1);
+	stop();
+}
+
+static void a_re_invite_to_another_node_goes_through(void **state)
+{
+	(void)state;
+	start();
+	say(B, "INVITE",
+	    SITE_SDP("carol", "2", "198.51.100.7", "m=audio 20000 RTP/AVP 0\r\na=sendonly\r\n"));
+	pass(20);
+	EXPECT_TRUE(sent(B, "SIP/2.0 100 ") != NULL);
+	site_relay_echo(&n[A]);
+	const struct rec_send *to_b = sent(A, "INVITE ");
+	EXPECT_TRUE(to_b != NULL);
+	struct rec_send invite = *to_b;
+	site_answer(&n[A], &invite, 200, NULL, NULL,
+		    SITE_SDP("pbx", "2", "10.0.0.21", "m=audio 30000 RTP/AVP 0\r\na=recvonly\r\n"));
+	site_relay_echo(&n[A]);
+	pass(20);
+	const struct rec_send *ok = sent(B, "SIP/2.0 200 ");
+	EXPECT_TRUE(ok != NULL && site_has(ok, "a=recvonly"));
+	site_in_dialog(&n[B], &n[B].outside, &k.last[0], "ACK", k.cseq[0] - 1, NULL, NULL);
+	pass(40000); /* the ACK has come: nobody repeats, nobody gives up */
+	EXPECT_INT(site_count(&n[A], "BYE "), 0);
+	EXPECT_INT(site_count(&n[B], "SIP/2.0 200 "), 1);
+	hang_up(B, A);
+	nothing_is_left(1, 0);
+	stop();
+}
+
+static void a_repeated_request_gets_the_same_answer(void **state)
+{
+	(void)state;
+	start();
+	say(B, "BYE", NULL);
+	k.cseq[0]--;
+	say(B, "BYE", NULL);
+	pass(20);
+	k.cseq[0]--;
+	say(B, "BYE", NULL);
+	pass(20);
+	EXPECT_INT(site_count(&n[B], "SIP/2.0 200 "), 3);
+	EXPECT_INT(site_count(&n[A], "BYE "), 1);
+	struct rec_send bye = *sent(A, "BYE ");
+	site_answer(&n[A], &bye, 200, NULL, NULL, NULL);
+	relay(A);
+	nothing_is_left(1, 0);
+	stop();
+}
+
+static void a_call_that_nobody_has_is_none(void **state)
+{
+	(void)state;
+	start();
+	hang_up(A, A);
+	pass(60000);
+	say(B, "INFO", NULL);
+	pass(100);
+	EXPECT_TRUE(sent(B, "SIP/2.0 481 ") != NULL);
+	nothing_is_left(1, 0);
+	stop();
+}
+
+static void a_stranger_is_not_believed_at_any_node(void **state)
+{
+	(void)state;
+	start();
+	struct flow f = n[B].outside;
+	f.remote.ip[0] = 192;
+	site_in_dialog(&n[B], &f, &k.last[0], "BYE", k.cseq[0]++, NULL, NULL);
+	pass(20);
+	EXPECT_TRUE(sent(B, "SIP/2.0 403 ") != NULL);
+	EXPECT_INT(site_count(&n[A], "BYE "), 0);
+	hang_up(A, A);
+	nothing_is_left(1, 0);
+	stop();
+}
+
+/* ---- after it has died */
+
+static void a_bye_for_a_call_of_a_dead_node_ends_it(void **state)
+{
+	(void)state;
+	start();
+	crash(A);
+	pass(CLUSTER_DEAD_MS + 100);
+	hang_up(B, B);
+	EXPECT_INT(n[B].rec.notices[NOTICE_CALL_ADOPTED], 1);
+	EXPECT_TRUE(site_cdr_has(&n[B], "\"answer\""));
+	nothing_is_left(1, 1);
+	stop();
+}
+
+static void a_call_of_a_dead_node_goes_on(void **state)
+{
+	(void)state;
+	struct rec_send out[2];
+	start();
+	unsigned cseq = 0;
+	crash(A);
+	pass(CLUSTER_DEAD_MS + 100);
+	say(B, "INFO", NULL);
+	pass(20);
+	const struct rec_send *info = sent(B, "INFO ");
+	EXPECT_TRUE(info != NULL);
+	if (info) {
+		struct rec_send i = *info;
+		EXPECT_INT(sscanf(site_header(&i, "CSeq"), "%u", &cseq), 1);
+		EXPECT_TRUE(cseq > 1000); /* none that the dead one may have used */
+		site_answer(&n[B], &i, 200, NULL, NULL, NULL);
+	}
+	relay(B);
+	site_exchange(
+		&n[B], &k, 0, "INVITE",
+		SITE_SDP("carol", "2", "198.51.100.7", "m=audio 20000 RTP/AVP 0\r\na=sendonly\r\n"),
+		SITE_SDP("pbx", "2", "10.0.0.21", "m=audio 30000 RTP/AVP 0\r\na=recvonly\r\n"),
+		out);
+	EXPECT_TRUE(site_has(&out[0], "a=sendonly") && site_has(&out[1], "a=recvonly"));
+	hang_up(B, B);
+	nothing_is_left(1, 1);
+	stop();
+}
+
+/* Its session timer ends a call whose parties have gone too: one CDR, of whoever takes it over. */
+static void calls_that_nobody_asks_for_are_closed(void **state)
+{
+	(void)state;
+	start();
+	crash(A);
+	pass(HANDOVER_ORPHANS_MS + 10000);
+	EXPECT_INT(n[B].rec.notices[NOTICE_CALL_ADOPTED], 1);
+	relay(B);
+	pass(700000);
+	relay(B);
+	EXPECT_TRUE(site_cdr_has(&n[B], "session_timer"));
+	nothing_is_left(1, 1);
+	stop();
+}
+
+static void a_node_that_starts_again_has_its_calls(void **state)
+{
+	(void)state;
+	start();
+	crash(A);
+	pass(200);
+	boot(A, 3);
+	pass(3000);
+	EXPECT_INT(n[A].rec.notices[NOTICE_CALL_ADOPTED], 1);
+	EXPECT_INT(n[B].rec.notices[NOTICE_CALL_ADOPTED], 0);
+	relay(A);
+	hang_up(A, A);
+	nothing_is_left(1, 1);
+	stop();
+}
+
+/* The first request comes before the lists have been read. */
+static void a_node_that_starts_again_is_asked_at_once(void **state)
+{
+	(void)state;
+	start();
+	crash(A);
+	pass(200);
+	boot(A, 3);
+	pass(3);
+	hang_up(A, A);
+	nothing_is_left(1, 1);
+	stop();
+}
+
+/* ---- between the two */
+
+static void a_node_that_was_cut_off_lets_go(void **state)
+{
+	(void)state;
+	start();
+	store_model_cut(&m, n[A].rec.store_node, now_ms, now_ms + 20000);
+	pass(10000);
+	say(B, "INFO", NULL);
+	pass(20);
+	EXPECT_INT(n[B].rec.notices[NOTICE_CALL_ADOPTED], 1);
+	relay(B);
+	struct rec_send info = *sent(B, "INFO ");
+	site_answer(&n[B], &info, 200, NULL, NULL, NULL);
+	pass(20000);
+	EXPECT_INT(n[A].rec.notices[NOTICE_CALL_LET_GO], 1);
+	EXPECT_INT(n[A].rec.notices[NOTICE_CALL_ENDED], 0);
+	EXPECT_INT(site_count(&n[A], "BYE "), 0);
+	hang_up(A, B); /* and what comes to it goes to the other */
+	nothing_is_left(1, 1);
+	stop();
+}
+
+static void what_an_old_owner_writes_is_not_read(void **state)
+{
+	(void)state;
+	start();
+	store_model_cut(&m, n[A].rec.store_node, now_ms, now_ms + 8000);
+	pass(7000);
+	say(B, "INFO", NULL); /* B has it now */
+	pass(20);
+	relay(B);
+	struct rec_send info = *sent(B, "INFO ");
+	site_answer(&n[B], &info, 200, NULL, NULL, NULL);
+	site_in_dialog(&n[A], &n[A].inside, &k.last[1], "INFO", k.cseq[1]++, NULL, NULL);
+	pass(1100); /* A is back, and writes what it knows */
+	crash(A);
+	pass(20000);
+	ports_rec_clear(&n[B].rec);
+	crash(B);
+	boot(B, 9);
+	pass(5000);
+	EXPECT_INT(n[B].rec.notices[NOTICE_CALL_ADOPTED], 1);
+	relay(B);
+	hang_up(B, B);
+	nothing_is_left(1, 1);
+	stop();
+}
+
+static void without_the_store_the_answer_is_503_in_time(void **state)
+{
+	static const struct {
+		const char *name;
+		bool frozen;
+		uint64_t waits_ms;
+	} rows[] = {
+		{"it has just been frozen: the wait is bounded", true, HANDOVER_WAIT_MS},
+		{"it is known to be away: at once", false, 0},
+	};
+	(void)state;
+	CHECK_TABLE(row, rows)
+	{
+		start();
+		store_model_freeze(&m, now_ms, now_ms + 20000);
+		if (!row->frozen)
+			pass(2000);
+		say(B, "INFO", NULL);
+		EXPECT_INT(site_count(&n[B], "SIP/2.0 503 "), !row->frozen);
+		pass(row->waits_ms + 8);
+		EXPECT_INT(site_count(&n[B], "SIP/2.0 503 "), 1);
+		EXPECT_Z(STR("store"), n[B].rec.rule);
+		hang_up(A, A); /* whose calls go on */
+		pass(30000);
+		nothing_is_left(1, 0);
+		stop();
+	}
+}
+
+static void a_store_that_lost_everything_is_filled_again(void **state)
+{
+	(void)state;
+	start();
+	store_model_empty(&m, now_ms);
+	pass(60000);
+	hang_up(B, A);
+	nothing_is_left(1, 0);
+	stop();
+}
+
+static void a_transferred_leg_is_found_by_its_old_tag(void **state)
+{
+	(void)state;
+	start();
+	/* An attended transfer is the matter of test_transfer; here only the alias that it leaves. */
+	char key[KEEP_KEY_MAX], value[32];
+	struct buf b;
+	struct call *c = site_the_call(&n[A]);
+	struct hide_name old = {n[A].sbc->hide.boot, c->id + 77}, name = c->keep->key.name;
+	buf_init(&b, value, sizeof(value));
+	keep_write_alias(&b, name);
+	store_model_post(&m, n[A].rec.store_node,
+			 &(struct store_op){.verb = STORE_PUT,
+					    .area = STORE_AREA_CALLS,
+					    .key = keep_call_key(old, 0, key),
+					    .value = buf_view(&b),
+					    .expires_ms = 1000},
+			 now_ms);
+	char token[HIDE_BRANCH_LEN];
+	struct str tag = worker_token(n[A].sbc, HIDE_TAG, old.id, token);
+	char text[1024];
+	snprintf(text, sizeof(text),
+		 "INFO sip:x@203.0.113.1 SIP/2.0\r\nVia: SIP/2.0/UDP "
+		 "198.51.100.7;branch=z9hG4bKalias\r\nFrom: <sip:a@x>;tag=a-1\r\nTo: "
+		 "<sip:b@x>;tag=%.*s\r\nCall-ID: call-1@198.51.100.7\r\nCSeq: 9 INFO\r\n"
+		 "Max-Forwards: 9\r\nContent-Length: 0\r\n\r\n",
+		 STR_ARG(tag));
+	site_message(&n[B], &n[B].outside, text);
+	pass(20);
+	EXPECT_U64(n[B].sbc->cluster.handed_on, 1); /* found: whose it is, A must know */
+	hang_up(A, A);
+	nothing_is_left(1, 0);
+	stop();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_call_is_in_the_store_as_long_as_it_lasts),
+		cmocka_unit_test(a_bye_to_another_node_ends_the_call_where_it_is),
+		cmocka_unit_test(a_re_invite_to_another_node_goes_through),
+		cmocka_unit_test(a_repeated_request_gets_the_same_answer),
+		cmocka_unit_test(a_call_that_nobody_has_is_none),
+		cmocka_unit_test(a_stranger_is_not_believed_at_any_node),
+		cmocka_unit_test(a_bye_for_a_call_of_a_dead_node_ends_it),
+		cmocka_unit_test(a_call_of_a_dead_node_goes_on),
+		cmocka_unit_test(calls_that_nobody_asks_for_are_closed),
+		cmocka_unit_test(a_node_that_starts_again_has_its_calls),
+		cmocka_unit_test(a_node_that_starts_again_is_asked_at_once),
+		cmocka_unit_test(a_node_that_was_cut_off_lets_go),
+		cmocka_unit_test(what_an_old_owner_writes_is_not_read),
+		cmocka_unit_test(without_the_store_the_answer_is_503_in_time),
+		cmocka_unit_test(a_store_that_lost_everything_is_filled_again),
+		cmocka_unit_test(a_transferred_leg_is_found_by_its_old_tag),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
