@@ -946,7 +946,7 @@ static void on_ready(struct sbc *s)
 		struct msg *m = &s->in;
 		const struct flow *f = &h->flow;
 		s->unproven = f->transport == TRANSPORT_UDP;
-		if (msg_index(m, h->bytes, is_cut(f->transport) ? MSG_STREAM : 0) == OK) {
+		if (msg_index(m, h->bytes, 0) == OK) { /* it is whole */
 			if (h->stage == HANDOVER_READY) {
 				s->handed = true;
 				on_request(s, m, f, h->has_tls ? &h->tls : NULL);
