@@ -217,6 +217,7 @@ struct number_rules {
 };
 
 struct geo_rule; /* policy/geo_rule.h */
+struct fraud_config; /* fraud_rule.h */
 
 struct policy_config {
 	struct ban_rules bans;
@@ -232,6 +233,7 @@ struct policy_config {
 	size_t number_count;
 	const struct geo_rule *geo; /* the first that matches decides */
 	size_t geo_count;
+	const struct fraud_config *fraud; /* NULL: no rules */
 };
 
 #endif

@@ -45,46 +45,97 @@ static void advance(struct window_entry *e, uint64_t slice)
 	e->slice = slice;
 }
 
-static struct window_entry *set_of(const struct window_table *t, struct str key, uint64_t *out_hash)
+static uint64_t hash_of(const struct window_table *t, struct str key)
 {
-	*out_hash = siphash(&t->secret, key.p, key.len) | 1;
-	return &t->entries[(*out_hash >> 1 & (t->sets - 1)) * WINDOW_WAYS];
+	return siphash(&t->secret, key.p, key.len) | 1;
 }
 
-uint64_t window_add(struct window_table *t, struct str key, uint32_t amount, uint64_t now_ms)
+static struct window_entry *set_of(const struct window_table *t, uint64_t hash)
 {
-	CHECK(t && t->entries);
-	const uint64_t slice = now_ms / t->slice_ms;
-	uint64_t hash, least_sum = UINT64_MAX;
-	struct window_entry *set = set_of(t, key, &hash), *e = NULL, *least = set;
+	return &t->entries[(hash >> 1 & (t->sets - 1)) * WINDOW_WAYS];
+}
 
-	for (unsigned i = 0; i < WINDOW_WAYS && !e; i++) {
-		const uint64_t sum = set[i].key ? sum_at(&set[i], slice) : 0;
+static struct window_entry *find(const struct window_table *t, uint64_t hash)
+{
+	struct window_entry *set = set_of(t, hash);
+
+	for (unsigned i = 0; i < WINDOW_WAYS; i++)
 		if (set[i].key == hash)
-			e = &set[i];
+			return &set[i];
+	return NULL;
+}
+
+/* The least of the set makes room. */
+static struct window_entry *take_place(struct window_table *t, uint64_t hash, uint64_t slice)
+{
+	struct window_entry *set = set_of(t, hash), *least = set;
+	uint64_t least_sum = UINT64_MAX;
+
+	for (unsigned i = 0; i < WINDOW_WAYS; i++) {
+		const uint64_t sum = set[i].key ? sum_at(&set[i], slice) : 0;
 		if (sum < least_sum) {
 			least_sum = sum;
 			least = &set[i];
 		}
 	}
-	if (!e) {
-		e = least;
-		*e = (struct window_entry){.key = hash, .slice = slice};
-	}
+	*least = (struct window_entry){.key = hash, .slice = slice};
+	return least;
+}
+
+uint64_t window_take(struct window_table *t, uint64_t hash, uint32_t amount, uint64_t most,
+		     uint64_t now_ms, uint64_t *out_before)
+{
+	CHECK(t && t->entries && hash && out_before);
+	const uint64_t slice = now_ms / t->slice_ms;
+	struct window_entry *e = find(t, hash);
+
+	*out_before = e ? sum_at(e, slice) : 0;
+	if (*out_before > most)
+		return *out_before;
+	if (!e)
+		e = take_place(t, hash, slice);
 	advance(e, slice);
 	uint32_t *now = &e->sums[e->slice % WINDOW_SLICES];
-	*now = amount > UINT32_MAX - *now ? UINT32_MAX : *now + amount;
-	return sum_at(e, slice);
+	const uint32_t room = UINT32_MAX - *now;
+	*now = amount > room ? UINT32_MAX : *now + amount;
+	return *out_before + (amount > room ? room : amount);
+}
+
+uint64_t window_add(struct window_table *t, struct str key, uint32_t amount, uint64_t now_ms)
+{
+	CHECK(t && t->entries);
+	uint64_t before;
+
+	return window_take(t, hash_of(t, key), amount, UINT64_MAX, now_ms, &before);
+}
+
+uint64_t window_sum_of(const struct window_table *t, uint64_t hash, uint64_t now_ms)
+{
+	CHECK(t && t->entries);
+	const struct window_entry *e = find(t, hash);
+
+	return e ? sum_at(e, now_ms / t->slice_ms) : 0;
 }
 
 uint64_t window_sum(const struct window_table *t, struct str key, uint64_t now_ms)
 {
 	CHECK(t && t->entries);
-	uint64_t hash;
-	const struct window_entry *set = set_of(t, key, &hash);
+	return window_sum_of(t, hash_of(t, key), now_ms);
+}
 
-	for (unsigned i = 0; i < WINDOW_WAYS; i++)
-		if (set[i].key == hash)
-			return sum_at(&set[i], now_ms / t->slice_ms);
-	return 0;
+void window_forget(struct window_table *t, uint64_t hash)
+{
+	struct window_entry *e = find(t, hash);
+
+	if (e)
+		*e = (struct window_entry){.key = 0};
+}
+
+size_t window_bytes(size_t most)
+{
+	size_t sets = 1;
+
+	while (sets * WINDOW_WAYS < most)
+		sets *= 2;
+	return sets * WINDOW_WAYS * sizeof(struct window_entry);
 }

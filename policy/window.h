@@ -39,4 +39,12 @@ uint64_t window_add(struct window_table *t, struct str key, uint32_t amount, uin
 /* What there is; changes nothing. */
 uint64_t window_sum(const struct window_table *t, struct str key, uint64_t now_ms);
 
+/* The same for who has hashed the key already, with a secret of its own; the lowest bit of a hash is set. */
+uint64_t window_sum_of(const struct window_table *t, uint64_t hash, uint64_t now_ms);
+/* Adds unless there is more than `most` already, and returns the sum; *out_before: what there was before. */
+uint64_t window_take(struct window_table *t, uint64_t hash, uint32_t amount, uint64_t most,
+		     uint64_t now_ms, uint64_t *out_before);
+void window_forget(struct window_table *t, uint64_t hash);
+size_t window_bytes(size_t most);
+
 #endif

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/secret.h"
+#include "policy/destinations.h"
 #include "sbc/config_build.h"
 #include "sbc/config_check.h"
 
@@ -157,6 +158,7 @@ static void build(struct config_build *g)
 	config_build_listeners(g); /* needs the trunks: whose certificates are to be verified */
 	config_build_routes(g);
 	config_build_geo(g);
+	config_build_fraud(g);
 	build_relays(g);
 	build_cdrs(g);
 	build_https(g);
@@ -232,6 +234,8 @@ void config_free(struct settings *s)
 	struct arena a = CONTAINER_OF(s, struct config, settings)->arena;
 	for (size_t i = 0; i < s->sheet_count; i++)
 		sheet_release(&s->sheets[i]);
+	if (s->destinations)
+		destinations_release(s->destinations);
 	secret_wipe(a.base, a.used);
 	arena_release(&a);
 }

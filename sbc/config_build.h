@@ -80,5 +80,7 @@ void config_build_user_routes(struct config_build *g, struct route_rule *hidden)
 
 /* Rules of geography: config_geo.c */
 void config_build_geo(struct config_build *g);
+/* Rules of fraud, after realms and trunks: config_fraud.c */
+void config_build_fraud(struct config_build *g);
 
 #endif

@@ -26,6 +26,8 @@ extern const struct conf_section config_limits_section, config_timers_section;
 
 /* config_tables_geo.c */
 extern const struct conf_section config_geo_section;
+/* config_tables_fraud.c */
+extern const struct conf_section config_fraud_section;
 
 /* Words of enum trust. */
 extern const char *const config_trust_words[];

@@ -340,6 +340,37 @@ struct raw_geo {
 	struct conf_list rules; /* struct raw_geo_rule */
 };
 
+struct raw_fraud_filter {
+	struct conf_head head;
+	struct conf_list class, cause, stage; /* uint32_t: indexes of their words */
+	struct conf_list country, country_not, source_country;     /* struct str */
+	struct conf_list trunk, realm, from, user, caller, number; /* struct str */
+	struct conf_list source;                                   /* struct prefix */
+	uint16_t diversions;
+	uint32_t rang_us, duration_below, duration_above, ring_below; /* ms */
+};
+
+struct raw_fraud_rule {
+	struct conf_head head;
+	struct str name;
+	struct raw_fraud_filter when, where;
+	uint32_t count, sum, by; /* indexes of their words, where they were written */
+	uint16_t digits;
+	struct str over, between, zone;
+	struct conf_list days;   /* struct str */
+	struct conf_list action; /* struct str */
+	uint32_t keys;
+};
+
+struct raw_fraud {
+	struct conf_head head;
+	struct str destinations, zone;
+	struct conf_list home, prefixes; /* struct str */
+	uint32_t plain_numbers;          /* 0: unknown, 1: e164 */
+	uint32_t keys;
+	struct conf_list rules;
+};
+
 struct raw_config {
 	struct conf_head head;
 	uint32_t version;
@@ -354,6 +385,7 @@ struct raw_config {
 	struct raw_limits limits;
 	struct raw_timers timers;
 	struct raw_geo geo;
+	struct raw_fraud fraud;
 };
 
 extern const struct conf_section config_section;
@@ -363,5 +395,11 @@ enum err config_status_range(struct str text, struct status_range *out) MUST_USE
 
 /* Causes of on_failure.codes: a SIP status or a ROUTE_CAUSE_*; 0: neither. */
 uint16_t config_failure_code(struct str text);
+
+/* Words of `fraud`: what `count` and `sum` may say, in the order of enum fraud_measure. NULL-terminated. */
+extern const char *const config_fraud_counts[], *const config_fraud_sums[];
+/* "reject", "reject 603", "ban 1h", "limit 1m", "alert", "end-calls": added to *out. ERR_BAD. */
+struct fraud_actions;
+enum err config_fraud_action(struct str text, struct fraud_actions *out) MUST_USE;
 
 #endif

@@ -362,6 +362,7 @@ struct settings {
 	/* Tables of dialling codes that rules point at; those with a path are read anew when their file changes. */
 	struct sheet *sheets;
 	size_t sheet_count;
+	struct destinations *destinations; /* of `fraud`, as policy reads it; NULL: none */
 	const struct http_listener *https;
 	size_t http_count;
 	struct str control_path; /* Unix socket of the operator's command */

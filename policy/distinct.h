@@ -1,0 +1,50 @@
+/*
+ * How many different things (numbers, countries, users) a subject had to do with in the last so many minutes. Exact: a
+ * small set of hashes with the time of each for every subject, as large as the rule needs to say "more than that". A fixed
+ * number of subjects, four in a set; where there is no room, who has the least in its set is forgotten. A leaf: no clock.
+ */
+#ifndef SALLYPORT_DISTINCT_H
+#define SALLYPORT_DISTINCT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/check.h"
+#include "common/err.h"
+
+enum { DISTINCT_MOST = 1000, DISTINCT_WAYS = 4 };
+
+struct distinct_entry {
+	uint64_t key; /* 0: nobody's */
+	uint32_t used;
+};
+
+struct distinct_table {
+	struct distinct_entry *entries;
+	uint32_t *things; /* `most` of each entry */
+	uint32_t *times;  /* when each came last, in units */
+	size_t sets;      /* a power of two */
+	uint32_t most;
+	uint32_t span;    /* in units */
+	uint64_t unit_ms; /* a thousandth of the span */
+};
+
+/* `most` things of each of `keys` subjects over span_ms. ERR_NOMEM. */
+enum err distinct_init(struct distinct_table *t, size_t keys, uint32_t most,
+		       uint64_t span_ms) MUST_USE;
+void distinct_release(struct distinct_table *t);
+size_t distinct_bytes(size_t keys, uint32_t most);
+/*
+ * How many there are with this one, `most` at most; *out_before: without it, as many as there were. The hashes are keyed and
+ * of the caller. At `most` the oldest makes room.
+ */
+uint32_t distinct_add(struct distinct_table *t, uint64_t key, uint32_t thing, uint64_t now_ms,
+		      uint32_t *out_before);
+/* The same, and nothing is changed. */
+uint32_t distinct_peek(const struct distinct_table *t, uint64_t key, uint32_t thing,
+		       uint64_t now_ms, uint32_t *out_before);
+/* How many there are. */
+uint32_t distinct_count(const struct distinct_table *t, uint64_t key, uint64_t now_ms);
+void distinct_forget(struct distinct_table *t, uint64_t key);
+
+#endif

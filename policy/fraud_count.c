@@ -1,0 +1,243 @@
+#include "policy/fraud_count.h"
+
+#include <stdlib.h>
+
+static const struct {
+	enum fraud_kind kind;
+	enum fraud_moment moment;
+	const char *word;
+} measures[FRAUD_MEASURE_COUNT] = {[FRAUD_NOTHING] = {FRAUD_KIND_NONE, FRAUD_AT_NONE, "nothing"},
+#define X(name, kind, moment, key, word)                                                           \
+	[FRAUD_##name] = {FRAUD_KIND_##kind, FRAUD_AT_##moment, word},
+				   FRAUD_MEASURE_TABLE(X)
+#undef X
+};
+
+enum fraud_kind fraud_kind(enum fraud_measure m)
+{
+	return measures[m].kind;
+}
+
+enum fraud_moment fraud_moment(enum fraud_measure m)
+{
+	return measures[m].moment;
+}
+
+const char *fraud_measure_word(enum fraud_measure m)
+{
+	return (unsigned)m < FRAUD_MEASURE_COUNT ? measures[m].word : "unknown";
+}
+
+static size_t trail_sets(size_t keys)
+{
+	size_t sets = 1;
+
+	while (sets * TRAIL_WAYS < keys)
+		sets *= 2;
+	return sets;
+}
+
+size_t fraud_rule_bytes(const struct fraud_rule *r)
+{
+	switch (fraud_kind(r->measure)) {
+	case FRAUD_KIND_NONE: return 0;
+	case FRAUD_KIND_SUM: return window_bytes(r->keys);
+	case FRAUD_KIND_DISTINCT: return distinct_bytes(r->keys, (uint32_t)r->over + 1);
+	case FRAUD_KIND_STEPS:
+		return window_bytes(r->keys) +
+		       trail_sets(r->keys) * TRAIL_WAYS * sizeof(struct trail_entry);
+	}
+	return 0;
+}
+
+enum err fraud_count_init(struct fraud_count *k, const struct fraud_rule *r,
+			  const struct siphash_key *secret)
+{
+	CHECK(k && r && secret && r->keys && r->span_ms && r->measure != FRAUD_NOTHING);
+	const enum fraud_kind kind = fraud_kind(r->measure);
+	struct str name = r->name;
+	enum err e;
+
+	*k = (struct fraud_count){.measure = r->measure,
+				  .by = r->by,
+				  .digits = r->digits,
+				  .keys = r->keys,
+				  .over = r->over,
+				  .span_ms = r->span_ms};
+	name.len = name.len < sizeof(k->name) ? name.len : sizeof(k->name) - 1;
+	memcpy(k->name, name.p ? name.p : "", name.len);
+	if (kind == FRAUD_KIND_DISTINCT)
+		e = distinct_init(&k->distinct, r->keys, (uint32_t)r->over + 1, r->span_ms);
+	else
+		e = window_init(&k->window, r->keys, r->span_ms, secret);
+	if (e == OK && kind == FRAUD_KIND_STEPS) {
+		k->trail_sets = trail_sets(r->keys);
+		k->trail = calloc(k->trail_sets * TRAIL_WAYS, sizeof(*k->trail));
+		e = k->trail ? OK : ERR_NOMEM;
+	}
+	if (e != OK)
+		fraud_count_release(k);
+	return e;
+}
+
+void fraud_count_release(struct fraud_count *k)
+{
+	window_release(&k->window);
+	distinct_release(&k->distinct);
+	free(k->trail);
+	*k = (struct fraud_count){.measure = FRAUD_NOTHING};
+}
+
+bool fraud_count_fits(const struct fraud_count *k, const struct fraud_rule *r)
+{
+	const bool sized = fraud_kind(r->measure) == FRAUD_KIND_DISTINCT;
+	struct str name = r->name;
+
+	name.len = name.len < sizeof(k->name) ? name.len : sizeof(k->name) - 1;
+	return k->measure == r->measure && k->by == r->by && k->digits == r->digits &&
+	       k->keys == r->keys && k->span_ms == r->span_ms && (!sized || k->over == r->over) &&
+	       str_eq(str_from(k->name), name);
+}
+
+/* ---- numbers in steps */
+
+static struct trail_entry *trail_find(const struct fraud_count *k, uint64_t key)
+{
+	struct trail_entry *set = &k->trail[(key >> 1 & (k->trail_sets - 1)) * TRAIL_WAYS];
+
+	for (unsigned i = 0; i < TRAIL_WAYS; i++)
+		if (set[i].key == key)
+			return &set[i];
+	return NULL;
+}
+
+static bool is_step(const struct trail_entry *e, uint64_t number)
+{
+	for (unsigned i = 0; e && i < TRAIL_LAST; i++) {
+		const uint64_t other = e->last[i];
+		const uint64_t apart = other > number ? other - number : number - other;
+		if (other && apart && apart <= FRAUD_STEP_MAX)
+			return true;
+	}
+	return false;
+}
+
+/* Whoever has dialled nothing for the longest makes room. */
+static struct trail_entry *trail_take(struct fraud_count *k, uint64_t key)
+{
+	struct trail_entry *e = trail_find(k, key), *least;
+
+	if (e)
+		return e;
+	least = e = &k->trail[(key >> 1 & (k->trail_sets - 1)) * TRAIL_WAYS];
+	for (unsigned i = 1; i < TRAIL_WAYS; i++)
+		if (e[i].at_ms < least->at_ms)
+			least = &e[i];
+	*least = (struct trail_entry){.key = key};
+	return least;
+}
+
+static void trail_note(struct fraud_count *k, const struct fraud_more *m)
+{
+	struct trail_entry *e = trail_take(k, m->subject);
+
+	e->at_ms = m->now_ms;
+	for (unsigned i = 0; i < TRAIL_LAST; i++)
+		if (e->last[i] == m->thing)
+			return;
+	e->last[e->next++ % TRAIL_LAST] = m->thing;
+}
+
+/* ---- counting */
+
+static struct fraud_sum add_amount(struct fraud_count *k, const struct fraud_more *m)
+{
+	struct fraud_sum s;
+
+	s.now = window_take(&k->window, m->subject, m->amount, m->most, m->now_ms, &s.before);
+	return s;
+}
+
+static struct fraud_sum peek_amount(const struct fraud_count *k, const struct fraud_more *m)
+{
+	const uint64_t sum = window_sum_of(&k->window, m->subject, m->now_ms);
+
+	return (struct fraud_sum){sum, sum > m->most ? sum : sum + m->amount};
+}
+
+static struct fraud_sum peek_thing(const struct fraud_count *k, const struct fraud_more *m)
+{
+	uint32_t before;
+	const uint32_t now =
+		distinct_peek(&k->distinct, m->subject, (uint32_t)m->thing, m->now_ms, &before);
+
+	return (struct fraud_sum){before, before > m->most ? before : now};
+}
+
+static struct fraud_sum add_thing(struct fraud_count *k, const struct fraud_more *m)
+{
+	const struct fraud_sum s = peek_thing(k, m);
+	uint32_t before;
+
+	if (s.before > m->most)
+		return s;
+	const uint32_t now =
+		distinct_add(&k->distinct, m->subject, (uint32_t)m->thing, m->now_ms, &before);
+	return (struct fraud_sum){before, now};
+}
+
+struct fraud_sum fraud_count_add(struct fraud_count *k, const struct fraud_more *m)
+{
+	CHECK(k && m && m->subject);
+	struct fraud_sum s = {0, 0};
+
+	switch (fraud_kind(k->measure)) {
+	case FRAUD_KIND_NONE: break;
+	case FRAUD_KIND_SUM: s = add_amount(k, m); break;
+	case FRAUD_KIND_DISTINCT: s = add_thing(k, m); break;
+	case FRAUD_KIND_STEPS:
+		s = is_step(trail_find(k, m->subject), m->thing) ? add_amount(k, m)
+								 : fraud_count_peek(k, m);
+		trail_note(k, m);
+		break;
+	}
+	return s;
+}
+
+struct fraud_sum fraud_count_peek(const struct fraud_count *k, const struct fraud_more *m)
+{
+	CHECK(k && m && m->subject);
+	struct fraud_sum s = {0, 0};
+
+	switch (fraud_kind(k->measure)) {
+	case FRAUD_KIND_NONE: break;
+	case FRAUD_KIND_SUM: s = peek_amount(k, m); break;
+	case FRAUD_KIND_DISTINCT: s = peek_thing(k, m); break;
+	case FRAUD_KIND_STEPS:
+		s = peek_amount(k, m);
+		if (!is_step(trail_find(k, m->subject), m->thing))
+			s.now = s.before;
+		break;
+	}
+	return s;
+}
+
+uint64_t fraud_count_now(const struct fraud_count *k, uint64_t subject, uint64_t now_ms)
+{
+	CHECK(k && subject);
+	return fraud_kind(k->measure) == FRAUD_KIND_DISTINCT
+		       ? distinct_count(&k->distinct, subject, now_ms)
+		       : window_sum_of(&k->window, subject, now_ms);
+}
+
+void fraud_count_forget(struct fraud_count *k, uint64_t subject)
+{
+	CHECK(k && subject);
+	if (fraud_kind(k->measure) == FRAUD_KIND_DISTINCT)
+		distinct_forget(&k->distinct, subject);
+	else
+		window_forget(&k->window, subject);
+	struct trail_entry *e = k->trail ? trail_find(k, subject) : NULL;
+	if (e)
+		*e = (struct trail_entry){.key = 0};
+}
