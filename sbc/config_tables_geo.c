@@ -8,11 +8,10 @@ static void check_country(struct conf_report *r, const struct conf_node *n, cons
 	struct str s = *(const struct str *)value, meant = country_meant(s);
 	if (country_is_known(s) || str_eq(s, STR("unknown")))
 		return;
-	conf_error(
-		r, n,
-		"\"%.*s\" is no country%s%.*s%s; needed: two letters of ISO 3166, DE, or unknown",
-		STR_ARG(s), meant.len > 0 ? "; did you mean \"" : "", STR_ARG(meant),
-		meant.len > 0 ? "\"?" : "");
+	conf_error(r, n,
+		   "\"%.*s\" is no country; %s%.*s%stwo letters of ISO 3166, as DE, or unknown",
+		   STR_ARG(s), meant.len > 0 ? "did you mean \"" : "", STR_ARG(meant),
+		   meant.len > 0 ? "\"? Needed: " : "needed: ");
 }
 
 static void check_asn(struct conf_report *r, const struct conf_node *n, const void *value)
