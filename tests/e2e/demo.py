@@ -7,7 +7,16 @@ import collections, os, shutil, signal, socket, ssl, subprocess, sys, time
 
 import lib
 from lib import rtp, ulaw_decode, wait_for
-from sallyport_site import INSIDE, OUTSIDE, PHONE_OUT, STRANGER, Site, ladder, sip_lines
+from sallyport_site import CONFIG, INSIDE, OUTSIDE, PHONE_OUT, STRANGER, Site, ladder, sip_lines
+
+# Loopback addresses have countries in the tests' database: these are Cuba's.
+FOREIGN = "127.0.20.66"
+GEO = f"""
+geo:
+  country: {os.path.join(lib.ROOT, "tests", "data", "geo", "country.mmdb")}
+  rules:
+    - {{{{ name: not-from-there, when: {{{{ realm: outside, country: CU }}}}, action: reject, status: 403 }}}}
+"""
 
 NUMBER = "+4930555123"
 SECONDS = 4  # of talk in the good call
@@ -17,16 +26,16 @@ def say(text=""):
     print(text, flush=True)
 
 
-def stranger_call(site):
+def stranger_call(site, address=STRANGER):
     """An INVITE over TLS from an address that no trunk has; the status line that came back."""
     context = ssl.create_default_context(cafile=site.ca.cert)
     context.check_hostname = False
-    raw = socket.create_connection((OUTSIDE, site.v["tls_port"]), 5, source_address=(STRANGER, 0))
+    raw = socket.create_connection((OUTSIDE, site.v["tls_port"]), 5, source_address=(address, 0))
     with context.wrap_socket(raw) as s:
         host = "%s:%d" % s.getsockname()
         s.sendall((f"INVITE sip:+4930555000@{OUTSIDE} SIP/2.0\r\nVia: SIP/2.0/TLS {host};branch=z9hG4bKstranger;rport\r\n"
-                   f"Max-Forwards: 70\r\nFrom: <sip:mallory@{STRANGER}>;tag=m1\r\nTo: <sip:+4930555000@{OUTSIDE}>\r\n"
-                   f"Call-ID: stranger@{STRANGER}\r\nCSeq: 1 INVITE\r\nContact: <sip:mallory@{host};transport=tls>\r\n"
+                   f"Max-Forwards: 70\r\nFrom: <sip:mallory@{address}>;tag=m1\r\nTo: <sip:+4930555000@{OUTSIDE}>\r\n"
+                   f"Call-ID: stranger@{address}\r\nCSeq: 1 INVITE\r\nContact: <sip:mallory@{host};transport=tls>\r\n"
                    "Content-Length: 0\r\n\r\n").encode())
         data, end = b"", time.monotonic() + 8
         while time.monotonic() < end:
@@ -93,7 +102,8 @@ def show_calls(cdrs):
 
 def main(folder, keep):
     shutil.rmtree(folder, ignore_errors=True)
-    site = Site(folder)
+    config = CONFIG.replace("allow: [{phone_out}/32]", "allow: [{phone_out}/32, 127.0.20.0/24]") + GEO
+    site = Site(folder, config)
     say("Sallyport demo: a phone outside (TLS, SRTP) calls a phone inside (UDP, RTP) through two processes.\n")
     say(f"  configuration   {os.path.relpath(site.config)}")
     site.start()
@@ -146,13 +156,16 @@ def main(folder, keep):
     plain.dial(site.dial_uri(NUMBER))
     refusal = plain.wait_event("CALL_CLOSED").get("param", "")
     answer = stranger_call(site)
+    foreign = stranger_call(site, FOREIGN)
     cdrs = site.wait_cdrs(3)
     turned_away = site.sbc.wait_text(rf"event=(refused realm=\S+ source={STRANGER}\S* method=INVITE .*)", 5).group(1)
+    from_abroad = site.sbc.wait_text(rf"event=(refused realm=\S+ source={FOREIGN}\S* .*)", 5).group(1)
     alice.stop(), dave.stop(), plain.stop(), inside.stop()
 
     say("\nThe calls, from the CDRs:\n")
     show_calls(cdrs)
     say(f"\n  turned away before it was a call: {turned_away}")
+    say(f"  turned away for where it is from: {from_abroad}")
     say("\n`sallyport calls` while the first one lasted:\n")
     say("\n".join("  " + l for l in live.rstrip().splitlines()))
     say("\nThe ladder of the good call:\n")
@@ -175,6 +188,8 @@ def main(folder, keep):
         say("  --   capture: tcpdump may not listen here (needs root or sudo), so nothing is proven of the wire")
     check("488" in refusal, f"a call that offered plain RTP was refused: {refusal}")
     check(answer.startswith("SIP/2.0 403"), f"a call from {STRANGER}, which is no trunk's: {answer}")
+    check(foreign.startswith("SIP/2.0 403") and "country=CU" in from_abroad and "rule=not-from-there" in from_abroad,
+          f"a call from {FOREIGN}, whose country may not call: {foreign}")
     status = site.status()
     check(status.get("calls") == 0, "no call is left in the tables")
     say(f"\nThe CDR of the good call ({os.path.relpath(site.v['cdr'])}):\n")
