@@ -6,7 +6,6 @@ void decision_init(struct decision *d)
 {
 	CHECK(d);
 	d->asked = 0;
-	d->last = VERDICT_STAGE_NONE;
 	d->route = POLICY_NO_INDEX;
 	d->todo.count = 0;
 }
@@ -18,7 +17,6 @@ void decision_add(struct decision *d, const struct verdict *v)
 		return;
 	d->of[v->stage] = *v;
 	d->asked |= 1u << v->stage;
-	d->last = v->stage;
 }
 
 void decision_forget(struct decision *d, enum verdict_stage s)
@@ -33,10 +31,16 @@ bool decision_has(const struct decision *d, enum verdict_stage s)
 
 const struct verdict *decision_verdict(const struct decision *d)
 {
-	for (unsigned i = VERDICT_STAGE_NONE + 1; i < VERDICT_STAGE_COUNT; i++)
-		if (decision_has(d, (enum verdict_stage)i) && d->of[i].outcome != VERDICT_ALLOW)
-			return &d->of[i];
-	return d->asked ? &d->of[d->last] : NULL;
+	const struct verdict *last = NULL;
+
+	for (unsigned i = VERDICT_STAGE_NONE + 1; i < VERDICT_STAGE_COUNT; i++) {
+		if (!decision_has(d, (enum verdict_stage)i))
+			continue;
+		last = &d->of[i];
+		if (last->outcome != VERDICT_ALLOW)
+			break;
+	}
+	return last;
 }
 
 bool decision_allows(const struct decision *d)

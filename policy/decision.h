@@ -10,7 +10,6 @@
 
 struct decision {
 	uint32_t asked;                         /* bit 1 << VERDICT_STAGE_X */
-	enum verdict_stage last;                /* that decided, or was asked last */
 	struct verdict of[VERDICT_STAGE_COUNT]; /* only of those that were asked */
 	uint16_t route;                         /* POLICY_NO_INDEX: none yet */
 	struct consequences todo;
@@ -24,7 +23,7 @@ void decision_forget(struct decision *d, enum verdict_stage s);
 bool decision_has(const struct decision *d, enum verdict_stage s);
 /* Was every stage that was asked content? */
 bool decision_allows(const struct decision *d);
-/* The first refusal in the order of the stages, else the verdict of the stage that was asked last. NULL: none was. */
+/* The first refusal in the order of the stages, else the verdict of the last that was asked. NULL: none was. */
 const struct verdict *decision_verdict(const struct decision *d);
 
 #endif

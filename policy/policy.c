@@ -87,6 +87,11 @@ static struct verdict admission(const struct policy_ask *a)
 	if (!x)
 		return (struct verdict){.outcome = VERDICT_ALLOW};
 	struct admit_state copy = x->state;
+	if (a->peek && a->admit_begun && a->admit_trunk == a->facts->trunk) {
+		if (!a->facts->emergency) /* which takes nothing of the rate */
+			(void)admit_call(a->admit, &copy, ADMIT_IN, a->facts->now_ms);
+		copy.live[ADMIT_IN]++;
+	}
 	return admit_call(a->admit, a->peek ? &copy : &x->state, a->direction, a->facts->now_ms);
 }
 

@@ -45,7 +45,8 @@ struct policy_ask {
 	const struct admit_rule *admit;
 	uint16_t admit_trunk;
 	enum admit_direction direction;
-	bool peek; /* what would it be? Nothing is counted or changed */
+	bool peek;        /* what would it be? Nothing is counted or changed */
+	bool admit_begun; /* with peek: as if the call had begun already, coming from facts.trunk */
 };
 
 /* `key` is secret and random. ERR_NOMEM: policy_release all the same. */

@@ -74,19 +74,28 @@ static struct verdict judge_sessions(const struct sbc *s, const struct aor *a, u
 }
 
 /* Every target is passed over for its limits: the last one says why. */
-static struct verdict judge_targets(struct sbc *s, const struct policy_ask *a,
+static struct verdict judge_targets(struct sbc *s, const struct policy_ask *ask,
 				    const struct settings *set, const struct hunt *h)
 {
+	struct policy_ask begun = *ask;
+	const struct policy_ask *a = &begun;
 	struct verdict v = {.outcome = VERDICT_ALLOW};
 	const uint16_t route = a->decision->route;
 
+	begun.admit_begun = true;
 	if (route < set->policy.route_count && set->policy.routes[route].emergency)
 		return v;
+	const bool asked = decision_has(a->decision, VERDICT_STAGE_ADMISSION);
+	const struct verdict in = a->decision->of[VERDICT_STAGE_ADMISSION];
 	for (size_t i = 0; i < h->count; i++) {
+		decision_forget(a->decision, VERDICT_STAGE_ADMISSION);
 		v = judge_admission(s, a, set, h->list[i].trunk, ADMIT_OUT);
 		if (v.outcome == VERDICT_ALLOW)
 			break;
 	}
+	/* With nothing to say of the target, what was said of the caller stands. */
+	if (v.outcome == VERDICT_ALLOW && asked)
+		decision_add(a->decision, &in);
 	return v;
 }
 

@@ -223,11 +223,11 @@ void setup_go_on(struct sbc *s, struct call *c)
 			give_up(s, c);
 			return;
 		}
-		if (!route->emergency &&
-		    peers_shed(s, c->settings, u->target.trunk, u->target.peer))
+		const bool spared = u->emergency || route->emergency;
+		if (!spared && peers_shed(s, c->settings, u->target.trunk, u->target.peer))
 			continue;       /* it asked us to (RFC 7339) */
 		admission_end(s, c, 1); /* of the trunk before */
-		if (!route->emergency) {
+		if (!spared) {
 			struct verdict v = ask_target(s, c);
 			if (v.outcome != VERDICT_ALLOW) {
 				u->limit = v;

@@ -54,6 +54,7 @@ struct setup {
 	uint8_t candidate_count, candidate_next;
 	uint8_t stage, tries;
 	bool sips, has_offer;
+	bool emergency;            /* no limit stands in its way */
 	bool rel100;               /* the caller can PRACK */
 	bool needs100;             /* and wants nothing but reliable 18x */
 	bool reads199;             /* RFC 6228 */

@@ -333,6 +333,7 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 	u->flow = u->asking_flow = *f;
 	u->asking_trunk = trunk;
 	u->sips = asked.uri.scheme == URI_SIPS;
+	u->emergency = facts.emergency;
 	note_abilities(u, m, c->settings, trunk);
 	u->has_offer = u->body_len > 0;
 	c->media.face[0].sdp.labels = c->media.face[1].sdp.labels =
@@ -397,6 +398,7 @@ void setup_start_lent(struct sbc *s, struct call *c, struct facts *facts, const 
 	facts->number = n.called;
 	facts->caller = n.caller;
 	facts->emergency = route_is_emergency(&c->settings->policy, n.called);
+	u->emergency = facts->emergency;
 	facts->cause = FACTS_TRANSFERRED;
 	decide(s, c, &s->held, &uri, facts);
 }
