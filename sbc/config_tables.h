@@ -111,6 +111,13 @@ struct raw_ping {
 	uint16_t down_after, up_after;
 };
 
+struct raw_health {
+	struct conf_head head;
+	struct str min_asr, min_ner, over;
+	uint16_t failures;
+	uint32_t rest, come_back; /* ms */
+};
+
 struct raw_credentials {
 	struct conf_head head;
 	struct str user, password, realm;
@@ -154,6 +161,7 @@ struct raw_trunk {
 	struct raw_trunk_tls tls;
 	struct raw_identify identify;
 	struct raw_ping ping;
+	struct raw_health health;
 	struct raw_credentials credentials;
 	struct raw_register enrol;
 	struct raw_session_timer session_timer;

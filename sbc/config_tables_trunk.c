@@ -127,6 +127,78 @@ static const struct conf_section ping_section = {
 	ROWS(ping_settings),
 	.size = sizeof(struct raw_ping)};
 
+static void check_percent(struct conf_report *r, const struct conf_node *n, const void *value)
+{
+	uint8_t v;
+
+	if (!config_read_percent(*(const struct str *)value, &v))
+		conf_error(r, n, "\"%.*s\" is not allowed here; allowed: 0%% to 100%%",
+			   STR_ARG(*(const struct str *)value));
+}
+
+static void check_calls(struct conf_report *r, const struct conf_node *n, const void *value)
+{
+	uint16_t v;
+
+	if (!config_read_calls(*(const struct str *)value, &v))
+		conf_error(r, n, "\"%.*s\" is not allowed here; allowed: 5 calls to 1000 calls",
+			   STR_ARG(*(const struct str *)value));
+}
+
+static const struct conf_setting health_settings[] = {
+	{.name = "min_asr",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_health, min_asr),
+	 .check = check_percent,
+	 .def = "0%",
+	 .help = "Of the calls that ended, so many at least were answered (ASR, ITU-T E.411); a "
+		 "busy "
+		 "user counts against it. 0%: not asked."},
+	{.name = "min_ner",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_health, min_ner),
+	 .check = check_percent,
+	 .def = "0%",
+	 .help = "So many at least were answered, or ended as their user wished: busy, no answer, "
+		 "refused, no such number (NER, ITU-T E.425). 0%: not asked."},
+	{.name = "over",
+	 .type = CONF_STRING,
+	 CONF_AT(struct raw_health, over),
+	 .check = check_calls,
+	 .def = "50 calls",
+	 .help = "The latest calls that both are of; before so many have ended nothing is judged."},
+	{.name = "failures",
+	 .type = CONF_INT,
+	 CONF_AT(struct raw_health, failures),
+	 .max = 1000,
+	 .def = "5",
+	 .unit = "calls",
+	 .help = "In a row that reached nobody: no answer at all, no connection, no handshake, "
+		 "503. "
+		 "0: not asked."},
+	{.name = "rest",
+	 .type = CONF_DURATION,
+	 CONF_AT(struct raw_health, rest),
+	 .min = 1000,
+	 .max = 86400000,
+	 .def = "2m",
+	 .help = "So long the peer is tried behind all others."},
+	{.name = "return",
+	 .type = CONF_DURATION,
+	 CONF_AT(struct raw_health, come_back),
+	 .max = 86400000,
+	 .def = "1m",
+	 .help = "Then its share of calls grows from a tenth to all in this time."},
+};
+static const struct conf_section health_section = {
+	.help = "Watches what becomes of the calls to each peer. One that fails rests, and comes "
+		"back by "
+		"and by; a 503 with Retry-After shuts it until then. Without this section nothing "
+		"of "
+		"this happens.",
+	ROWS(health_settings),
+	.size = sizeof(struct raw_health)};
+
 const char *const config_method_words[] = {"MESSAGE", "SUBSCRIBE", "NOTIFY",
 					   "PUBLISH", "OPTIONS",   NULL};
 const uint32_t config_methods[] = {1u << METHOD_MESSAGE, 1u << METHOD_SUBSCRIBE,
@@ -350,6 +422,11 @@ static const struct conf_setting trunk_settings[] = {
 	 .sub = &ping_section,
 	 CONF_AT(struct raw_trunk, ping),
 	 .otherwise = "no pings"},
+	{.name = "health",
+	 .type = CONF_SECTION,
+	 .sub = &health_section,
+	 CONF_AT(struct raw_trunk, health),
+	 .otherwise = "calls are not watched"},
 	{.name = "credentials",
 	 .type = CONF_SECTION,
 	 .sub = &credentials_section,
@@ -382,7 +459,8 @@ static const struct conf_setting trunk_settings[] = {
 	 .type = CONF_PATH,
 	 CONF_AT(struct raw_trunk, rates),
 	 .otherwise = "what calls cost is not known",
-	 .help = "A rate sheet (CSV): prefix, cost per minute, setup fee. For strategy least-cost, and "
+	 .help = "A rate sheet (CSV): prefix, cost per minute, setup fee. For strategy least-cost, "
+		 "and "
 		 "for what replays say of money. Read anew when it changes."},
 	{.name = "diversion",
 	 .type = CONF_ENUM,

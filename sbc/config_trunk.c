@@ -1,6 +1,7 @@
 #include "sbc/config_build.h"
 
 #include "sbc/config_peer.h"
+#include "sbc/config_value.h"
 #include "sbc/core/method.h"
 
 static void build_peers(struct config_build *g, const struct conf_list *l, struct trunk *to)
@@ -156,6 +157,19 @@ static struct session_timer_settings session_timer_of(const struct raw_session_t
 		.on = r->active, .expires_s = r->expires / 1000, .min_s = r->min / 1000};
 }
 
+static struct health_rule health_of(const struct raw_health *r)
+{
+	struct health_rule h = {.on = r->head.node != NULL,
+				.failures = r->failures,
+				.rest_ms = r->rest,
+				.return_ms = r->come_back};
+
+	(void)config_read_percent(r->min_asr, &h.min_asr);
+	(void)config_read_percent(r->min_ner, &h.min_ner);
+	(void)config_read_calls(r->over, &h.over);
+	return h;
+}
+
 static void build_trunk(struct config_build *g, const struct raw_trunk *from, struct trunk *to,
 			struct trunk_rule *rule)
 {
@@ -173,7 +187,8 @@ static void build_trunk(struct config_build *g, const struct raw_trunk *from, st
 		.ping = {.on = from->ping.head.node != NULL,
 			 .every_ms = from->ping.every,
 			 .down_after = from->ping.down_after,
-			 .up_after = from->ping.up_after}};
+			 .up_after = from->ping.up_after},
+		.health = health_of(&from->health)};
 	to->habits.session_timer = session_timer_of(&from->session_timer);
 	to->admit = (struct admit_rule){
 		.sessions = from->limits.sessions,

@@ -3,6 +3,7 @@
 #include "common/arena.h"
 #include "common/buf.h"
 #include "policy/pattern.h"
+#include "sbc/core/health.h"
 #include "sbc/core/rules.h"
 
 void config_value_host(struct conf_report *r, const struct conf_node *n, const void *value)
@@ -62,4 +63,23 @@ void config_value_pattern(struct conf_report *r, const struct conf_node *n, cons
 			   (int)b.len, why);
 	else if (e != OK)
 		conf_error(r, n, "the expression is too large; allowed: 512 letters, a few groups");
+}
+
+bool config_read_percent(struct str s, uint8_t *out)
+{
+	uint16_t v;
+
+	if (!str_has_suffix(s, STR("%")) || str_to_u16((struct str){s.p, s.len - 1}, 100, &v) != OK)
+		return false;
+	*out = (uint8_t)v;
+	return true;
+}
+
+bool config_read_calls(struct str s, uint16_t *out)
+{
+	struct str n = s;
+
+	if (str_has_suffix(n, STR("calls")))
+		n = str_trim((struct str){n.p, n.len - 5});
+	return str_to_u16(n, HEALTH_CALLS_MAX, out) == OK && *out >= 5;
 }

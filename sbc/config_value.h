@@ -11,4 +11,9 @@ void config_value_template(struct conf_report *r, const struct conf_node *n, con
 /* A regular expression (policy/pattern.h). */
 void config_value_pattern(struct conf_report *r, const struct conf_node *n, const void *value);
 
+/* "20%". */
+bool config_read_percent(struct str s, uint8_t *out);
+/* "50 calls", 5 to 1000. */
+bool config_read_calls(struct str s, uint16_t *out);
+
 #endif

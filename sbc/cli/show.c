@@ -134,8 +134,12 @@ static void write_peers(char *out, size_t cap, const json_t *trunk, const char *
 		const json_t *p = json_array_get(peers, i);
 		const char *target = json_string_value(json_object_get(p, "target"));
 		size_t len = strlen(out);
+		const char *health = json_string_value(json_object_get(p, "health"));
+		const char *why = json_string_value(json_object_get(p, "why"));
 		if (target && !json_is_true(json_object_get(p, "up")))
 			(void)snprintf(out + len, cap - len, ", DOWN %s", target);
+		else if (target && health && why)
+			(void)snprintf(out + len, cap - len, ", %s %s (%s)", health, target, why);
 	}
 	clean(out);
 }

@@ -78,6 +78,7 @@ void call_free(struct sbc *s, struct call **call)
 		s->live--;
 	for (unsigned side = 0; side < 2; side++) { /* unless its end has done so */
 		admission_end(s, c, side);
+		peers_call_ends(s, c, side);
 		reg_session_end(s, c->leg[side].user);
 	}
 	if (c->setup)

@@ -499,6 +499,7 @@ static void close_books(struct sbc *s, struct call *c, const struct dict *delete
 	s->live--;
 	for (unsigned side = 0; side < 2; side++) {
 		admission_end(s, c, side);
+		peers_call_ends(s, c, side);
 		reg_session_end(s, c->leg[side].user);
 		c->leg[side].user = ID_NONE;
 	}

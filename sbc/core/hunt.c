@@ -86,14 +86,14 @@ static void order_by_calls(struct hunt *h, const struct hunt_params *p)
 }
 
 /* Those that are to be tried last keep their order behind the others. */
-static void put_last(struct hunt *h, const struct hunt_params *p)
+static void put_last(struct hunt *h, const struct hunt_params *p, uint32_t dice)
 {
 	struct hunt_target last[HUNT_MAX];
 	size_t first = 0, n = 0;
 
 	for (size_t i = 0; i < h->count; i++) {
 		struct hunt_target t = h->list[i];
-		if (p->is_last(p->ctx, p->settings, t.trunk, t.peer))
+		if (p->is_last(p->ctx, p->settings, t.trunk, t.peer, p->now_ms, dice))
 			last[n++] = t;
 		else
 			h->list[first++] = t;
@@ -138,7 +138,7 @@ enum hunt_result hunt_init(struct hunt *h, const struct hunt_params *p, struct r
 	if (strategy == ROUTE_LEAST_CALLS && p->calls)
 		order_by_calls(h, p);
 	if (p->is_last)
-		put_last(h, p);
+		put_last(h, p, rng_u32(rng));
 	return HUNT_OK;
 }
 

@@ -38,7 +38,8 @@ struct hunt_params {
 		      uint16_t peer);
 	/* Is it to be tried behind all others (health.h)? NULL: none is. */
 	bool (*is_last)(const struct peers *ctx, const struct settings *s, uint16_t trunk,
-			uint16_t peer);
+			uint16_t peer, uint64_t now_ms, uint32_t dice);
+	uint64_t now_ms;
 	/* Its calls of now, for least-calls; NULL: none are known. */
 	uint32_t (*calls)(const struct peers *ctx, const struct settings *s, uint16_t trunk,
 			  uint16_t peer);

@@ -39,6 +39,7 @@ struct leg {
 	uint16_t trunk, peer; /* peer: SETTINGS_NO_INDEX on the side that called us */
 	bool ended;           /* BYE sent or received, or never answered */
 	uint8_t admitted; /* a session of its trunk (admission.h): 1 + enum admit_direction; 0: not */
+	bool on_peer;     /* it counts as a call of its peer (peer.h) */
 	uint8_t refers;   /* passed on to it, whose NOTIFYs may still come */
 	id_t64 home;      /* the call that our tag names, if not the one that it is in */
 	bool bye_wanted; /* as soon as the ACK has come (RFC 3261 §15) */

@@ -32,6 +32,9 @@ enum notice_type {
 	NOTICE_TRANSFER_ENDED,   /* call, status: 200, or why it failed */
 	NOTICE_PEER_UP,          /* trunk, peer */
 	NOTICE_PEER_DOWN,        /* trunk, peer, status or 0 */
+	NOTICE_PEER_RESTING,     /* trunk, peer, why, seconds: tried behind all others so long */
+	NOTICE_PEER_RETURNING,   /* trunk, peer, why it rested, seconds: has a growing share of calls */
+	NOTICE_PEER_GOOD,        /* trunk, peer, why it rested */
 	NOTICE_ENROLLED,         /* we are registered at a trunk: trunk, peer, seconds */
 	NOTICE_ENROL_FAILED, /* we are not: trunk, peer, status or 0, why, seconds until the next try */
 	NOTICE_ENROL_ENDED, /* we have signed off: trunk, peer, status or 0 */

@@ -150,6 +150,8 @@ static struct verdict find_targets(struct sbc *s, const struct policy_ask *ask, 
 				.secure_only = secure,
 				.number = facts->number,
 				.is_up = peers_is_up,
+				.calls = peers_calls,
+				.now_ms = s->now_ms,
 				.ctx = &s->peers};
 	bool any = false;
 	for (size_t i = 0; i < p.route->to_count; i++)

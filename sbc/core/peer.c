@@ -44,6 +44,7 @@ static void stop_all(struct sbc *s, struct peers *p)
 	for (size_t i = 0; i < p->count; i++) {
 		struct peer_health *h = &p->list[i];
 		worker_stop_alarm(s, &h->alarm);
+		worker_stop_alarm(s, &h->rest);
 		if (h->txn != ID_NONE)
 			txn_set_owner(&s->txns, h->txn, ID_NONE);
 	}
@@ -62,6 +63,12 @@ static void fill(struct sbc *s, struct peers *p, const struct peers *before)
 				before->count ? find_named(before, trunk, &trunk->peers[i]) : NULL;
 			*h = (struct peer_health){.trunk = (uint16_t)t, .peer = (uint16_t)i};
 			timer_init(&h->alarm.timer);
+			timer_init(&h->rest.timer);
+			p->any_health = p->any_health || trunk->health.on;
+			if (was) {
+				h->calls = was->calls;
+				h->health = was->health;
+			}
 			if (!trunk->ping.on || trunk->ping.every_ms == 0)
 				continue;
 			if (was) {
@@ -90,6 +97,8 @@ enum err peers_apply(struct sbc *s, const struct settings *settings)
 	stop_all(s, &before);
 	fill(s, &p, &before);
 	s->peers = p;
+	for (size_t i = 0; i < p.count; i++)
+		peers_take_up_rest(s, &s->peers.list[i]);
 	peers_release(&before);
 	return OK;
 }

@@ -888,6 +888,7 @@ static void on_alarm(struct sbc *s, struct alarm *a)
 	case ALARM_MEDIA: call_watch_on_alarm(s, CONTAINER_OF(a, struct call, media_alarm)); break;
 	case ALARM_OWN: own_on_alarm(s, CONTAINER_OF(a, struct own, alarm)); break;
 	case ALARM_PEER: peers_on_alarm(s, a); break;
+	case ALARM_PEER_REST: peers_on_rest_alarm(s, a); break;
 	case ALARM_ENROL: enrol_on_alarm(s, a); break;
 	case ALARM_ERRAND: {
 		struct errand *e = CONTAINER_OF(a, struct errand, alarm);

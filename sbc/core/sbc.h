@@ -52,6 +52,18 @@ struct sbc_call_view {
 	const struct settings *settings;
 };
 
+/* A peer of a trunk, as `sallyport status` and /metrics show it. */
+struct sbc_peer_view {
+	bool up;                 /* it answers our pings, or is not asked */
+	uint32_t calls;          /* of ours that it has */
+	bool watched;            /* its trunk has `health`; nothing below is said otherwise */
+	const char *state, *why; /* health.h; why it rests, or rested last */
+	bool shut;               /* by Retry-After */
+	bool is_good;
+	uint32_t left_s;          /* of rest or return */
+	unsigned asr, ner, ended; /* percent of the calls that have ended */
+};
+
 /* A registration of ours, as `sallyport status` shows it. */
 struct sbc_enrol_view {
 	bool registered;
@@ -77,6 +89,8 @@ void sbc_each_call(const struct sbc *sbc, void (*fn)(void *ctx, const struct sbc
 /* False: the trunk wants no registration of ours. */
 bool sbc_enrolment(const struct sbc *sbc, uint16_t trunk, struct sbc_enrol_view *out);
 bool sbc_peer_is_up(const struct sbc *sbc, uint16_t trunk, uint16_t peer);
+/* False: there is no such peer. */
+bool sbc_peer_look(const struct sbc *s, uint16_t trunk, uint16_t peer, struct sbc_peer_view *out);
 /* Does any call still use this generation? If not, the shell may free it. */
 bool sbc_uses_settings(const struct sbc *s, const struct settings *settings);
 

@@ -86,6 +86,30 @@ bool sbc_peer_is_up(const struct sbc *s, uint16_t trunk, uint16_t peer)
 	return peers_is_up(&s->peers, s->peers.settings, trunk, peer);
 }
 
+bool sbc_peer_look(const struct sbc *s, uint16_t trunk, uint16_t peer, struct sbc_peer_view *out)
+{
+	CHECK(s && out);
+	const struct settings *set = s->peers.settings;
+
+	if (trunk >= set->trunk_count || peer >= set->trunks[trunk].peer_count)
+		return false;
+	const struct peer_health *h = &s->peers.list[s->peers.first[trunk] + peer];
+	const struct health *x = &h->health;
+	*out = (struct sbc_peer_view){.up = !h->down,
+				      .calls = h->calls,
+				      .watched = set->trunks[trunk].health.on,
+				      .state = health_state_name(x->state),
+				      .why = health_why_name(x->why),
+				      .shut = x->shut,
+				      .is_good = x->state == HEALTH_GOOD,
+				      .asr = health_asr(x),
+				      .ner = health_ner(x),
+				      .ended = x->count};
+	if (x->until_ms > s->now_ms)
+		out->left_s = (uint32_t)((x->until_ms - s->now_ms + 999) / 1000);
+	return true;
+}
+
 bool sbc_uses_settings(const struct sbc *s, const struct settings *settings)
 {
 	CHECK(s);

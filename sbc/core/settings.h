@@ -14,6 +14,7 @@
 #include "common/str.h"
 #include "policy/admit.h"
 #include "policy/policy_config.h"
+#include "sbc/core/health.h"
 #include "sbc/core/store.h"
 
 /* WS and WSS (RFC 7118) are accepted, never opened by us: a browser has no address. */
@@ -228,6 +229,7 @@ struct trunk {
 	struct str tls_name;  /* name the peer's certificate must carry; empty: the peer's host */
 	bool tls_verify;      /* false only when the configuration says verify: off */
 	struct ping ping;
+	struct health_rule health;
 };
 
 enum header_action {

@@ -263,6 +263,8 @@ void setup_attempt_ended(struct sbc *s, struct call *c, uint16_t status, unsigne
 	a->status = status;
 	a->cause = (uint8_t)cause;
 	a->ms = (uint32_t)(s->now_ms - a->start_ms);
+	peers_call_judged(s, c, status, cause);
+	peers_call_ends(s, c, 1);
 	char mem[320];
 	struct buf name;
 	buf_init(&name, mem, sizeof(mem));

@@ -83,6 +83,7 @@ static void note_answer(struct sbc *s, struct call *c)
 		struct call_attempt *a = &r->attempts[r->attempt_count - 1];
 		a->status = 200;
 		a->ms = (uint32_t)(s->now_ms - a->start_ms);
+		peers_call_judged(s, c, 200, 0);
 	}
 	if (r->attempt_count) { /* a callee that another call lent was not tried */
 		char mem[320];

@@ -262,6 +262,7 @@ bool setup_send_invite(struct sbc *s, struct call *c, const struct candidate *to
 	u->stage = SETUP_TRYING;
 	u->heard = false;
 	note_attempt(s, c);
+	peers_call_begins(s, c);
 	const struct route_rule *route = &c->settings->policy.routes[c->record.route];
 	uint32_t c_ms = c->settings->timers.c_ms;
 	u->alarm_is_c = route->failure_after_ms == 0 || route->failure_after_ms >= c_ms;

@@ -177,7 +177,10 @@ struct verdict setup_route(struct sbc *s, const struct settings *set, const stru
 		.turn = a->peek ? 0 : peers_turn(&s->peers, set, at),
 		.secure_only = secure_only,
 		.number = a->facts->number,
-		.is_up = peers_is_up,
+		.is_up = set->policy.routes[at].emergency ? peers_is_up : peers_takes_calls,
+		.is_last = s->peers.any_health ? peers_is_last : NULL,
+		.calls = peers_calls,
+		.now_ms = s->now_ms,
 		.ctx = &s->peers,
 	};
 	enum hunt_result found = hunt_init(hunt, &p, a->peek ? &copy : &s->rng);

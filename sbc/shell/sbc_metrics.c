@@ -32,6 +32,10 @@ enum family {
 	M_DURATION,
 	M_TRUNK_UP,
 	M_PEER_UP,
+	M_PEER_CALLS,
+	M_PEER_RESTS,
+	M_PEER_ASR,
+	M_PEER_RESTED,
 	M_ENROLLED,
 	M_ENROL_FAILED,
 	M_CHALLENGES,
@@ -181,6 +185,26 @@ static const struct stats_family families[] = {
 		       .kind = STATS_GAUGE,
 		       .max_sets = 4096,
 		       .labels = {"trunk", "peer"}},
+	[M_PEER_CALLS] = {.name = "sallyport_peer_calls",
+			  .help = "Calls of ours that the peer has now",
+			  .kind = STATS_GAUGE,
+			  .max_sets = 4096,
+			  .labels = {"trunk", "peer"}},
+	[M_PEER_RESTS] = {.name = "sallyport_peer_resting",
+			  .help = "1: the peer rests or comes back; only of trunks with `health`",
+			  .kind = STATS_GAUGE,
+			  .max_sets = 4096,
+			  .labels = {"trunk", "peer"}},
+	[M_PEER_ASR] = {.name = "sallyport_peer_asr_percent",
+			.help = "Calls answered of the latest; only of trunks with `health`",
+			.kind = STATS_GAUGE,
+			.max_sets = 4096,
+			.labels = {"trunk", "peer"}},
+	[M_PEER_RESTED] = {.name = "sallyport_peer_rests_total",
+			   .help = "Peers that began to rest: asr, ner, failures, retry-after",
+			   .kind = STATS_COUNTER,
+			   .max_sets = 4096,
+			   .labels = {"trunk", "peer", "reason"}},
 	[M_ENROLLED] = {.name = "sallyport_trunk_registered",
 			.help = "1: we are registered at the trunk; only of trunks with `register`",
 			.kind = STATS_GAUGE,
@@ -681,6 +705,30 @@ static void log_peer(struct log *l, const struct notice *n, bool up)
 	log_end(l);
 }
 
+static struct str peer_name(const struct notice *n)
+{
+	const struct settings *s = n->settings;
+	return s && n->trunk < s->trunk_count && n->peer < s->trunks[n->trunk].peer_count
+		       ? s->trunks[n->trunk].peers[n->peer].uri
+		       : STR_NONE;
+}
+
+static void note_health(struct sbc_metrics *m, const struct notice *n, const char *event)
+{
+	struct log *l = m->log;
+	const bool rests = n->type == NOTICE_PEER_RESTING;
+	struct str v[] = {trunk_name(n->settings, n->trunk), peer_name(n), n->why};
+	if (rests)
+		++*stats_get(&m->stats, M_PEER_RESTED, v);
+	log_start(l, rests ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, event, STR_NONE, n->wall_ms);
+	log_str(l, "trunk", v[0]);
+	log_str(l, "peer", v[1]);
+	log_str(l, "why", n->why);
+	if (n->seconds)
+		log_u64(l, "for_s", n->seconds);
+	log_end(l);
+}
+
 static void log_enrol(struct log *l, const struct notice *n, const char *event, bool bad)
 {
 	const struct settings *s = n->settings;
@@ -786,6 +834,9 @@ void sbc_metrics_notice(struct sbc_metrics *m, const struct notice *n)
 	case NOTICE_CALL_LET_GO: log_call(m->log, n, "call_let_go"); break;
 	case NOTICE_PEER_UP: log_peer(m->log, n, true); break;
 	case NOTICE_PEER_DOWN: log_peer(m->log, n, false); break;
+	case NOTICE_PEER_RESTING: note_health(m, n, "peer_resting"); break;
+	case NOTICE_PEER_RETURNING: note_health(m, n, "peer_returning"); break;
+	case NOTICE_PEER_GOOD: note_health(m, n, "peer_good"); break;
 	case NOTICE_CHALLENGED: note_challenge(m, n); break;
 	case NOTICE_MEDIA: note_media(m, n); break;
 	case NOTICE_ENROLLED: log_enrol(m->log, n, "registered", false); break;
@@ -901,6 +952,19 @@ static void add_call(void *ctx, const struct sbc_call_view *c)
 		++*stats_get(&m->stats, M_CALLS, out);
 }
 
+static void read_peer(struct sbc_metrics *m, const struct sbc_facts *f, uint16_t trunk,
+		      uint16_t peer, const struct str *labels)
+{
+	struct sbc_peer_view v;
+	if (!sbc_peer_look(f->sbc, trunk, peer, &v))
+		return;
+	set(m, M_PEER_CALLS, labels, v.calls);
+	if (v.watched)
+		set(m, M_PEER_RESTS, labels, !v.is_good);
+	if (v.watched && v.ended)
+		set(m, M_PEER_ASR, labels, v.asr);
+}
+
 static void read_trunks(struct sbc_metrics *m, const struct sbc_facts *f)
 {
 	for (size_t i = 0; i < f->settings->trunk_count; i++) {
@@ -910,6 +974,7 @@ static void read_trunks(struct sbc_metrics *m, const struct sbc_facts *f)
 			bool up = sbc_peer_is_up(f->sbc, (uint16_t)i, (uint16_t)p);
 			struct str v[] = {t->name, t->peers[p].uri};
 			set(m, M_PEER_UP, v, up);
+			read_peer(m, f, (uint16_t)i, (uint16_t)p, v);
 			any |= up;
 		}
 		set(m, M_TRUNK_UP, &t->name, any);

@@ -77,6 +77,27 @@ static void write_enrolment(struct buf *b, const struct sbc_facts *f, uint16_t i
 	buf_char(b, '}');
 }
 
+static void write_peer(struct buf *b, const struct sbc_facts *f, uint16_t trunk, uint16_t peer)
+{
+	struct sbc_peer_view v;
+	if (!sbc_peer_look(f->sbc, trunk, peer, &v)) /* of a configuration that is being taken up */
+		return;
+	add_bool(b, "up", v.up);
+	add_u64(b, "calls", v.calls);
+	if (!v.watched)
+		return;
+	add_str(b, "health", str_from(v.state));
+	if (!v.is_good) {
+		add_str(b, "why", str_from(v.why));
+		add_u64(b, "left_s", v.left_s);
+	}
+	add_u64(b, "ended", v.ended);
+	if (v.ended) {
+		add_u64(b, "asr", v.asr);
+		add_u64(b, "ner", v.ner);
+	}
+}
+
 static void write_trunk(struct buf *b, const struct sbc_facts *f, uint16_t i)
 {
 	const struct trunk *t = &f->settings->trunks[i];
@@ -94,7 +115,7 @@ static void write_trunk(struct buf *b, const struct sbc_facts *f, uint16_t i)
 	for (size_t p = 0; p < t->peer_count; p++) {
 		open_item(b);
 		add_str(b, "target", t->peers[p].uri);
-		add_bool(b, "up", sbc_peer_is_up(f->sbc, i, (uint16_t)p));
+		write_peer(b, f, i, (uint16_t)p);
 		buf_char(b, '}');
 	}
 	buf_lit(b, "]}");

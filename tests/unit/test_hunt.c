@@ -159,8 +159,11 @@ static uint32_t calls_of(const struct peers *ctx, const struct settings *s, uint
 	return calls[trunk][peer];
 }
 
-static bool last(const struct peers *ctx, const struct settings *s, uint16_t trunk, uint16_t peer)
+static bool last(const struct peers *ctx, const struct settings *s, uint16_t trunk, uint16_t peer,
+		 uint64_t now_ms, uint32_t dice)
 {
+	(void)now_ms;
+	(void)dice;
 	(void)ctx;
 	(void)s;
 	return trunk == 0 && peer != 2;
