@@ -47,8 +47,9 @@ static bool is_trunk(const struct policy_config *c, uint16_t realm, const struct
 	return false;
 }
 
-struct verdict admit_request(const struct policy_config *c, uint16_t realm,
-			     const struct addr *source, struct rate *s, uint64_t now_ms)
+static struct verdict admit_by(const struct rate_rule *most, const struct policy_config *c,
+			       uint16_t realm, const struct addr *source, struct rate *s,
+			       uint64_t now_ms)
 {
 	CHECK(c && realm < c->realm_count && source && s);
 	const struct realm_rule *r = &c->realms[realm];
@@ -59,7 +60,7 @@ struct verdict admit_request(const struct policy_config *c, uint16_t realm,
 			    .line = a->place.line};
 	uint64_t wait_ns;
 
-	if (rate_take(s, &a->requests, 1, now_ms * NS_IN_MS, &wait_ns)) {
+	if (rate_take(s, most, 1, now_ms * NS_IN_MS, &wait_ns)) {
 		v.outcome = VERDICT_ALLOW;
 	} else if (is_trunk(c, realm, source)) {
 		v.outcome = VERDICT_REJECT;
@@ -72,4 +73,16 @@ struct verdict admit_request(const struct policy_config *c, uint16_t realm,
 		v.reason = says ? STR("Forbidden") : STR_NONE;
 	}
 	return v;
+}
+
+struct verdict admit_request(const struct policy_config *c, uint16_t realm,
+			     const struct addr *source, struct rate *s, uint64_t now_ms)
+{
+	return admit_by(&c->realms[realm].admission.requests, c, realm, source, s, now_ms);
+}
+
+struct verdict admit_register(const struct policy_config *c, uint16_t realm,
+			      const struct addr *source, struct rate *s, uint64_t now_ms)
+{
+	return admit_by(&c->realms[realm].admission.registers, c, realm, source, s, now_ms);
 }

@@ -41,5 +41,8 @@ struct verdict admit_call(const struct admit_rule *r, struct admit_state *s, enu
  */
 struct verdict admit_request(const struct policy_config *c, uint16_t realm,
 			     const struct addr *source, struct rate *s, uint64_t now_ms);
+/* The same for a REGISTER, which has a time stamp of its own beside that. */
+struct verdict admit_register(const struct policy_config *c, uint16_t realm,
+			      const struct addr *source, struct rate *s, uint64_t now_ms);
 
 #endif

@@ -9,12 +9,13 @@ struct entry {
 	id_t64 id;
 	uint64_t since_ms, until_ms; /* monotonic; since: 0 for before our start */
 	uint64_t next_ms;            /* BAN_SLOW: when the next call may begin */
-	uint64_t fresh_hits;         /* since it was laid */
+	struct rate pace;            /* of its hits */
+	bool is_flood;               /* has been told as one */
 	bool is_live;                /* in force, or its end has not been told yet */
 	struct ban v;                /* since_ms, until_ms are not kept there */
 };
 
-enum { MS = 1000, KEY_MAX = BAN_NAME_MAX + 4, LIMITED_WAIT_MAX_S = 3600 };
+enum { MS = 1000, NS_IN_MS = 1000 * 1000, KEY_MAX = BAN_NAME_MAX + 4, LIMITED_WAIT_MAX_S = 3600 };
 
 static const char *const results[BAN_RESULT_COUNT] = {
 	[BAN_NEW] = "banned",    [BAN_LONGER] = "longer",     [BAN_KEPT] = "kept",
@@ -50,14 +51,14 @@ const char *ban_kind_name(enum subject_kind k)
 	return (unsigned)k < SUBJECT_KIND_COUNT ? kinds[k] : "unknown";
 }
 
-enum err ban_init(struct bans *b, const struct siphash_key *key, uint64_t now_ms)
+enum err ban_init(struct bans *b, const struct siphash_key *key)
 {
 	CHECK(b && key);
 	*b = (struct bans){.flood = ID_NONE};
 	list_init(&b->by_rules);
 	list_init(&b->by_operator);
 	list_init(&b->remembered);
-	wheel_init(&b->wheel, now_ms);
+	wheel_init(&b->wheel, 0);
 	enum err e = pool_init(&b->pool, sizeof(struct entry), BAN_MAX, 0);
 	if (e == OK)
 		e = table_init(&b->table, BAN_MAX, key);
@@ -186,6 +187,13 @@ static void set_live(struct bans *b, struct entry *e, bool live)
 		count_length(b, &e->v.source, by);
 }
 
+static void set_timer(struct bans *b, struct entry *e, uint64_t at_ms, uint64_t now_ms)
+{
+	if (b->wheel.count == 0) /* an empty one begins anew, rather than run after the clock */
+		wheel_init(&b->wheel, now_ms);
+	wheel_set(&b->wheel, &e->timer, at_ms);
+}
+
 static void forget(struct bans *b, struct entry *e)
 {
 	set_live(b, e, false);
@@ -264,6 +272,7 @@ static struct ban show(const struct entry *e, struct ban_time t)
 {
 	struct ban v = e->v;
 
+	v.flood = e->is_flood;
 	/* The epoch is farther away than our start, unless the clock is wrong: then zero says so. */
 	v.since_ms = t.wall_ms > t.now_ms - e->since_ms ? t.wall_ms - (t.now_ms - e->since_ms) : 0;
 	v.until_ms = e->until_ms >= t.now_ms              ? t.wall_ms + (e->until_ms - t.now_ms)
@@ -279,12 +288,12 @@ static void enlist(struct bans *b, struct entry *e)
 }
 
 /* In force from now until then. */
-static void enforce(struct bans *b, struct entry *e, uint64_t until_ms)
+static void enforce(struct bans *b, struct entry *e, uint64_t until_ms, uint64_t now_ms)
 {
 	e->until_ms = until_ms;
 	set_live(b, e, true);
 	enlist(b, e);
-	wheel_set(&b->wheel, &e->timer, until_ms);
+	set_timer(b, e, until_ms, now_ms);
 }
 
 static bool is_within(const struct prefix *a, const struct prefix *in)
@@ -329,7 +338,8 @@ enum ban_result ban_lay(struct bans *b, const struct ban_rules *r, const struct 
 	if (!was) {
 		e->v.strikes += e->v.strikes < BAN_STRIKES_MAX;
 		e->since_ms = t.now_ms;
-		e->v.hits = e->fresh_hits = 0;
+		e->v.hits = 0;
+		e->is_flood = false;
 	}
 	/* Limited: one in `seconds`, for ten times that (policy/subject.h). */
 	uint64_t ms = length_ms(r, o, e->v.strikes);
@@ -350,7 +360,7 @@ enum ban_result ban_lay(struct bans *b, const struct ban_rules *r, const struct 
 		copy_cut(o->place.file, true, e->v.file, sizeof(e->v.file));
 		e->v.line = o->place.line;
 		e->v.node[0] = 0;
-		enforce(b, e, until);
+		enforce(b, e, until, t.now_ms);
 	}
 	if (out)
 		*out = show(e, t);
@@ -416,12 +426,14 @@ static struct verdict verdict_of(const struct entry *e, enum verdict_outcome out
 				.line = e->v.line};
 }
 
-static void hit(struct bans *b, const struct ban_rules *r, struct entry *e)
+static void hit(struct bans *b, const struct ban_rules *r, struct entry *e, uint64_t now_ms)
 {
 	e->v.hits++;
-	e->fresh_hits++;
-	if (e->v.kind == SUBJECT_SOURCE && r->kernel_after && e->fresh_hits == r->kernel_after)
+	if (e->v.kind == SUBJECT_SOURCE && !e->is_flood &&
+	    !rate_take(&e->pace, &r->kernel_after, 1, now_ms * NS_IN_MS, NULL)) {
+		e->is_flood = true;
 		b->flood = e->id;
+	}
 	if (e->v.by != BAN_BY_OPERATOR && b->by_rules.prev != &e->list)
 		enlist(b, e);
 }
@@ -453,7 +465,7 @@ struct verdict ban_judge_source(struct bans *b, const struct ban_rules *r,
 	if (!e || ban_is_allowed(r, source))
 		return (struct verdict){.outcome = VERDICT_ALLOW};
 	if (!peek)
-		hit(b, r, e);
+		hit(b, r, e, now_ms);
 	return verdict_of(e, VERDICT_DROP, 0);
 }
 
@@ -502,7 +514,7 @@ struct verdict ban_judge(struct bans *b, const struct policy_config *c, const st
 					  : find_live(b, c, f, BAN_OUT, (enum subject_kind)k);
 		if (e) {
 			if (!peek)
-				hit(b, &c->bans, e);
+				hit(b, &c->bans, e, f->now_ms);
 			return verdict_of(e, VERDICT_REJECT, 403);
 		}
 		e = find_live(b, c, f, BAN_SLOW, (enum subject_kind)k);
@@ -518,7 +530,7 @@ struct verdict ban_judge(struct bans *b, const struct policy_config *c, const st
 				(uint32_t)(left_s < LIMITED_WAIT_MAX_S ? left_s
 								       : LIMITED_WAIT_MAX_S);
 			if (!peek)
-				hit(b, &c->bans, slow[i]);
+				hit(b, &c->bans, slow[i], f->now_ms);
 			return v;
 		}
 	for (size_t i = 0; i < slow_count && !peek; i++)
@@ -627,15 +639,15 @@ enum ban_result ban_import(struct bans *b, const struct ban_rules *r, const stru
 	copy_cut(text_of(v->node, sizeof(v->node)), false, e->v.node, sizeof(e->v.node));
 	const uint64_t age_ms = v->since_ms < t.wall_ms ? t.wall_ms - v->since_ms : 0;
 	e->since_ms = age_ms < t.now_ms ? t.now_ms - age_ms : 0;
-	e->fresh_hits = 0;
+	e->is_flood = false;
 	if (left_ms > 0) {
-		enforce(b, e, t.now_ms + left_ms);
+		enforce(b, e, t.now_ms + left_ms, t.now_ms);
 		return is_new ? BAN_NEW : BAN_LONGER;
 	}
 	/* Over already: what is left of it are its strikes, from now on. */
 	e->until_ms = t.now_ms;
 	list_del(&e->list);
 	list_add_tail(&b->remembered, &e->list);
-	wheel_set(&b->wheel, &e->timer, t.now_ms + (uint64_t)r->forget_s * MS);
+	set_timer(b, e, t.now_ms + (uint64_t)r->forget_s * MS, t.now_ms);
 	return BAN_KEPT;
 }

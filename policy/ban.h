@@ -42,6 +42,7 @@ struct ban {
 	enum subject_kind kind;
 	enum ban_by by;
 	struct prefix source; /* SUBJECT_SOURCE */
+	bool flood;           /* came faster than kernel_after: the kernel drops it */
 	uint32_t line, strikes, gap_s;
 	uint64_t since_ms, until_ms, hits;
 	char name[BAN_NAME_MAX]; /* the other kinds */
@@ -93,12 +94,12 @@ struct bans {
 	uint32_t lengths[2][129];
 	uint64_t present[2][3];
 	struct window_table neighbours;
-	id_t64 flood; /* whose hits have reached kernel_after with the last judgement; ID_NONE */
+	id_t64 flood; /* who came faster than kernel_after with the last judgement; ID_NONE */
 	uint64_t evicted;
 };
 
 /* `key` is secret and random. ERR_NOMEM. */
-enum err ban_init(struct bans *b, const struct siphash_key *key, uint64_t now_ms) MUST_USE;
+enum err ban_init(struct bans *b, const struct siphash_key *key) MUST_USE;
 void ban_release(struct bans *b);
 
 /* *out (may be NULL) is the ban as it is now; filled for NEW, LONGER and KEPT. */

@@ -74,6 +74,7 @@ struct facts {
 	uint16_t user_trunk;
 	bool identified; /* whose it is has been asked: `trunk` is the answer, also where it is none */
 	bool fresh;      /* asks for something new, or is noise: its source's rate counts it */
+	bool registers; /* it is a REGISTER, as far as its first octets say */
 	bool emergency; /* the number of a route that is never refused for limits, geography, fraud */
 	uint8_t diversions; /* how often the call says that it was diverted (Diversion, History-Info) */
 	uint32_t random;  /* for weighted choice */

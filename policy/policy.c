@@ -12,12 +12,15 @@ enum err policy_init(struct policy_state *p, const struct siphash_key *key)
 	CHECK(p && key);
 	*p = (struct policy_state){.counts = {.failed = {0}}};
 	enum err e = rate_table_init(&p->sources, POLICY_SOURCES_MAX, key);
+	if (e == OK)
+		e = ban_init(&p->bans, key);
 	return e ? e : admissions_init(&p->admissions, key);
 }
 
 void policy_release(struct policy_state *p)
 {
 	rate_table_release(&p->sources);
+	ban_release(&p->bans);
 	admissions_release(&p->admissions);
 }
 
@@ -43,19 +46,40 @@ struct str policy_source_key(const struct addr *a)
 	return (struct str){(const char *)a->ip, a->family == ADDR_IP6 ? 8 : 4};
 }
 
-static struct verdict rate(const struct policy_ask *a)
+static struct verdict ban(const struct policy_ask *a)
+{
+	return ban_judge_source(&a->state->bans, &a->config->bans, &a->facts->source,
+				a->facts->now_ms, a->peek);
+}
+
+static struct verdict rate_by(const struct policy_ask *a, uint32_t rule,
+			      struct verdict (*admit)(const struct policy_config *c, uint16_t realm,
+						      const struct addr *source, struct rate *s,
+						      uint64_t now_ms))
 {
 	const struct facts *f = a->facts;
 	const struct str key = policy_source_key(&f->source);
 	const uint64_t now_ns = f->now_ms * NS_IN_MS;
+	struct rate copy =
+		a->peek ? rate_table_peek(&a->state->sources, rule, key, now_ns) : (struct rate){0};
+	struct rate *r = a->peek ? &copy : rate_table_find(&a->state->sources, rule, key, now_ns);
 
-	if (!f->fresh || a->config->realms[f->realm].admission.requests.count == 0)
-		return (struct verdict){.outcome = VERDICT_ALLOW};
-	struct rate copy = a->peek ? rate_table_peek(&a->state->sources, f->realm, key, now_ns)
-				   : (struct rate){0};
-	struct rate *r =
-		a->peek ? &copy : rate_table_find(&a->state->sources, f->realm, key, now_ns);
-	return admit_request(a->config, f->realm, &f->source, r, f->now_ms);
+	return admit(a->config, f->realm, &f->source, r, f->now_ms);
+}
+
+enum { RATE_OF_REGISTERS = 1 << 16 }; /* beside the realm's number */
+
+static struct verdict rate(const struct policy_ask *a)
+{
+	const struct facts *f = a->facts;
+	const struct admission_rule *r = &a->config->realms[f->realm].admission;
+	struct verdict v = {.outcome = VERDICT_ALLOW};
+
+	if (f->fresh && r->requests.count)
+		v = rate_by(a, f->realm, admit_request);
+	if (v.outcome == VERDICT_ALLOW && f->registers && r->registers.count)
+		v = rate_by(a, f->realm | RATE_OF_REGISTERS, admit_register);
+	return v;
 }
 
 /* A trunk's, or that of a group whose user has registered over this flow. */
@@ -112,7 +136,7 @@ static const struct {
 	stage_fn judge;
 	bool spares;
 } stages[VERDICT_STAGE_COUNT] = {
-	[VERDICT_STAGE_BAN] = {NULL, true},      [VERDICT_STAGE_ACL] = {acl, false},
+	[VERDICT_STAGE_BAN] = {ban, true},       [VERDICT_STAGE_ACL] = {acl, false},
 	[VERDICT_STAGE_GEO] = {geo, true},       [VERDICT_STAGE_RATE] = {rate, true},
 	[VERDICT_STAGE_LIMIT] = {NULL, true},    [VERDICT_STAGE_IDENTIFY] = {identify, false},
 	[VERDICT_STAGE_AUTH] = {NULL, false},    [VERDICT_STAGE_ADMISSION] = {admission, true},
@@ -182,8 +206,23 @@ struct verdict policy_admit(const struct policy_ask *a)
 	return policy_run(a, VERDICT_STAGE_ADMISSION, VERDICT_STAGE_ADMISSION);
 }
 
+/* The source was asked about first of all; who else is meant is known only now. */
+static struct verdict ban_of_call(const struct policy_ask *a)
+{
+	const struct verdict v = ban_judge(&a->state->bans, a->config, a->facts, a->peek);
+
+	if (v.stage != VERDICT_STAGE_NONE)
+		policy_add(a, &v);
+	return v;
+}
+
 struct verdict policy_call(const struct policy_ask *a)
 {
+	if (a->state->bans.all && !a->facts->emergency) {
+		const struct verdict v = ban_of_call(a);
+		if (v.outcome != VERDICT_ALLOW)
+			return v;
+	}
 	return policy_run(a, VERDICT_STAGE_IDENTITY, VERDICT_STAGE_ROUTE);
 }
 

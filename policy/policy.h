@@ -17,6 +17,7 @@
 
 #include "common/siphash.h"
 #include "policy/admissions.h"
+#include "policy/ban.h"
 #include "policy/decision.h"
 #include "policy/facts.h"
 #include "policy/policy_config.h"
@@ -31,6 +32,7 @@ struct policy_counts {
 struct policy_state {
 	struct rate_table sources; /* how fast each source asks */
 	struct admissions admissions;
+	struct bans bans;
 	struct policy_counts counts;
 };
 

@@ -36,7 +36,8 @@ struct ban_rules {
 	const struct prefix *allow;
 	size_t allow_count;
 	uint32_t prefix_after; /* so many banned sources of one network: all of it; 0: never */
-	uint32_t kernel_after; /* a source that comes again so often goes to the kernel; 0: never */
+	struct rate_rule
+		kernel_after; /* a banned source that comes faster goes to the kernel; count 0: never */
 	struct rule_place place;
 };
 

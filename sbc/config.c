@@ -156,6 +156,7 @@ static void build(struct config_build *g)
 	config_build_sheets(g);
 	config_build_trunks(g);
 	config_build_listeners(g); /* needs the trunks: whose certificates are to be verified */
+	config_build_bans(g);
 	config_build_routes(g);
 	config_build_geo(g);
 	config_build_fraud(g);

@@ -73,6 +73,8 @@ const struct sheet *config_codes(struct config_build *g, const struct conf_list 
 const struct zone *config_zone(struct config_build *g, struct str name, const struct conf_node *n);
 /* NULL: not written. */
 const struct hours *config_hours(struct config_build *g, const struct raw_hours *from);
+/* Bans: config_bans.c. Needs the trunks. */
+void config_build_bans(struct config_build *g);
 
 /* Routes, with the hidden ones of users behind them: config_route.c, config_users.c */
 void config_build_routes(struct config_build *g);

@@ -116,6 +116,12 @@ static struct admission_rule admission_of(struct config_build *g, const struct r
 	return (struct admission_rule){
 		.name = raw[at].head.name,
 		.requests = {r->per_source.count, r->per_source.per_ms, r->burst},
+		.registers = {raw[at].registers.per_source.count,
+			      raw[at].registers.per_source.per_ms, 0},
+		.failures = {{raw[at].registers.failures.count,
+			      raw[at].registers.failures.per_ms, 0},
+			     (uint32_t)(raw[at].registers.ban / 1000)},
+		.drop_unknown = raw[at].unknown_methods == 1,
 		.place = config_place(raw[at].head.node)};
 }
 

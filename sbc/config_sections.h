@@ -19,6 +19,8 @@ extern const struct conf_section config_trunk_section;
 extern const struct conf_section config_users_section;
 /* config_tables_rules.c */
 extern const struct conf_section config_number_rule_section, config_header_rules_section;
+/* config_tables_bans.c */
+extern const struct conf_section config_bans_section;
 /* config_tables_route.c */
 extern const struct conf_section config_route_section;
 /* config_tables_limits.c */

@@ -51,9 +51,26 @@ struct raw_requests {
 	uint32_t burst;
 };
 
+struct raw_register_limits {
+	struct conf_head head;
+	struct conf_rate per_source, failures;
+	uint64_t ban; /* ms */
+};
+
+struct raw_bans {
+	struct conf_head head;
+	uint64_t first, most, forget; /* ms */
+	uint32_t factor, prefix_after;
+	struct conf_rate kernel_after;
+	struct conf_list allow; /* struct prefix */
+	struct str kernel, file;
+};
+
 struct raw_admission {
 	struct conf_head head;
 	struct raw_requests requests;
+	struct raw_register_limits registers;
+	uint32_t unknown_methods; /* 0: answer, 1: drop */
 };
 
 struct raw_realm {
@@ -384,6 +401,7 @@ struct raw_config {
 	uint32_t version;
 	struct raw_node node;
 	struct conf_list admission;
+	struct raw_bans bans;
 	struct conf_list certificates, anchors, realms, media_policies, trunks, header_rules,
 		routes;
 	struct conf_list users;

@@ -220,7 +220,43 @@ static const struct conf_section requests_section = {.help = "How fast a source 
 						     ROWS(requests_settings),
 						     .size = sizeof(struct raw_requests)};
 
+static const struct conf_setting register_settings[] = {
+	{.name = "per_source",
+	 .type = CONF_RATE,
+	 CONF_AT(struct raw_register_limits, per_source),
+	 .def = "0/s",
+	 .help = "REGISTERs from one address (IPv6: a /64); those above it are treated as "
+		 "`requests.per_source` says. 0/s: no limit."},
+	{.name = "failures",
+	 .type = CONF_RATE,
+	 CONF_AT(struct raw_register_limits, failures),
+	 .def = "0/s",
+	 .help = "Wrong passwords, of any request, from one address: at the last of these the "
+		 "address is banned. Users are never locked out. 0/s: they are not counted."},
+	{.name = "ban",
+	 .type = CONF_DURATION,
+	 CONF_AT(struct raw_register_limits, ban),
+	 .min = 1000,
+	 .max = 31536000000,
+	 .otherwise = "bans.first",
+	 .help = "How long the first ban lasts."},
+};
+static const struct conf_section register_section = {
+	.help = "Registrations, and guessing of passwords.",
+	ROWS(register_settings),
+	.size = sizeof(struct raw_register_limits)};
+
 static const struct conf_setting admission_settings[] = {
+	{.name = "register",
+	 .type = CONF_SECTION,
+	 .sub = &register_section,
+	 CONF_AT(struct raw_admission, registers)},
+	{.name = "unknown_methods",
+	 .type = CONF_ENUM,
+	 CONF_AT(struct raw_admission, unknown_methods),
+	 .words = (const char *const[]){"answer", "drop", NULL},
+	 .def = "answer",
+	 .help = "Requests of methods that are no word of SIP get 405, or nothing."},
 	{.name = "requests",
 	 .type = CONF_SECTION,
 	 .sub = &requests_section,

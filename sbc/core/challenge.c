@@ -187,6 +187,14 @@ bool challenge_user(const struct challenge_ask *a, struct buf *b)
 	return true;
 }
 
+bool challenge_is_ours(const struct challenge *c, const struct challenge_ask *a)
+{
+	struct digest_answer answer;
+	struct nonce unused;
+
+	return find_answer(a, &answer) == OK && read_nonce(c, a, answer.nonce, &unused);
+}
+
 /* RFC 7616 §3.4.6: of this request, or of one that means the same. */
 static bool is_of_request(struct str said, const struct msg *m)
 {

@@ -74,6 +74,8 @@ struct challenge_ask {
  */
 enum challenge_result challenge_judge(struct challenge *c, const struct challenge_ask *a,
 				      const struct digest_secret *who, bool known);
+/* Is the answer in a->m over a nonce that was sent down this path? Then whoever it is hears us there. */
+bool challenge_is_ours(const struct challenge *c, const struct challenge_ask *a);
 /* The user named by the answer for this realm, undone, in `b`; false: there is no answer. With userhash it is a hash. */
 bool challenge_user(const struct challenge_ask *a, struct buf *b);
 /* The lines of a 401 or 407: what is offered, SHA-256 first. */

@@ -87,8 +87,9 @@ static bool is_emergency_invite(const struct policy_config *c, struct str bytes)
 /* Answers and what belongs to dialogs do not count for the rate of their source, nor does it matter where that is. */
 static bool is_fresh(const struct policy_ask *a, struct str bytes)
 {
-	if (a->config->realms[a->facts->realm].admission.requests.count == 0 &&
-	    a->config->geo_count == 0)
+	const struct admission_rule *r = &a->config->realms[a->facts->realm].admission;
+
+	if (r->requests.count == 0 && r->registers.count == 0 && a->config->geo_count == 0)
 		return false;
 	const enum gate_class kind = gate_classify(bytes);
 	return kind == GATE_NEW || kind == GATE_JUNK;
@@ -97,6 +98,7 @@ static bool is_fresh(const struct policy_ask *a, struct str bytes)
 struct verdict judge_source(const struct policy_ask *a, struct str bytes)
 {
 	a->facts->fresh = is_fresh(a, bytes);
+	a->facts->registers = a->facts->fresh && str_has_prefix(bytes, STR("REGISTER "));
 	struct verdict v = policy_source(a);
 
 	if (v.outcome != VERDICT_ALLOW && policy_spares_emergency(v.stage) &&

@@ -86,7 +86,8 @@ struct facts leg_facts(const struct settings *s, const struct flow *f, const str
 			      .source = f->remote,
 			      .country = {f->country[0], f->country[1]},
 			      .asn = f->asn,
-			      .tls = tls != NULL};
+			      .tls = tls != NULL,
+			      .spoofable = f->transport == TRANSPORT_UDP};
 
 	for (size_t i = 0; tls && tls->verified && i < tls->name_count && i < FACTS_NAMES_MAX; i++)
 		facts.peer_names[facts.peer_name_count++] = tls->names[i];

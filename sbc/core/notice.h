@@ -14,6 +14,7 @@
 #include "policy/verdict.h"
 #include "sbc/core/settings.h"
 
+struct ban;
 struct cdr;
 
 enum notice_type {
@@ -41,6 +42,7 @@ enum notice_type {
 	NOTICE_CHALLENGED, /* a trunk wants credentials: trunk, method, status, why (answered, or why not) */
 	NOTICE_CALL_ADOPTED, /* call: it was another node's, which has gone */
 	NOTICE_CALL_LET_GO,  /* call: another node has it, it ends here without a CDR */
+	NOTICE_BAN, /* what became of a ban: ban, why (banned, longer, lifted, ended, flood, spared, unproven, full), seconds */
 	NOTICE_MEDIA, /* what the relay has seen of a party's media: call, side, its trunk, why */
 	NOTICE_COUNT
 };
@@ -49,6 +51,7 @@ enum notice_type {
  * text, help) */
 #define NOTICE_DROP_TABLE(X)                                                                       \
 	X(NOT_SIP, "not_sip", "bytes that are not SIP")                                            \
+	X(BAN, "ban", "the source is banned")                                                      \
 	X(ACL, "acl", "the realm's access list denies the source")                                 \
 	X(GEO, "geo", "a rule of geography says silence")                                          \
 	X(MALFORMED, "malformed", "broken beyond an answer")                                       \
@@ -89,6 +92,7 @@ struct notice {
 	struct str call; /* our id of the call: node and number, the same in log, CDR and page */
 	struct str from, to; /* numbers */
 	const struct cdr *cdr;
+	const struct ban *ban;
 	const struct settings *settings;
 };
 

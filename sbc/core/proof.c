@@ -37,7 +37,10 @@ bool proof_take(struct sbc *s, uint16_t trunk, const struct msg *m, const struct
 		worker_reply(s, m, f, 400, STR("Bad Authorization"), STR_NONE);
 		refuse(s, trunk, m, f, 400);
 		return false;
-	case CHALLENGE_WRONG: refuse(s, trunk, m, f, 401); break;
+	case CHALLENGE_WRONG:
+		refuse(s, trunk, m, f, 401);
+		keepout_on_wrong_password(s, f, m, p->user, challenge_is_ours(&s->challenge, &ask));
+		break;
 	case CHALLENGE_STALE: stale = true; break;
 	case CHALLENGE_NONE:
 	case CHALLENGE_RESULT_COUNT: break;

@@ -570,10 +570,12 @@ static bool is_let_in(struct sbc *s, const struct reg_ask *a, const struct msg *
 	}
 	rng_bytes(&s->rng, random, sizeof(random));
 	challenge_write(&s->challenge, &ask, r == CHALLENGE_STALE, random, &s->lines);
-	if (r == CHALLENGE_WRONG)
+	if (r == CHALLENGE_WRONG) {
 		refuse(s, m, f, a->group->trunk, 401, STR("password"), buf_view(&s->lines));
-	else
+		keepout_on_wrong_password(s, f, m, a->name, challenge_is_ours(&s->challenge, &ask));
+	} else {
 		worker_reply(s, m, f, 401, STR_NONE, buf_view(&s->lines));
+	}
 	return false;
 }
 
@@ -616,6 +618,12 @@ void reg_begin(struct sbc *s, const struct msg *m, const struct flow *f, const s
 	}
 	if (!read_ask(s, group, m, &path, &a) || !check_caps(s, &a, f)) {
 		refuse(s, m, f, group->trunk, a.status, a.rule, str_from(a.line));
+		return;
+	}
+	struct verdict v = keepout_user(s, f, a.name);
+	if (v.outcome != VERDICT_ALLOW) {
+		worker_reply(s, m, f, v.status, v.reason, STR_NONE);
+		worker_refused(s, s->settings, f, m, group->trunk, &v);
 		return;
 	}
 	if (is_late(&a, m)) {
@@ -763,6 +771,24 @@ static void on_accepted(struct sbc *s, struct errand *e, const struct msg *answe
 	errand_finish_with(s, &e, status, status == 200 ? buf_view(&s->lines) : STR_NONE);
 }
 
+/* Who guesses at the registrar's passwords guesses through us. */
+static void note_refusal(struct sbc *s, const struct errand *e, const struct msg *m)
+{
+	char mem[BIND_NAME_MAX + 1], user_mem[256];
+	struct msg *asked = &s->held;
+	struct buf name, user;
+	struct uri to;
+
+	buf_init(&name, mem, sizeof(mem));
+	buf_init(&user, user_mem, sizeof(user_mem));
+	if (msg_index(asked, e->request, 0) != OK || !reg_read_party(asked->to, &to) ||
+	    uri_write_number(&user, &to) != OK)
+		return;
+	reg_write_name(&name, buf_view(&user), to.host);
+	keepout_on_registrar(s, &e->flow, asked, buf_view(&name), m);
+	keepout_on_challenge(s, &e->flow, m);
+}
+
 void reg_on_response(struct sbc *s, struct errand *e, id_t64 txn, const struct msg *m)
 {
 	uint32_t least;
@@ -795,6 +821,8 @@ void reg_on_response(struct sbc *s, struct errand *e, id_t64 txn, const struct m
 		return;
 	}
 	uint16_t status = errand_map_status(m->status);
+	if (!group_of(e)->local && keepout_counts_failures(s, &e->flow))
+		note_refusal(s, e, m);
 	buf_reset(&s->lines);
 	if ((m->status == 401 || m->status == 407) && !group_of(e)->local) {
 		pass_challenges(s, m, HDR_WWW_AUTHENTICATE);

@@ -227,6 +227,7 @@ void sbc_free(struct sbc **sbc)
 	enrol_release(&s->enrols);
 	auth_release(&s->auth);
 	challenge_release(&s->challenge);
+	keepout_release(&s->keepout);
 	txn_release(&s->txns);
 	arena_release(&s->arena);
 	free(s->out.p);
@@ -752,10 +753,61 @@ static void on_fault(struct sbc *s, const struct msg *m, const struct flow *f, e
 /* Why nothing is said. */
 static enum notice_drop drop_of(enum verdict_stage stage)
 {
-	return stage == VERDICT_STAGE_RATE  ? NOTICE_DROP_RATE
-	       : stage == VERDICT_STAGE_GEO ? NOTICE_DROP_GEO
-	       : stage == VERDICT_STAGE_ACL ? NOTICE_DROP_ACL
-					    : NOTICE_DROP_POLICY;
+	return stage == VERDICT_STAGE_BAN    ? NOTICE_DROP_BAN
+	       : stage == VERDICT_STAGE_GEO  ? NOTICE_DROP_GEO
+	       : stage == VERDICT_STAGE_RATE ? NOTICE_DROP_RATE
+	       : stage == VERDICT_STAGE_ACL  ? NOTICE_DROP_ACL
+					     : NOTICE_DROP_POLICY;
+}
+
+/* Of a call, a subscription or a transaction that is there: who is banned may end what it began. */
+static bool is_of_ours(struct sbc *s, const struct event *e)
+{
+	const struct str bytes = e->message.bytes;
+	const enum gate_class kind = gate_classify(bytes);
+	const bool cancels = str_has_prefix(bytes, STR("CANCEL "));
+	struct msg *m = &s->in;
+	bool reply;
+	id_t64 id;
+
+	if (kind == GATE_JUNK || (kind == GATE_NEW && !cancels))
+		return false;
+	if (judge_index(s->settings, &e->message.flow, bytes, m) != OK)
+		return false;
+	if (!m->is_request)
+		return hide_read(&s->hide, HIDE_BRANCH, m->via.branch, &id);
+	if (cancels)
+		return txn_find_cancelled(&s->txns, m).found == TXN_MATCHED;
+	return call_of_tag(s, m->to_tag, &reply) || subscription_of_tag(s, m->to_tag);
+}
+
+static struct verdict judge_first(struct sbc *s, const struct policy_ask *ask,
+				  const struct event *e)
+{
+	struct verdict v = judge_source(ask, e->message.bytes);
+
+	if (v.outcome != VERDICT_ALLOW && v.stage == VERDICT_STAGE_BAN && is_of_ours(s, e))
+		v = policy_run(ask, VERDICT_STAGE_ACL, VERDICT_STAGE_RATE);
+	else if (v.outcome != VERDICT_ALLOW)
+		keepout_after(s);
+	return v;
+}
+
+/* A method that is no word of SIP, where such are not answered. */
+static bool is_unheard_of(struct sbc *s, const struct msg *m, const struct flow *f, uint16_t realm)
+{
+	const struct admission_rule *a = &s->settings->policy.realms[realm].admission;
+	const struct verdict v = {.outcome = VERDICT_DROP,
+				  .stage = VERDICT_STAGE_ADMISSION,
+				  .rule = a->name,
+				  .file = a->place.file,
+				  .line = a->place.line};
+
+	if (!a->drop_unknown || !m->is_request || m->method != METHOD_OTHER)
+		return false;
+	worker_dropped(s, f, NOTICE_DROP_POLICY);
+	worker_refused(s, s->settings, f, m, SETTINGS_NO_INDEX, &v);
+	return true;
 }
 
 static void on_message(struct sbc *s, const struct event *e)
@@ -771,7 +823,7 @@ static void on_message(struct sbc *s, const struct event *e)
 		return;
 	struct facts facts = leg_facts(s->settings, f, e->message.tls);
 	const struct policy_ask ask = judge_ask(s, s->settings, &facts);
-	struct verdict v = judge_source(&ask, e->message.bytes);
+	struct verdict v = judge_first(s, &ask, e);
 	if (v.outcome == VERDICT_DROP) {
 		worker_dropped(s, f, drop_of(v.stage));
 		worker_refused(s, s->settings, f, NULL, SETTINGS_NO_INDEX, &v);
@@ -791,6 +843,8 @@ static void on_message(struct sbc *s, const struct event *e)
 		on_fault(s, m, f, err);
 		return;
 	}
+	if (is_unheard_of(s, m, f, realm))
+		return;
 	if (m->is_request)
 		on_request(s, m, f, e->message.tls);
 	else
@@ -920,6 +974,7 @@ static void on_tick(struct sbc *s)
 	while ((t = wheel_expire(&s->wheel, s->now_ms)) != NULL)
 		on_alarm(s, CONTAINER_OF(t, struct alarm, timer));
 	call_sweep(s, false);
+	keepout_tick(s);
 }
 
 static void on_settings(struct sbc *s, const struct settings *settings)
@@ -1013,7 +1068,8 @@ uint64_t sbc_next_ms(const struct sbc *s)
 {
 	CHECK(s);
 	uint64_t a = txn_next_ms(&s->txns), b = wheel_next_ms(&s->wheel), c = call_sweep_next_ms(s);
-	uint64_t first = a < b ? a : b;
+	uint64_t first = a < b ? a : b, d = keepout_next_ms(s);
 
-	return first < c ? first : c;
+	first = first < c ? first : c;
+	return first < d ? first : d;
 }

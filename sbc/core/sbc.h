@@ -7,6 +7,7 @@
 
 #include "common/err.h"
 #include "common/rng.h"
+#include "policy/ban.h"
 #include "sbc/core/event.h"
 #include "sbc/core/ports.h"
 
@@ -31,8 +32,9 @@ struct sbc_counts {
 	uint32_t requests, subscriptions,
 		registrations; /* outside of calls: on their way; in force */
 	uint64_t calls_total;
-	uint32_t admitted;           /* sessions that count for the limits of trunks */
-	uint64_t admission_repaired; /* counts of them that were found wrong */
+	uint32_t admitted;                 /* sessions that count for the limits of trunks */
+	uint64_t admission_repaired;       /* counts of them that were found wrong */
+	uint32_t bans[SUBJECT_KIND_COUNT]; /* in force, of both modes */
 	uint32_t shed; /* of a thousand new requests, so many are refused for load now */
 	/* Memory in use, calls that linger among it. */
 	uint32_t pooled_calls, pooled_setups, pooled_exchanges, pooled_asks;
@@ -91,6 +93,16 @@ bool sbc_enrolment(const struct sbc *sbc, uint16_t trunk, struct sbc_enrol_view 
 bool sbc_peer_is_up(const struct sbc *sbc, uint16_t trunk, uint16_t peer);
 /* False: there is no such peer. */
 bool sbc_peer_look(const struct sbc *s, uint16_t trunk, uint16_t peer, struct sbc_peer_view *out);
+/* Bans. Between turns, with the time of now; what changes is told as in a turn. */
+enum ban_result sbc_ban(struct sbc *sbc, const struct ban_order *o, struct ban_time t,
+			struct ban *out);
+/* False: there was none. */
+bool sbc_unban(struct sbc *sbc, const struct subject *who, struct ban_time t, struct ban *out);
+/* A ban that was written down or made elsewhere; nothing in it is believed to be in its range. */
+enum ban_result sbc_import_ban(struct sbc *sbc, const struct ban *v, struct ban_time t);
+/* Those in force; with `ended` those too whose strikes are remembered. *cursor starts at 0. False: no more. */
+bool sbc_next_ban(const struct sbc *sbc, struct ban_time t, bool ended, uint32_t *cursor,
+		  struct ban *out);
 /* Does any call still use this generation? If not, the shell may free it. */
 bool sbc_uses_settings(const struct sbc *s, const struct settings *settings);
 

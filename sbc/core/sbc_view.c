@@ -29,6 +29,8 @@ void sbc_count(const struct sbc *s, struct sbc_counts *out)
 		.text_bytes = s->blocks.used,
 		.admission_repaired = s->policy.admissions.repaired,
 	};
+	for (unsigned k = 0; k < SUBJECT_KIND_COUNT; k++)
+		out->bans[k] = s->policy.bans.live[BAN_OUT][k] + s->policy.bans.live[BAN_SLOW][k];
 	for (uint32_t i = 0; i < s->policy.admissions.count; i++)
 		for (unsigned d = 0; d < ADMIT_DIRECTION_COUNT; d++)
 			out->admitted += s->policy.admissions.list[i].state.live[d];

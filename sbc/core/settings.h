@@ -330,6 +330,12 @@ struct geo_settings {
 	struct str country_path, asn_path;
 };
 
+/* Where bans go beside the core's memory; empty: nowhere. */
+struct ban_settings {
+	struct str file;
+	struct str kernel_path; /* socket of sallyport-ban */
+};
+
 /* enum log_level of common/log.h; the core does not log. */
 struct log_settings {
 	uint8_t level;
@@ -371,6 +377,7 @@ struct settings {
 	struct limits limits;
 	struct sip_timers timers;
 	struct store_settings store;
+	struct ban_settings bans;
 	uint32_t generation;
 };
 

@@ -27,6 +27,7 @@
 #include "sbc/core/handover.h"
 #include "sbc/core/hide.h"
 #include "sbc/core/keep.h"
+#include "sbc/core/keepout.h"
 #include "sbc/core/msg.h"
 #include "sbc/core/peer.h"
 #include "sbc/core/ports.h"
@@ -139,6 +140,7 @@ struct sbc {
 	struct handovers handovers;
 	bool handed; /* this message has been looked for among the calls of others */
 	struct challenge challenge; /* nonces of ours */
+	struct keepout keepout;     /* what earns a ban */
 	struct generation generations[SBC_GENERATIONS_MAX];
 	struct worker_counts counts;
 	struct arena arena; /* of this turn */

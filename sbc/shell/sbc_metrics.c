@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/check.h"
+#include "policy/ban_text.h"
 #include "sbc/core/cdr.h"
 #include "sbc/shell/clock.h"
 
@@ -50,6 +51,8 @@ enum family {
 	M_REGISTRATIONS,
 	M_TIMERS,
 	M_SHED,
+	M_BANS,
+	M_BANS_TOTAL,
 	M_HANDSHAKES,
 	M_CONNECTIONS,
 	M_CERTIFICATE,
@@ -274,6 +277,18 @@ static const struct stats_family families[] = {
 	[M_TIMERS] = {.name = "sallyport_timers",
 		      .help = "Timers of the signalling core now",
 		      .kind = STATS_GAUGE},
+	[M_BANS] = {.name = "sallyport_bans",
+		    .help = "Subjects that are banned, or slowed, now",
+		    .kind = STATS_GAUGE,
+		    .max_sets = SUBJECT_KIND_COUNT,
+		    .labels = {"kind"}},
+	[M_BANS_TOTAL] = {.name = "sallyport_bans_total",
+			  .help = "What became of bans: banned; longer, ended, lifted; flood, told "
+				  "to the kernel; spared, on the allow-list; unproven, the source "
+				  "may be another's; full, no room",
+			  .kind = STATS_COUNTER,
+			  .max_sets = 2048,
+			  .labels = {"rule", "result"}},
 	[M_SHED] = {.name = "sallyport_overload_shed_ratio",
 		    .help = "Of the new requests, this share is refused now because of the load",
 		    .kind = STATS_GAUGE,
@@ -793,6 +808,33 @@ static void log_drop(struct log *l, const struct notice *n)
 	log_end(l);
 }
 
+static void note_ban(struct sbc_metrics *m, const struct notice *n)
+{
+	char mem[BAN_NAME_MAX + 64];
+	struct buf subject;
+	const struct ban *v = n->ban;
+	struct str labels[] = {v->rule[0] ? str_from(v->rule) : STR("none"), n->why};
+	const bool bad = str_eq(n->why, STR("banned")) || str_eq(n->why, STR("full")) ||
+			 str_eq(n->why, STR("unproven"));
+
+	++*stats_get(&m->stats, M_BANS_TOTAL, labels);
+	buf_init(&subject, mem, sizeof(mem));
+	ban_write_subject(&subject, v);
+	log_start(m->log, bad ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "ban", STR_NONE, n->wall_ms);
+	log_str(m->log, "result", n->why);
+	log_z(m->log, "kind", ban_kind_name(v->kind));
+	log_str(m->log, "subject", buf_view(&subject));
+	log_z(m->log, "mode", ban_mode_name(v->mode));
+	log_z(m->log, "by", ban_by_name(v->by));
+	log_str(m->log, "rule", str_from(v->rule));
+	log_str(m->log, "why", str_from(v->why));
+	if (v->file[0])
+		log_printf(m->log, "place", "%s:%u", v->file, v->line);
+	log_u64(m->log, "strikes", v->strikes);
+	log_u64(m->log, "seconds", n->seconds);
+	log_end(m->log);
+}
+
 void sbc_metrics_notice(struct sbc_metrics *m, const struct notice *n)
 {
 	switch (n->type) {
@@ -842,6 +884,7 @@ void sbc_metrics_notice(struct sbc_metrics *m, const struct notice *n)
 	case NOTICE_ENROLLED: log_enrol(m->log, n, "registered", false); break;
 	case NOTICE_ENROL_FAILED: note_enrol_failed(m, n); break;
 	case NOTICE_ENROL_ENDED: log_enrol(m->log, n, "unregistered", false); break;
+	case NOTICE_BAN: note_ban(m, n); break;
 	case NOTICE_COUNT: break;
 	}
 }
@@ -995,6 +1038,10 @@ static void read_core(struct sbc_metrics *m, const struct sbc_facts *f)
 	set(m, M_REGISTRATIONS, NULL, c.registrations);
 	set(m, M_TIMERS, NULL, c.timers);
 	set(m, M_SHED, NULL, c.shed);
+	for (unsigned k = 0; k < SUBJECT_KIND_COUNT; k++) {
+		struct str label[] = {str_from(ban_kind_name((enum subject_kind)k))};
+		set(m, M_BANS, label, c.bans[k]);
+	}
 	set(m, M_CALLS_LIMIT, NULL, f->settings->limits.calls);
 	zero_calls(m, f->settings);
 	sbc_each_call(f->sbc, add_call, m);

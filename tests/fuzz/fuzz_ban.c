@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (b.overflow || ban_read(buf_view(&b), &again) != OK || again.kind != v.kind ||
 	    again.until_ms != v.until_ms || !addr_eq_ip(&again.source.addr, &v.source.addr))
 		abort();
-	if (ban_init(&bans, &key, now.now_ms) != OK)
+	if (ban_init(&bans, &key) != OK)
 		return 0;
 	(void)ban_import(&bans, &rules, &v, now);
 	while (ban_expire(&bans, &rules, now, &v))

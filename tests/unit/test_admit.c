@@ -120,7 +120,9 @@ static void who_asks_too_fast_hears_what_suits_him(void **state)
 		const struct realm_rule realms[] = {
 			{.acl_given = row->acl_given,
 			 .acl_default = row->acl,
-			 .admission = {STR("edge"), {1, 10000, 1}, {STR("a.yaml"), 3}}},
+			 .admission = {.name = STR("edge"),
+				       .requests = {1, 10000, 1},
+				       .place = {STR("a.yaml"), 3}}},
 			{.acl_given = false},
 		};
 		const struct policy_config c = {
