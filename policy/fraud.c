@@ -78,6 +78,9 @@ enum err fraud_apply(struct fraud_state *s, const struct fraud_config *c)
 	s->count = n;
 	s->rang = rang;
 	s->config = c;
+	s->ends_calls = false;
+	for (size_t i = 0; i < n; i++)
+		s->ends_calls = s->ends_calls || c->rules[i].does.end_calls;
 	return OK;
 }
 
@@ -457,6 +460,10 @@ struct verdict fraud_judge(const struct policy_config *c, struct fraud_state *s,
 
 /* ---- what becomes of it */
 
+/* Refusals that say more of how much there is to do, or of what was decided before, than of who asks. */
+static const uint32_t load_stages = 1u << VERDICT_STAGE_BAN | 1u << VERDICT_STAGE_RATE |
+				    1u << VERDICT_STAGE_LIMIT | 1u << VERDICT_STAGE_ADMISSION;
+
 static bool counts_as(const struct fraud_rule *r, const struct fraud_event *e)
 {
 	if (r->moment != e->moment)
@@ -467,9 +474,9 @@ static bool counts_as(const struct fraud_rule *r, const struct fraud_event *e)
 	case FRAUD_BAD_REGISTRATIONS: return r->measure == e->measure;
 	case FRAUD_USERS: return e->measure == FRAUD_BAD_REGISTRATIONS;
 	case FRAUD_ANSWERED: return e->moment == FRAUD_AT_ANSWER || e->measure == FRAUD_ANSWERED;
+	case FRAUD_REFUSED: return r->where.stages || !(load_stages >> e->past.stage & 1);
 	case FRAUD_NOTHING:
 	case FRAUD_CALLS:
-	case FRAUD_REFUSED:
 	case FRAUD_REGISTRATIONS:
 	case FRAUD_STEPS:
 	case FRAUD_DESTINATIONS:
@@ -527,6 +534,26 @@ bool fraud_accrues(const struct policy_config *c, const struct fraud_state *s,
 		if (r->moment == m && (r->measure != FRAUD_COST || (n.is && n.is->cost)) &&
 		    fraud_filter_holds(counted(r), f, &n, NULL))
 			return true;
+	}
+	return false;
+}
+
+bool fraud_is_meant(const struct policy_config *c, struct fraud_state *s, const struct facts *f,
+		    const struct consequence *x)
+{
+	CHECK(c && s && f && x);
+	struct asked a;
+
+	if (!s->config || s->config != c->fraud)
+		return false;
+	begin(&a, c, s, f, NULL);
+	for (size_t i = 0; i < s->count; i++) {
+		const struct fraud_rule *r = &s->config->rules[i];
+		if (!str_eq(r->name, x->rule) || r->by != x->subject.kind || !subject_of(&a, r))
+			continue;
+		return a.by[r->by].key == key_of(s, &x->subject) &&
+		       fraud_filter_holds(counted(r), f, &a.number, NULL) &&
+		       (r->measure != FRAUD_COST || (a.number.is && a.number.is->cost));
 	}
 	return false;
 }

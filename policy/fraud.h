@@ -28,6 +28,7 @@ struct fraud_state {
 	struct fraud_count *counts;        /* one a rule; of what counts nothing it is empty */
 	size_t count;
 	struct fraud_rang *rang; /* NULL: no rule asks for it */
+	bool ends_calls;         /* some rule may end calls that are running */
 };
 
 /* What has happened, beside the facts that it was begun with. */
@@ -59,6 +60,9 @@ bool fraud_wants(const struct fraud_state *s, enum fraud_moment m);
 /* Is there a sum that grows while such a call lasts (FRAUD_AT_PULSE, FRAUD_AT_EARLY)? */
 bool fraud_accrues(const struct policy_config *c, const struct fraud_state *s,
 		   const struct facts *f, enum fraud_moment m);
+/* Is a call with these facts one that x, of a rule of now, wants ended: of its subject, and counted by the rule? */
+bool fraud_is_meant(const struct policy_config *c, struct fraud_state *s, const struct facts *f,
+		    const struct consequence *x);
 /* The subject begins anew in every rule that is by its kind. */
 void fraud_forget(struct fraud_state *s, const struct subject *who);
 

@@ -11,6 +11,7 @@ enum err policy_init(struct policy_state *p, const struct siphash_key *key)
 {
 	CHECK(p && key);
 	*p = (struct policy_state){.counts = {.failed = {0}}};
+	fraud_init(&p->fraud, key);
 	enum err e = rate_table_init(&p->sources, POLICY_SOURCES_MAX, key);
 	if (e == OK)
 		e = ban_init(&p->bans, key);
@@ -22,6 +23,7 @@ void policy_release(struct policy_state *p)
 	rate_table_release(&p->sources);
 	ban_release(&p->bans);
 	admissions_release(&p->admissions);
+	fraud_release(&p->fraud);
 }
 
 /* ---- the stages, as the table calls them */
@@ -119,6 +121,13 @@ static struct verdict admission(const struct policy_ask *a)
 	return admit_call(a->admit, a->peek ? &copy : &x->state, a->direction, a->facts->now_ms);
 }
 
+static struct verdict fraud(const struct policy_ask *a)
+{
+	if (!a->config->fraud)
+		return (struct verdict){.outcome = VERDICT_ALLOW};
+	return fraud_judge(a->config, &a->state->fraud, a->facts, a->peek, &a->decision->todo);
+}
+
 static struct verdict route(const struct policy_ask *a)
 {
 	return route_find(a->config, a->facts, &a->decision->route);
@@ -141,7 +150,7 @@ static const struct {
 	[VERDICT_STAGE_LIMIT] = {NULL, true},    [VERDICT_STAGE_IDENTIFY] = {identify, false},
 	[VERDICT_STAGE_AUTH] = {NULL, false},    [VERDICT_STAGE_ADMISSION] = {admission, true},
 	[VERDICT_STAGE_IDENTITY] = {NULL, true}, [VERDICT_STAGE_NUMBER] = {NULL, false},
-	[VERDICT_STAGE_FRAUD] = {NULL, true},    [VERDICT_STAGE_OPINION] = {NULL, true},
+	[VERDICT_STAGE_FRAUD] = {fraud, true},   [VERDICT_STAGE_OPINION] = {NULL, true},
 	[VERDICT_STAGE_ROUTE] = {route, false},  [VERDICT_STAGE_MEDIA] = {NULL, false},
 };
 

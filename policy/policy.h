@@ -20,6 +20,7 @@
 #include "policy/ban.h"
 #include "policy/decision.h"
 #include "policy/facts.h"
+#include "policy/fraud.h"
 #include "policy/policy_config.h"
 #include "policy/rate.h"
 
@@ -33,6 +34,7 @@ struct policy_state {
 	struct rate_table sources; /* how fast each source asks */
 	struct admissions admissions;
 	struct bans bans;
+	struct fraud_state fraud;
 	struct policy_counts counts;
 };
 

@@ -24,6 +24,7 @@ enum alarm_kind {
 	ALARM_KEEP_PAGES, /* names of calls are to be written */
 	ALARM_HANDOVER,
 	ALARM_ORPHANS,
+	ALARM_FRAUD, /* a pulse of what a call costs, or its end by a rule */
 	ALARM_KIND_COUNT
 };
 struct alarm {

@@ -15,6 +15,7 @@
 #include "sbc/core/setup.h"
 #include "sbc/core/transfer.h"
 #include "sbc/core/worker.h"
+#include "sbc/core/fraud_watch.h"
 
 /* ---- life */
 
@@ -87,6 +88,7 @@ void call_free(struct sbc *s, struct call **call)
 	own_free_all(s, c);
 	refresh_stop(s, c);
 	call_watch_stop(s, c);
+	fraud_watch_free(s, c);
 	keys_free(s, c);
 	for (int i = 0; i < 2; i++) {
 		leg_dialog_free(&s->blocks, &c->leg[i].dialog);

@@ -38,6 +38,7 @@ struct ask;
 struct keep;
 struct keys;
 struct exchange;
+struct fraud_watch;
 struct redirects;
 struct setup;
 
@@ -137,6 +138,7 @@ struct call {
 	id_t64 late_ask;
 	struct session_id session;
 	bool hidden; /* the caller is nobody to the callee (RFC 3323) */
+	struct fraud_watch *watch; /* NULL: no rule asks for what becomes of it */
 	struct call_record record;
 };
 

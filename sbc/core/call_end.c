@@ -15,6 +15,7 @@
 #include "sbc/core/transfer.h"
 #include "sbc/core/uri.h"
 #include "sbc/core/worker.h"
+#include "sbc/core/fraud_watch.h"
 
 enum { UNWANTED_CSEQ_GAP = 256 };
 
@@ -435,6 +436,7 @@ void call_end(struct sbc *s, struct call *c, const struct call_ending *why)
 		return;
 	if (c->transfer != ID_NONE)
 		transfer_on_end(s, c, why);
+	fraud_watch_ended(s, c, why);
 	r->end_ms = s->now_ms;
 	r->ended_by = (uint8_t)why->by;
 	r->by_timeout = why->by_timeout;

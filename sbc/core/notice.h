@@ -16,6 +16,7 @@
 
 struct ban;
 struct cdr;
+struct consequence; /* policy/subject.h */
 
 enum notice_type {
 	NOTICE_REQUEST,    /* a request arrived and was understood: realm, transport, method */
@@ -44,6 +45,7 @@ enum notice_type {
 	NOTICE_CALL_LET_GO,  /* call: another node has it, it ends here without a CDR */
 	NOTICE_BAN, /* what became of a ban: ban, why (banned, longer, lifted, ended, flood, spared, unproven, full), seconds */
 	NOTICE_MEDIA, /* what the relay has seen of a party's media: call, side, its trunk, why */
+	NOTICE_FRAUD, /* what a rule wants done to whom: todo, source where the subject is one */
 	NOTICE_COUNT
 };
 
@@ -93,6 +95,7 @@ struct notice {
 	struct str from, to; /* numbers */
 	const struct cdr *cdr;
 	const struct ban *ban;
+	const struct consequence *todo;
 	const struct settings *settings;
 };
 

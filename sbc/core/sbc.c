@@ -19,6 +19,7 @@
 #include "sbc/core/transfer.h"
 #include "sbc/core/uri.h"
 #include "sbc/core/worker.h"
+#include "sbc/core/fraud_watch.h"
 
 /* ---- life */
 
@@ -170,6 +171,8 @@ enum err sbc_new(struct sbc **out, const struct sbc_params *params)
 		e = enrol_apply(s, params->settings);
 	if (e == OK)
 		e = init_shared(s);
+	if (e == OK)
+		e = fraud_apply(&s->policy.fraud, params->settings->policy.fraud);
 	if (e != OK) {
 		sbc_free(&s);
 		return e;
@@ -960,6 +963,9 @@ static void on_alarm(struct sbc *s, struct alarm *a)
 	case ALARM_KEEP_PAGES: keep_on_pages_alarm(s); break;
 	case ALARM_HANDOVER: handover_on_alarm(s, CONTAINER_OF(a, struct handover, alarm)); break;
 	case ALARM_ORPHANS: handover_on_orphans(s); break;
+	case ALARM_FRAUD:
+		fraud_watch_on_alarm(s, CONTAINER_OF(a, struct fraud_watch, alarm));
+		break;
 	case ALARM_KIND_COUNT: break;
 	}
 }
@@ -981,7 +987,8 @@ static void on_settings(struct sbc *s, const struct settings *settings)
 {
 	/* Without memory for it the old configuration stays in force; the shell sees that it is still used. */
 	if (auth_apply(s, settings) != OK || admission_apply(s, settings) != OK ||
-	    peers_apply(s, settings) != OK || enrol_apply(s, settings) != OK)
+	    peers_apply(s, settings) != OK || enrol_apply(s, settings) != OK ||
+	    fraud_apply(&s->policy.fraud, settings->policy.fraud) != OK)
 		return;
 	reg_apply(s, s->settings, settings);
 	subscription_apply(s, settings);

@@ -4,6 +4,7 @@
 #include "sbc/core/late_offer.h"
 #include "sbc/core/refresh.h"
 #include "sbc/core/transfer.h"
+#include "sbc/core/fraud_watch.h"
 
 /*
  * The callee's answer (RFC 3261 §13.2.2.4): its ACK, its SDP through the relay, the 200 to the caller. The fork that it is of
@@ -96,6 +97,7 @@ static void note_answer(struct sbc *s, struct call *c)
 		worker_publish(s, &n);
 	}
 	call_tell(s, c, NOTICE_CALL_ANSWERED);
+	fraud_watch_answered(s, c);
 }
 
 /* What is in force now, should a later offer be refused. */

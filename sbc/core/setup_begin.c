@@ -9,6 +9,7 @@
 #include "sbc/core/setup_judge.h"
 #include "sbc/core/transfer.h"
 #include "sbc/core/uri.h"
+#include "sbc/core/fraud_watch.h"
 
 /* An INVITE outside any dialog becomes a call, or is refused: what is read of it, what policy says. */
 
@@ -222,10 +223,14 @@ static void decide(struct sbc *s, struct call *c, const struct msg *m, const str
 		v = setup_privacy(c->settings, call_realm(c, 0), m);
 	if (v.outcome == VERDICT_ALLOW && u->has_offer)
 		v = call_check_sdp(s, c, 0, call_sdp_of(m), &sdp);
+	if (s->decision.todo.count)
+		fraud_watch_carry_out(s, &s->decision.todo);
 	if (v.outcome != VERDICT_ALLOW) {
 		call_refuse_by(s, c, m, &v);
 		return;
 	}
+	if (c->settings->policy.fraud && !lent)
+		fraud_watch_begin(s, c, facts);
 	offer_step(&c->offer[0], u->has_offer ? OFFER_GOT_REQUEST : OFFER_GOT_INVITE);
 	if (!lent) {
 		setup_go_on(s, c);

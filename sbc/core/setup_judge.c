@@ -7,6 +7,7 @@
 #include "sbc/core/reg.h"
 #include "sbc/core/setup.h"
 #include "sbc/core/worker.h"
+#include "sbc/core/history.h"
 
 struct verdict setup_verdict(enum verdict_stage stage, uint16_t status, struct str reason,
 			     struct str rule)
@@ -73,6 +74,17 @@ static struct verdict judge_invite(const struct settings *set, const struct msg 
 	return v;
 }
 
+static uint8_t count_diversions(const struct msg *m)
+{
+	struct history h;
+	unsigned n = 0;
+
+	history_read(m, &h);
+	for (size_t i = 0; i < h.count; i++)
+		n += h.entry[i].counter;
+	return n > UINT8_MAX ? UINT8_MAX : (uint8_t)n;
+}
+
 /* The number that is called, as we write it, and what policy is told of the call. */
 static void fill_facts(const struct policy_ask *a, const struct settings *set, const struct msg *m,
 		       struct setup_asked *out)
@@ -86,6 +98,7 @@ static void fill_facts(const struct policy_ask *a, const struct settings *set, c
 	f->method = m->method_text;
 	f->domain = out->uri.host;
 	f->number = out->called;
+	f->diversions = a->config->fraud ? count_diversions(m) : 0;
 	f->caller = out->caller;
 	/* The number is looked at in both forms: no rule of ours may hide that someone calls for help. */
 	f->emergency =

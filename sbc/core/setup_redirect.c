@@ -1,6 +1,9 @@
 #include "sbc/core/setup.h"
 
+#include "policy/route.h"
+#include "sbc/core/judge.h"
 #include "sbc/core/redirect.h"
+#include "sbc/core/fraud_watch.h"
 
 /*
  * A 3xx of the callee, by its trunk's habit: the caller hears 480; hears it with the new numbers at our own address; or we call
@@ -65,6 +68,28 @@ void call_free_redirects(struct sbc *s, struct call *c)
 	block_free(&s->blocks, r, sizeof(*r));
 }
 
+/* Is the number that a 3xx names one that rules of fraud let the caller have? */
+static struct verdict judge_redirect(struct sbc *s, const struct call *c, const struct facts *of,
+				     struct str number)
+{
+	struct facts facts = *of;
+	const struct aor *user = c->leg[0].user != ID_NONE
+					 ? bind_get_aor(&s->binds, c->leg[0].user)
+					 : NULL;
+
+	facts.number = number;
+	facts.caller = call_text(c, CALL_FROM_NUMBER);
+	facts.user = user ? user->name : STR_NONE;
+	facts.emergency = route_is_emergency(&c->settings->policy, number);
+	const struct policy_ask ask = judge_ask(s, c->settings, &facts);
+	struct verdict v = policy_run(&ask, VERDICT_STAGE_FRAUD, VERDICT_STAGE_FRAUD);
+	if (s->decision.todo.count)
+		fraud_watch_carry_out(s, &s->decision.todo);
+	if (v.outcome != VERDICT_ALLOW)
+		worker_refused(s, c->settings, &c->setup->asking_flow, NULL, of->trunk, &v);
+	return v;
+}
+
 static bool grant(struct sbc *s, struct call *c, const struct redirect_wish *w, size_t at)
 {
 	struct setup *u = c->setup;
@@ -77,6 +102,8 @@ static bool grant(struct sbc *s, struct call *c, const struct redirect_wish *w, 
 	facts.cause = FACTS_REDIRECTED;
 	facts.now_ms = s->now_ms;
 	facts.wall_ms = s->wall_ms;
+	if (judge_redirect(s, c, &facts, redirect_number(w)).outcome != VERDICT_ALLOW)
+		return false;
 	if (redirect_find(c->settings, &facts, w, u->sips, &t) != OK ||
 	    !peers_is_up(&s->peers, c->settings, t.trunk, t.peer) ||
 	    is_known_target(c, &t, redirect_number(w)))

@@ -2,6 +2,7 @@
 
 #include "sbc/core/call_media.h"
 #include "sbc/core/late_offer.h"
+#include "sbc/core/fraud_watch.h"
 
 /*
  * What the callee's side says before it answers: early dialogs, early media (RFC 3261 §13.2.2.1, RFC 3960), and who is sure
@@ -103,8 +104,10 @@ void setup_pass_ringing(struct sbc *s, struct call *c, struct fork *k, const str
 
 	if (!r->ring_ms && (m->status == 180 || m->status == 182))
 		r->ring_ms = s->now_ms;
-	if (!r->early_ms && sdp.len)
+	if (!r->early_ms && sdp.len) {
 		r->early_ms = s->now_ms;
+		fraud_watch_early(s, c);
+	}
 	if (!k || !u->rel100 || !(u->needs100 || is_reliable(m))) {
 		setup_answer_caller(s, c, k, m, sdp, 0);
 	} else if (prack_may_send(&k->told)) {

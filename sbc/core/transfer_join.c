@@ -5,6 +5,7 @@
 #include "sbc/core/in_dialog.h"
 #include "sbc/core/refresh.h"
 #include "sbc/core/setup.h"
+#include "sbc/core/fraud_watch.h"
 
 static struct transfer *transfer_of(const struct sbc *s, const struct call *c)
 {
@@ -96,6 +97,7 @@ static void move_leg(struct sbc *s, struct call *from, unsigned a, struct call *
 	block_str_free(&s->blocks, &to->shown[b]);
 	to->shown[b] = from->shown[a];
 	from->shown[a] = STR_NONE;
+	fraud_watch_move(from, a, to, b);
 	refresh_set_alarm(s, from, a);
 	refresh_set_alarm(s, to, b);
 	if (named)
@@ -438,6 +440,10 @@ void transfer_begin(struct sbc *s, struct transfer *x, struct call *from, struct
 	}
 	facts.realm = worker_realm_of(c->settings, &referrer.flow);
 	facts.trunk = referrer.trunk;
+	const struct aor *user = from->leg[x->referrer].user != ID_NONE
+					 ? bind_get_aor(&s->binds, from->leg[x->referrer].user)
+					 : NULL;
+	facts.user = user ? user->name : STR_NONE;
 	setup_start_lent(s, c, &facts, &referrer.flow);
 }
 

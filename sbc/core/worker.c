@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sbc/core/oc.h"
+#include "sbc/core/fraud_watch.h"
 
 static const struct str body_types[] = {{"application/sdp", 15}};
 static const struct str option_tags[] = {
@@ -117,6 +118,8 @@ void worker_refused(struct sbc *s, const struct settings *settings, const struct
 	n.status = v->status;
 	n.verdict = v;
 	worker_publish(s, &n);
+	if (!m || m->is_request) /* not what a callee answers */
+		fraud_watch_refused(s, settings, f, trunk, v);
 }
 
 static id_t64 ask_new(struct sbc *s, id_t64 owner, enum ask_what what)

@@ -8,6 +8,7 @@
 
 #include "common/check.h"
 #include "policy/ban_text.h"
+#include "policy/subject.h"
 #include "sbc/core/cdr.h"
 #include "sbc/shell/clock.h"
 
@@ -20,6 +21,7 @@ enum family {
 	M_RETRANSMISSIONS,
 	M_DUPLICATES,
 	M_DROPPED,
+	M_FRAUD,
 	M_REFUSED,
 	M_INVITES,
 	M_INVITES_FINAL,
@@ -128,6 +130,12 @@ static const struct stats_family families[] = {
 		       .kind = STATS_COUNTER,
 		       .max_sets = 4096,
 		       .labels = {"realm", "stage", "rule", "status"}},
+	[M_FRAUD] = {.name = "sallyport_fraud_total",
+		     .help = "What rules of fraud wanted done beside a refusal: alert, ban, limit, "
+			     "end-calls",
+		     .kind = STATS_COUNTER,
+		     .max_sets = 512,
+		     .labels = {"rule", "action"}},
 	[M_INVITES] = {.name = "sallyport_invites_total",
 		       .help = "INVITEs of new calls: in, from a trunk; out, attempts at one",
 		       .kind = STATS_COUNTER,
@@ -835,6 +843,39 @@ static void note_ban(struct sbc_metrics *m, const struct notice *n)
 	log_end(m->log);
 }
 
+static void note_fraud(struct sbc_metrics *m, const struct notice *n)
+{
+	static const char *const actions[CONSEQUENCE_TYPE_COUNT] = {
+		[CONSEQUENCE_ALERT] = "alert",
+		[CONSEQUENCE_BAN] = "ban",
+		[CONSEQUENCE_LIMIT] = "limit",
+		[CONSEQUENCE_END_CALLS] = "end-calls"};
+	static const char *const kinds[SUBJECT_KIND_COUNT] = {
+#define X(name, word) [SUBJECT_##name] = word,
+		SUBJECT_TABLE(X)
+#undef X
+	};
+	const struct consequence *x = n->todo;
+	struct str labels[] = {x->rule, str_from(actions[x->type])};
+	char mem[64];
+	struct buf b;
+
+	++*stats_get(&m->stats, M_FRAUD, labels);
+	buf_init(&b, mem, sizeof(mem));
+	if (x->subject.kind == SUBJECT_SOURCE)
+		prefix_write(&b, &x->subject.source);
+	log_start(m->log, LOG_LEVEL_WARN, "fraud", n->call, n->wall_ms);
+	log_str(m->log, "rule", x->rule);
+	log_z(m->log, "action", actions[x->type]);
+	log_z(m->log, "by", kinds[x->subject.kind]);
+	log_str(m->log, "subject", b.len ? buf_view(&b) : x->subject.name);
+	if (x->seconds)
+		log_u64(m->log, "seconds", x->seconds);
+	if (x->place.file.len)
+		log_printf(m->log, "place", "%.*s:%u", STR_ARG(x->place.file), x->place.line);
+	log_end(m->log);
+}
+
 void sbc_metrics_notice(struct sbc_metrics *m, const struct notice *n)
 {
 	switch (n->type) {
@@ -885,6 +926,7 @@ void sbc_metrics_notice(struct sbc_metrics *m, const struct notice *n)
 	case NOTICE_ENROL_FAILED: note_enrol_failed(m, n); break;
 	case NOTICE_ENROL_ENDED: log_enrol(m->log, n, "unregistered", false); break;
 	case NOTICE_BAN: note_ban(m, n); break;
+	case NOTICE_FRAUD: note_fraud(m, n); break;
 	case NOTICE_COUNT: break;
 	}
 }
