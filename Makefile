@@ -67,7 +67,10 @@ BPF      ?= $(shell pkg-config --exists libbpf 2>/dev/null && command -v clang >
 BPFTOOL  := $(shell command -v bpftool || echo /usr/sbin/bpftool)
 LOADER   := $(if $(filter yes,$(BPF)),$(B)/sallyport-bpf)
 
-all: $(B)/sallyport-sbc $(B)/sallyport-rtpproxy $(B)/sallyport $(LOADER)
+# What tells the kernel of banned sources is built where libnftables is; without it bans are kept by the SBC alone.
+BANNER   := $(if $(wildcard /usr/include/nftables/libnftables.h),$(B)/sallyport-ban)
+
+all: $(B)/sallyport-sbc $(B)/sallyport-rtpproxy $(B)/sallyport $(LOADER) $(BANNER)
 
 # ---- objects and archives, once for each variant (rel, asan, fuzz)
 define VARIANT
@@ -96,6 +99,8 @@ $(B)/sallyport-rtpproxy: $(rtp_objs:%=$(B)/rel/%.o) $(call lib_rtp,rel)
 	$(call link,rel)
 $(B)/sallyport: $(cli_objs:%=$(B)/rel/%.o) $(call lib_sbc,rel)
 	$(call link,rel)
+$(B)/sallyport-ban: $(B)/rel/sbc/nft/main.o $(B)/rel/sbc/shell/ban_wire.o $(B)/rel/lib/common.a
+	$(if $(V),,@echo "  LINK  $@";)$(CC) $(LF_rel) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lnftables
 # ---- programs in the kernel: rtpproxy/bpf/X.bpf.c → build/bpf/X.skel.h
 $(B)/bpf/%.bpf.o: rtpproxy/bpf/%.bpf.c $(wildcard rtpproxy/bpf/*.h)
 	@mkdir -p $(@D)
@@ -196,6 +201,7 @@ install: all
 	install -m 755 $(B)/sallyport $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(B)/sallyport-sbc $(B)/sallyport-rtpproxy $(DESTDIR)$(PREFIX)/sbin/
 	$(if $(LOADER),install -m 755 $(LOADER) $(DESTDIR)$(PREFIX)/sbin/)
+	$(if $(BANNER),install -m 755 $(BANNER) $(DESTDIR)$(PREFIX)/sbin/)
 	install -m 644 systemd/*.service $(DESTDIR)/lib/systemd/system/
 	install -D -m 644 systemd/sallyport.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/sallyport.conf
 	install -D -m 644 systemd/sallyport.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/sallyport.conf

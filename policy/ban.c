@@ -639,7 +639,7 @@ enum ban_result ban_import(struct bans *b, const struct ban_rules *r, const stru
 	copy_cut(text_of(v->node, sizeof(v->node)), false, e->v.node, sizeof(e->v.node));
 	const uint64_t age_ms = v->since_ms < t.wall_ms ? t.wall_ms - v->since_ms : 0;
 	e->since_ms = age_ms < t.now_ms ? t.now_ms - age_ms : 0;
-	e->is_flood = false;
+	e->is_flood = v->flood && left_ms > 0;
 	if (left_ms > 0) {
 		enforce(b, e, t.now_ms + left_ms, t.now_ms);
 		return is_new ? BAN_NEW : BAN_LONGER;

@@ -43,6 +43,8 @@ void ban_write(struct buf *b, const struct ban *v)
 	buf_printf(b, ",\"strikes\":%u,\"hits\":%llu,\"since_ms\":%llu,\"until_ms\":%llu",
 		   v->strikes, (unsigned long long)v->hits, (unsigned long long)v->since_ms,
 		   (unsigned long long)v->until_ms);
+	if (v->flood)
+		buf_lit(b, ",\"flood\":1");
 	if (v->gap_s)
 		buf_printf(b, ",\"gap_s\":%u", v->gap_s);
 	buf_char(b, '}');
@@ -131,6 +133,7 @@ static enum err read_dict(const struct dict *d, struct ban *v)
 	    !read_number(d, STR("until_ms"), INT64_MAX / 2, &v->until_ms) ||
 	    (mode == BAN_SLOW && gap == 0))
 		return ERR_BAD;
+	v->flood = dict_get_int(d, STR("flood"), 0) == 1;
 	v->line = (uint32_t)line;
 	v->strikes = (uint32_t)strikes;
 	v->gap_s = (uint32_t)gap;

@@ -9,7 +9,7 @@
 /* Exit statuses, all that there are. */
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_WRONG = 2 /* the configuration, or the command line */ };
 
-/* A long option of one command: `--name VALUE`, or `--name` alone, whose value is "". */
+/* A long option of one command: `--name VALUE`, or `--name` alone, whose value is "". Of name "": a word without dashes. */
 struct cli_argument {
 	const char *name, *value;
 };
@@ -34,6 +34,9 @@ int cli_status(const struct cli_options *o);
 int cli_calls(const struct cli_options *o);
 int cli_reload(const struct cli_options *o);
 int cli_explain(const struct cli_options *o);
+int cli_bans(const struct cli_options *o);
+int cli_ban(const struct cli_options *o);
+int cli_unban(const struct cli_options *o);
 
 /* Sends {"command":NAME} and gives the reply, to be freed with json_decref; NULL after saying why on stderr. */
 json_t *cli_ask(const struct cli_options *o, const char *command);
@@ -45,6 +48,9 @@ bool cli_is_refusal(const json_t *reply);
 /* Tables for people, from a reply. */
 void cli_show_status(FILE *out, const json_t *reply);
 void cli_show_calls(FILE *out, const json_t *reply);
+void cli_show_bans(FILE *out, const json_t *reply);
+/* What became of one. */
+void cli_show_ban(FILE *out, const json_t *reply);
 /* A text, number or truth for people, "-" for none; nothing in it steers a terminal. */
 void cli_write_cell(char *out, size_t cap, const json_t *v);
 /* "1d 02:03:04", "02:03:04"; "-" for less than nothing. */

@@ -18,12 +18,15 @@ static const struct command {
 	{"calls", cli_calls, "the calls that it has now"},
 	{"reload", cli_reload, "let it read its configuration again"},
 	{"explain", cli_explain, "what would become of a call, and by which rules"},
+	{"bans", cli_bans, "who is kept out, why, and until when"},
+	{"ban", cli_ban, "keep somebody out"},
+	{"unban", cli_unban, "let somebody in again; its strikes are forgotten"},
 	{"settings", cli_settings, "print every setting there is, in Markdown"},
 	{"help", help, "this page"},
 	{"version", version, "print the version"},
 };
 
-/* Options that only some commands have; "name=": with a value. */
+/* Options that only some commands have; "name=": with a value; "=": a word without dashes. */
 static const struct {
 	const char *command;
 	const char *const options[CLI_ARGUMENTS_MAX];
@@ -31,6 +34,8 @@ static const struct {
 	{"explain",
 	 {"from=", "via=", "certificate=", "realm=", "user=", "caller=", "number=", "domain=",
 	  "method=", "at=", "media=", "message=", "call=", "cdr=", "offline"}},
+	{"ban", {"=", "user=", "caller=", "number=", "trunk=", "for=", "why="}},
+	{"unban", {"=", "user=", "caller=", "number=", "trunk="}},
 };
 
 static int help(const struct cli_options *o)
@@ -51,6 +56,9 @@ static int help(const struct cli_options *o)
 	       "  [--media rtp|srtp|dtls]   or   --message FILE --from …   or   --call ID [--cdr "
 	       "FILE]\n"
 	       "  --offline  by the configuration alone (-c), nothing remembered\n\n"
+	       "ban, unban: ADDRESS[/BITS] | --user U@DOMAIN | --caller N | --number N | --trunk "
+	       "NAME\n"
+	       "  ban: [--for 4h] [--why TEXT]\n\n"
 	       "Exit status: 0 done; 1 it could not be done; 2 the configuration or the command "
 	       "line is wrong.\n");
 	return CLI_OK;
@@ -112,7 +120,15 @@ static bool read_own_option(const char *command, int argc, char **argv, int *i,
 {
 	const char *a = argv[*i];
 	struct cli_argument *to = &o->arguments[o->argument_count];
-	if (strncmp(a, "--", 2) != 0 || o->argument_count == CLI_ARGUMENTS_MAX)
+	if (o->argument_count == CLI_ARGUMENTS_MAX)
+		return false;
+	if (a[0] != '-' && options_of(command)[0] && strcmp(options_of(command)[0], "=") == 0 &&
+	    !cli_argument(o, "")) {
+		*to = (struct cli_argument){"", a};
+		o->argument_count++;
+		return true;
+	}
+	if (strncmp(a, "--", 2) != 0)
 		return false;
 	for (const char *const *at = options_of(command); *at; at++) {
 		const size_t len = strcspn(*at, "=");

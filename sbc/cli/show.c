@@ -1,6 +1,7 @@
 /* Replies of the SBC as tables. What a reply does not say is shown as "-"; nothing is invented. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/check.h"
 #include "sbc/cli/cli.h"
@@ -248,4 +249,64 @@ void cli_show_calls(FILE *out, const json_t *r)
 		return;
 	}
 	print_table(out, calls, ARRAY_LEN(calls), rows);
+}
+
+/* ---- bans */
+
+/* A time since the epoch. */
+static void write_until(char *out, size_t cap, const json_t *ban, const char *key)
+{
+	const json_t *v = json_object_get(ban, key);
+	const time_t t = (time_t)(json_integer_value(v) / 1000);
+	struct tm tm;
+
+	if (!json_is_integer(v) || !gmtime_r(&t, &tm) ||
+	    strftime(out, cap, "%Y-%m-%d %H:%M:%SZ", &tm) == 0)
+		(void)snprintf(out, cap, "-");
+}
+
+static void write_place(char *out, size_t cap, const json_t *ban, const char *key)
+{
+	char rule[CELL_MAX / 2], file[CELL_MAX / 2];
+
+	write_text(rule, sizeof(rule), ban, key);
+	write_text(file, sizeof(file), ban, "file");
+	(void)snprintf(out, cap, "%s", rule);
+	if (json_object_get(ban, "file"))
+		(void)snprintf(out, cap, "%s (%s:%lld)", rule, file,
+			       (long long)json_integer_value(json_object_get(ban, "line")));
+}
+
+void cli_show_bans(FILE *out, const json_t *r)
+{
+	static const struct column bans[] = {{"KIND", "kind", write_text, false},
+					     {"SUBJECT", "subject", write_text, false},
+					     {"MODE", "mode", write_text, false},
+					     {"RULE", "rule", write_place, false},
+					     {"WHY", "why", write_text, false},
+					     {"BY", "by", write_text, false},
+					     {"UNTIL", "until_ms", write_until, false},
+					     {"STRIKES", "strikes", write_text, true},
+					     {"HITS", "hits", write_text, true}};
+	const json_t *rows = json_object_get(r, "bans");
+	if (json_array_size(rows) == 0) {
+		fprintf(out, "nobody is banned\n");
+		return;
+	}
+	print_table(out, bans, ARRAY_LEN(bans), rows);
+}
+
+void cli_show_ban(FILE *out, const json_t *r)
+{
+	char result[CELL_MAX], kind[CELL_MAX], subject[CELL_MAX], until[CELL_MAX];
+	const json_t *ban = json_object_get(r, "ban");
+
+	write_text(result, sizeof(result), r, "result");
+	write_text(kind, sizeof(kind), ban, "kind");
+	write_text(subject, sizeof(subject), ban, "subject");
+	write_until(until, sizeof(until), ban, "until_ms");
+	if (strcmp(result, "lifted") == 0)
+		fprintf(out, "%s %s: %s\n", kind, subject, result);
+	else
+		fprintf(out, "%s %s: %s until %s\n", kind, subject, result, until);
 }

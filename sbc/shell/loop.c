@@ -42,6 +42,10 @@ static void port_publish(void *ctx, const struct notice *n)
 {
 	struct loop *l = ctx;
 	sbc_metrics_notice(&l->words.metrics, n);
+	if (n->type == NOTICE_BAN) {
+		ban_file_note(&l->bans.file);
+		ban_kernel_notice(&l->bans.kernel, n);
+	}
 	if (n->type != NOTICE_CALL_ENDED || !n->cdr)
 		return;
 	struct buf b;
@@ -103,6 +107,9 @@ void loop_on_second(void *ctx)
 	struct loop *l = ctx;
 	turn_timer_set(&l->turn, &l->second, l->turn.now_ms + LOOP_SECOND_MS);
 	log_tick(&l->words.log, l->turn.wall_ms);
+	const struct ban_time t = {l->turn.now_ms, l->turn.wall_ms};
+	ban_file_tick(&l->bans.file, l->sbc, t, false, &l->words.log);
+	ban_kernel_tick(&l->bans.kernel, l->sbc, t, &l->words.log);
 	geo_tick(l->geo);
 	loop_free_old_settings(l);
 	if (l->settings.old_tls && l->turn.now_ms >= l->settings.old_tls_until_ms)

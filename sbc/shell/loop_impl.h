@@ -6,6 +6,8 @@
 #include "common/log.h"
 #include "common/rng.h"
 #include "sbc/core/sbc.h"
+#include "sbc/shell/ban_file.h"
+#include "sbc/shell/ban_kernel.h"
 #include "sbc/shell/cdr_file.h"
 #include "sbc/shell/control.h"
 #include "sbc/shell/flow.h"
@@ -51,6 +53,12 @@ struct loop_words {
 	char *cdr_line;
 };
 
+/* Where bans go beside the core. */
+struct loop_bans {
+	struct ban_file file;
+	struct ban_kernel kernel;
+};
+
 struct loop {
 	struct turn turn;
 	struct sbc *sbc;
@@ -65,6 +73,7 @@ struct loop {
 	struct geo *geo;
 	struct loop_pages pages;
 	struct loop_words words;
+	struct loop_bans bans;
 	struct turn_timer second, watchdog;
 	uint64_t watchdog_ms; /* how often the service manager hears of us; 0: never */
 	uint64_t began_ms;

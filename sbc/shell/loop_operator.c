@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/sdnotify.h"
+#include "sbc/shell/ban_command.h"
 #include "sbc/core/explain_args.h"
 #include "sbc/shell/reload.h"
 #include "sbc/shell/status.h"
@@ -215,6 +216,8 @@ struct str loop_on_command(void *ctx, struct str command, const struct dict *req
 	size_t cap = REPLY_BYTES;
 	if (str_eq(command, STR("calls")))
 		cap = status_calls_size(c.calls);
+	for (unsigned k = 0; k < SUBJECT_KIND_COUNT && str_eq(command, STR("bans")); k++)
+		cap += (size_t)c.bans[k] * BAN_COMMAND_BYTES;
 	char *p = malloc(cap);
 	if (!p)
 		return STR_NONE;
@@ -228,9 +231,10 @@ struct str loop_on_command(void *ctx, struct str command, const struct dict *req
 		command_reload(l, &b);
 	else if (str_eq(command, STR("explain")))
 		command_explain(l, request, &b);
-	else
-		buf_lit(&b,
-			"{\"error\":\"unknown command; known: status, calls, reload, explain\"}\n");
+	else if (!ban_command(&b, l->sbc, command, request,
+			      (struct ban_time){l->turn.now_ms, l->turn.wall_ms}))
+		buf_lit(&b, "{\"error\":\"unknown command; known: status, calls, reload, explain, "
+			    "bans, ban, unban\"}\n");
 	if (b.overflow) {
 		buf_reset(&b);
 		buf_lit(&b, "{\"error\":\"the answer is too long\"}\n");

@@ -191,6 +191,20 @@ static enum err start_parts(struct loop *l, const struct loop_params *p, struct 
 	return e ? fail(why, e, "cannot start", STR_NONE) : OK;
 }
 
+/* Bans of the last run, before anyone is heard. */
+static enum err start_bans(struct loop *l, struct buf *why)
+{
+	const struct ban_time t = {l->turn.now_ms, l->turn.wall_ms};
+	const struct settings *s = l->settings.now;
+	enum err e = ban_file_init(&l->bans.file, s->bans.file);
+	if (e)
+		return fail(why, e, "bans.file", s->bans.file);
+	ban_kernel_init(&l->bans.kernel, s);
+	ban_file_load(&l->bans.file, l->sbc, t, &l->words.log);
+	ban_kernel_tick(&l->bans.kernel, l->sbc, t, &l->words.log);
+	return OK;
+}
+
 static void start_timers(struct loop *l)
 {
 	turn_timer_init(&l->second, loop_on_second, l);
@@ -223,6 +237,8 @@ enum err loop_new(struct loop **out, const struct loop_params *p, struct buf *wh
 	l->has_turn = !e;
 	if (!e)
 		e = start_parts(l, p, why);
+	if (!e)
+		e = start_bans(l, why);
 	if (!e)
 		e = open_listeners(l, why);
 	if (!e)
@@ -259,6 +275,11 @@ void loop_free(struct loop **loop)
 		http_free(&l->pages.https[i]);
 	for (size_t i = 0; i < ARRAY_LEN(l->pages.signals); i++)
 		watch_free(&l->pages.signals[i]);
+	if (l->sbc)
+		ban_file_tick(&l->bans.file, l->sbc,
+			      (struct ban_time){l->turn.now_ms, l->turn.wall_ms}, true,
+			      &l->words.log);
+	ban_kernel_release(&l->bans.kernel);
 	/* The core, before what it posts to. */
 	sbc_free(&l->sbc);
 	if (l->has_store)
