@@ -160,6 +160,7 @@ static void build(struct config_build *g)
 	config_build_routes(g);
 	config_build_geo(g);
 	config_build_fraud(g);
+	config_build_store(g);
 	build_relays(g);
 	build_cdrs(g);
 	build_https(g);

@@ -396,6 +396,23 @@ struct raw_fraud {
 	struct conf_list rules;
 };
 
+struct raw_redis {
+	struct conf_head head;
+	struct conf_list nodes;
+	struct str sentinel, username, password, sentinel_password, key, prefix;
+	struct str verify, name, certificate;
+	bool cluster, tls;
+	uint32_t on_loss;
+	uint32_t on_loss_calls, on_loss_limits, on_loss_bans,
+		on_loss_registrations; /* 0: as on_loss */
+	uint32_t timeout, slow, queue, scripts;
+};
+
+struct raw_store {
+	struct conf_head head;
+	struct raw_redis redis;
+};
+
 struct raw_config {
 	struct conf_head head;
 	uint32_t version;
@@ -412,6 +429,7 @@ struct raw_config {
 	struct raw_timers timers;
 	struct raw_geo geo;
 	struct raw_fraud fraud;
+	struct raw_store store;
 };
 
 extern const struct conf_section config_section;

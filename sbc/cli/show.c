@@ -196,6 +196,11 @@ void cli_show_status(FILE *out, const json_t *r)
 	static const struct column relays[] = {{"RELAY", "name", write_text, false},
 					       {"STATE", "up", write_up, false},
 					       {"SESSIONS", "sessions", write_text, true}};
+	static const struct column store[] = {{"STORE", "server", write_text, false},
+					      {"STATE", "up", write_up, false},
+					      {"QUEUE", "queue", write_text, true},
+					      {"DROPPED", "dropped", write_text, true},
+					      {"WHY", "why", write_text, false}};
 	static const struct column listeners[] = {{"REALM", "realm", write_text, false},
 						  {"TRANSPORT", "transport", write_text, false},
 						  {"LISTENS ON", "address", write_text, false}};
@@ -204,6 +209,7 @@ void cli_show_status(FILE *out, const json_t *r)
 	print_head(out, r);
 	print_section(out, trunks, ARRAY_LEN(trunks), json_object_get(r, "trunks"));
 	print_section(out, relays, ARRAY_LEN(relays), json_object_get(r, "relays"));
+	print_section(out, store, ARRAY_LEN(store), json_object_get(r, "store"));
 	print_section(out, listeners, ARRAY_LEN(listeners), json_object_get(r, "listeners"));
 	print_section(out, certificates, ARRAY_LEN(certificates),
 		      json_object_get(r, "certificates"));

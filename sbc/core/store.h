@@ -42,9 +42,13 @@ enum store_area {
 };
 
 enum store_verb {
-	STORE_GET,    /* key → value; NOTHING: there is none */
-	STORE_PUT,    /* key, value, expires_ms */
-	STORE_DELETE, /* key */
+	STORE_GET, /* key → value, number[0]: its epoch, 0: none; NOTHING: there is none */
+	/*
+	 * key, value, expires_ms. With an epoch in number[0] (> 0) only if what is there has none that is higher, else NOTHING: who was
+	 * cut off and writes what it has kept does no harm to who took over meanwhile (threats E5). A key has always an epoch or never.
+	 */
+	STORE_PUT,
+	STORE_DELETE, /* key, and epoch as above */
 	/* key += number[0]; one that is new lives for expires_ms; → number[0]: the sum. 0 only asks; NOTHING: there is none */
 	STORE_ADD,
 	/* A set of small values: `key` names the set, `member` which of it. Each expires by itself. */
@@ -106,6 +110,7 @@ struct store_state {
 	bool is_fresh; /* up, and perhaps not what it was: another server, restarted or emptied. What is of worth is written again,
 			  spread over time (each node is told a different `spread_ms`) */
 	uint32_t spread_ms;
+	bool missed; /* up, and publications may have been missed meanwhile: who lives by them reads again */
 };
 
 /* Where what nodes share lies. */

@@ -100,6 +100,18 @@ void loop_on_relay(void *ctx, const struct relay *r)
 	sbc_metrics_relay(&l->words.metrics, r, l->turn.wall_ms);
 }
 
+void loop_on_store(void *ctx, const struct store_view *v)
+{
+	struct loop *l = ctx;
+	log_start(&l->words.log, v->up ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+		  v->up ? "store_up" : "store_down", STR_NONE, l->turn.wall_ms);
+	log_str(&l->words.log, "server", str_from(v->server));
+	log_u64(&l->words.log, "queue", v->queue);
+	if (!v->up)
+		log_str(&l->words.log, "why", str_from(v->why));
+	log_end(&l->words.log);
+}
+
 /* ---- timers ---- */
 
 void loop_on_second(void *ctx)

@@ -86,6 +86,7 @@ struct ports loop_ports(struct loop *l);
 void loop_core_step(void *loop, const struct event *e);
 void loop_on_flow(void *loop, const struct flow_report *r);
 void loop_on_relay(void *loop, const struct relay *r);
+void loop_on_store(void *loop, const struct store_view *v);
 void loop_on_second(void *loop);
 void loop_on_watchdog(void *loop);
 

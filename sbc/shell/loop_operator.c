@@ -25,6 +25,7 @@ static struct sbc_facts facts_of(struct loop *l)
 				  .tls = l->settings.tls,
 				  .geo = l->geo,
 				  .shell = &l->turn.stats,
+				  .store = &l->store,
 				  .cdrs = l->words.cdrs,
 				  .cdr_count = l->words.cdr_count,
 				  .uptime_ms = l->turn.now_ms - l->began_ms,
@@ -36,6 +37,7 @@ void loop_page_metrics(void *ctx, struct buf *b)
 	struct loop *l = ctx;
 	struct sbc_facts f = facts_of(l);
 	sbc_metrics_write(&l->words.metrics, b, &f);
+	store_write_metrics(&l->store, b);
 }
 
 bool loop_page_health(void *ctx, struct buf *b)

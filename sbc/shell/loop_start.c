@@ -185,8 +185,12 @@ static enum err start_parts(struct loop *l, const struct loop_params *p, struct 
 		l->relays.changed_ctx = l;
 	}
 	if (!e) {
-		e = store_init(&l->store, &l->turn, s, why);
+		const struct store_params params = {
+			.turn = &l->turn, .rng = &l->rng, .settings = s, .changed = loop_on_store, .ctx = l};
+		e = store_init(&l->store, &params, why);
 		l->has_store = !e;
+		if (e && why->len > 0)
+			return e;
 	}
 	return e ? fail(why, e, "cannot start", STR_NONE) : OK;
 }

@@ -58,6 +58,22 @@ static bool same_https(const struct settings *a, const struct settings *b)
 	return true;
 }
 
+static bool same_store(const struct store_settings *a, const struct store_settings *b)
+{
+	bool same = a->kind == b->kind && a->mode == b->mode && a->scripts == b->scripts &&
+		    a->node_count == b->node_count && a->tls == b->tls &&
+		    a->timeout_ms == b->timeout_ms && a->slow_ms == b->slow_ms &&
+		    a->queue == b->queue;
+	for (size_t i = 0; same && i < a->node_count; i++)
+		same = str_eq(a->nodes[i], b->nodes[i]);
+	return same && str_eq(a->master, b->master) && str_eq(a->username, b->username) &&
+	       str_eq(a->password, b->password) &&
+	       str_eq(a->sentinel_password, b->sentinel_password) && str_eq(a->key, b->key) &&
+	       str_eq(a->prefix, b->prefix) && str_eq(a->tls_ca, b->tls_ca) &&
+	       str_eq(a->tls_name, b->tls_name) && str_eq(a->tls_chain, b->tls_chain) &&
+	       str_eq(a->tls_key, b->tls_key);
+}
+
 enum err reload_check(const struct settings *from, const struct settings *to, struct buf *why)
 {
 	const struct {
@@ -71,6 +87,7 @@ enum err reload_check(const struct settings *from, const struct settings *to, st
 		{same_relays(from, to), "media_relays"},
 		{same_cdrs(from, to), "cdr"},
 		{same_https(from, to), "observe.http"},
+		{same_store(&from->store, &to->store), "store.redis (but for on_loss)"},
 		{str_eq(from->control_path, to->control_path), "observe.control"},
 		{from->limits.calls == to->limits.calls, "limits.calls"},
 		{from->limits.transactions == to->limits.transactions, "limits.transactions"},

@@ -14,6 +14,7 @@
 #include "sbc/shell/geo.h"
 #include "sbc/shell/relay_client.h"
 #include "sbc/shell/shell_stats.h"
+#include "sbc/shell/store.h"
 #include "sbc/shell/tls.h"
 
 enum { SBC_METRICS_CACHE = 4096, SBC_METRICS_CDRS_MAX = 8 };
@@ -42,6 +43,7 @@ struct sbc_facts {
 	const struct tls_set *tls;
 	const struct geo *geo;
 	const struct shell_stats *shell;
+	const struct store *store; /* NULL: not shown */
 	struct cdr_file *const *cdrs;
 	size_t cdr_count;
 	uint64_t uptime_ms, wall_ms;

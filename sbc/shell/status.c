@@ -185,6 +185,10 @@ void status_write(struct buf *b, const struct sbc_metrics *m, const struct sbc_f
 	add_u64(b, "transactions", (uint64_t)c.client_transactions + c.server_transactions);
 	add_u64(b, "connections", flow_count(f->flows));
 	write_relays(b, f);
+	if (f->store) {
+		key(b, "store");
+		store_write_status(f->store, b);
+	}
 	open_list(b, "trunks");
 	for (size_t i = 0; i < f->settings->trunk_count; i++)
 		write_trunk(b, f, (uint16_t)i);

@@ -17,6 +17,7 @@ struct entry {
 	struct list in_sets; /* members alone */
 	struct timer timer;
 	uint64_t at_ms;
+	int64_t epoch; /* 0: none */
 	uint32_t key_len, member_len, value_len;
 	uint8_t kind;
 	char bytes[];
@@ -126,6 +127,7 @@ static bool put(struct store_memory *m, enum kind kind, const struct store_op *o
 		return false;
 	}
 	*e = (struct entry){.at_ms = at_ms,
+			    .epoch = kind == KIND_VALUE ? op->number[0] : 0,
 			    .key_len = (uint32_t)op->key.len,
 			    .member_len = (uint32_t)member.len,
 			    .value_len = (uint32_t)value.len,
@@ -157,7 +159,21 @@ static enum store_result do_get(const struct store_memory *m, const struct store
 	if (!e)
 		return STORE_NOTHING;
 	r->value = value_of(e);
+	r->number[0] = e->epoch;
 	return STORE_OK;
+}
+
+static bool is_outdated(const struct store_memory *m, const struct store_op *op)
+{
+	const struct entry *e = op->number[0] > 0 ? find(m, KIND_VALUE, op->key, STR_NONE) : NULL;
+	return e && e->epoch > op->number[0];
+}
+
+static enum store_result do_put(struct store_memory *m, const struct store_op *op, uint64_t at_ms)
+{
+	if (is_outdated(m, op))
+		return STORE_NOTHING;
+	return put(m, KIND_VALUE, op, op->value, at_ms) ? STORE_OK : STORE_ERROR;
 }
 
 static enum store_result do_add(struct store_memory *m, const struct store_op *op, uint64_t at_ms,
@@ -237,6 +253,8 @@ static enum store_result do_delete(struct store_memory *m, const struct store_op
 	struct entry *e =
 		find(m, member ? KIND_MEMBER : KIND_VALUE, op->key, member ? op->member : STR_NONE);
 	struct entry *sum = member ? NULL : find(m, KIND_SUM, op->key, STR_NONE);
+	if (!member && is_outdated(m, op))
+		return STORE_NOTHING;
 	if (e)
 		drop(m, e);
 	if (sum)
@@ -254,9 +272,7 @@ void store_memory_do(struct store_memory *m, const struct store_op *op, uint64_t
 	expire(m, now_ms);
 	switch (op->verb) {
 	case STORE_GET: r.result = do_get(m, op, &r); break;
-	case STORE_PUT:
-		r.result = put(m, KIND_VALUE, op, op->value, at_ms) ? STORE_OK : STORE_ERROR;
-		break;
+	case STORE_PUT: r.result = do_put(m, op, at_ms); break;
 	case STORE_MEMBER_PUT:
 		r.result = put(m, KIND_MEMBER, op, op->value, at_ms) ? STORE_OK : STORE_ERROR;
 		break;
@@ -282,7 +298,8 @@ enum err store_memory_copy(const struct store_memory *from, struct store_memory 
 	for (size_t i = 0; i <= from->table.mask; i++)
 		for (struct table_node *n = from->table.buckets[i]; n; n = n->next) {
 			const struct entry *e = TABLE_OBJECT(n, struct entry, node);
-			struct store_op op = {.key = key_of(e), .member = member_of(e)};
+			struct store_op op = {
+				.key = key_of(e), .member = member_of(e), .number = {e->epoch}};
 			if (!put(to, e->kind, &op, value_of(e), e->at_ms)) {
 				store_memory_clear(to);
 				return ERR_FULL;
