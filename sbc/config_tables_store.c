@@ -2,6 +2,8 @@
 
 #include "sbc/config_tables.h"
 
+enum { STORE_SECRET_MIN = 32 };
+
 static const char *const loss_words[] = {"local", "reject", NULL};
 
 #define ON_LOSS(word, what)                                                                        \
@@ -11,6 +13,15 @@ static const char *const loss_words[] = {"local", "reject", NULL};
 		.words = (const char *const[]){"as-on_loss", "local", "reject", NULL},             \
 		.def = "as-on_loss", .help = "The same for " word " alone."                        \
 	}
+
+/* Not the key itself: it must not stand in a log. */
+static void check_key(struct conf_report *r, const struct conf_node *n, const void *value)
+{
+	const struct str *s = value;
+	if (s->len < STORE_SECRET_MIN)
+		conf_error(r, n, "has %u characters; needed: %u or more", (unsigned)s->len,
+			   STORE_SECRET_MIN);
+}
 
 static const struct conf_setting redis_settings[] = {
 	{.name = "nodes",
@@ -60,7 +71,7 @@ static const struct conf_setting redis_settings[] = {
 	{.name = "key",
 	 .type = CONF_STRING,
 	 CONF_AT(struct raw_redis, key),
-	 .min = 32,
+	 .check = check_key,
 	 .max = 512,
 	 .flags = CONF_REQUIRED | CONF_RESTART,
 	 .help = "What lies in Redis is encrypted and signed with it; the same on all nodes. "
