@@ -47,6 +47,7 @@ static void walk(struct codec *k, struct cluster_word *w)
 	switch ((enum cluster_kind)w->kind) {
 	case CLUSTER_BEAT: break;
 	case CLUSTER_TAKEN:
+	case CLUSTER_ENDED:
 		codec_u32(k, &w->name.boot, UINT32_MAX);
 		codec_u64(k, &w->name.id);
 		codec_u32(k, &w->epoch, UINT32_MAX);
@@ -197,6 +198,16 @@ bool cluster_is_alive(const struct sbc *s, struct str name, uint32_t boot)
 	if (since < s->cluster.up_ms)
 		since = s->cluster.up_ms;
 	return s->now_ms - since < CLUSTER_DEAD_MS;
+}
+
+uint32_t cluster_living(const struct sbc *s)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < s->cluster.count; i++)
+		n += cluster_is_alive(s, str_from(s->cluster.nodes[i].name),
+				      s->cluster.nodes[i].boot);
+	return n;
 }
 
 /* ---- messages that are not for here */

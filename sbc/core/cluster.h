@@ -24,6 +24,7 @@ enum {
 	CLUSTER_NAME_MAX = 64,
 	CLUSTER_BEAT_MS = 1000,
 	CLUSTER_DEAD_MS = 5000,
+	CLUSTER_DOUBT_MS = 2000, /* after so long out of hearing we may be dead to others */
 	CLUSTER_BYTES_MAX = 40 * 1024, /* of a message that is handed on */
 	CLUSTER_HOPS = 8192
 };
@@ -33,6 +34,7 @@ enum cluster_kind {
 	CLUSTER_TAKEN,  /* I have the call `name` from now on, as its epoch `epoch` */
 	CLUSTER_HAND,   /* this has come to me, and is yours */
 	CLUSTER_ANSWER, /* and this is to go where that came from */
+	CLUSTER_ENDED, /* the call `name` has ended here, and has its CDR, while nobody could hear of it */
 	CLUSTER_KIND_COUNT
 };
 
@@ -91,6 +93,9 @@ void cluster_say_beat(struct sbc *s);
 void cluster_hear(struct sbc *s, struct str name, uint32_t boot, bool now, uint32_t *out_ended);
 /* Is that run of that node to be asked? One that nobody has spoken of is dead as soon as it could have been heard. */
 bool cluster_is_alive(const struct sbc *s, struct str name, uint32_t boot);
+
+/* Other nodes that were heard lately. */
+uint32_t cluster_living(const struct sbc *s);
 
 /* A flow to where the word's message came from. ID_NONE: no room. */
 id_t64 cluster_hop(struct sbc *s, const struct cluster_word *w);

@@ -442,14 +442,28 @@ static void on_answer(struct sbc *s, const struct cluster_word *w)
 	worker_send(s, &d, w->bytes);
 }
 
+static struct call *call_of(const struct sbc *s, struct hide_name name)
+{
+	struct call *c = name.boot == s->hide.boot ? call_find(s, name.id) : NULL;
+
+	return c ? c : keep_find(s, name);
+}
+
 static void on_taken(struct sbc *s, const struct cluster_word *w)
 {
-	struct call *c = w->name.boot == s->hide.boot ? call_find(s, w->name.id) : NULL;
+	struct call *c = call_of(s, w->name);
 
-	if (!c)
-		c = keep_find(s, w->name);
 	if (c)
 		keep_on_epoch(s, c, w->epoch);
+}
+
+/* Who had it before us could not hear that we took it, and its parties have hung up there: it has its CDR. */
+static void on_ended(struct sbc *s, const struct cluster_word *w)
+{
+	struct call *c = call_of(s, w->name);
+
+	if (c && c->keep && c->keep->epoch > w->epoch)
+		keep_let_go(s, c);
 }
 
 /* Calls of a run that has gone: their names, to be looked at one by one. */
@@ -503,6 +517,7 @@ void handover_on_told(struct sbc *s, const struct store_told *t)
 	case CLUSTER_TAKEN: on_taken(s, &w); break;
 	case CLUSTER_HAND: on_hand(s, &w); break;
 	case CLUSTER_ANSWER: on_answer(s, &w); break;
+	case CLUSTER_ENDED: on_ended(s, &w); break;
 	case CLUSTER_KIND_COUNT: break;
 	}
 }
@@ -564,6 +579,10 @@ static void on_page(struct sbc *s, const struct store_reply *r)
 	if (!r->more || str_to_u32(r->member, KEEP_PAGES_MAX, &number) != OK ||
 	    !keep_read_page(r->value, names, &n))
 		return;
+	if (id_slot(r->owner) == s->hide.boot) {
+		keep_scrub(s, number, names, n);
+		return;
+	}
 	for (size_t i = 0; i < n; i++)
 		add_orphan(s, names[i]);
 	add_page(s, id_slot(r->owner), number);
@@ -657,8 +676,8 @@ void handover_on_reply(struct sbc *s, const struct store_reply *r)
 	}
 	if (owner_kind(r->owner) == OWNER_CALL) {
 		struct call *c = call_find(s, r->owner);
-		if (c && r->result == STORE_OK)
-			keep_on_epoch(s, c, r->number[0]);
+		if (c && (r->result == STORE_OK || r->result == STORE_NOTHING))
+			keep_on_epoch(s, c, r->result == STORE_OK ? r->number[0] : 0);
 		return;
 	}
 	struct handover *h = pool_find(&s->handovers.pool, r->owner);
@@ -690,13 +709,16 @@ void handover_on_state(struct sbc *s, const struct store_state *t)
 		c->up_ms = 0;
 		return;
 	}
-	bool missed = c->gone_ms && s->now_ms - c->gone_ms >= CLUSTER_DEAD_MS;
+	bool missed = c->gone_ms && s->now_ms - c->gone_ms >= CLUSTER_DOUBT_MS;
 	if (c->up_ms == 0)
 		c->up_ms = s->now_ms;
 	c->gone_ms = 0;
 	/* While nobody heard of us, our calls may have been taken; what was lost is written again. */
 	if (t->is_fresh || missed)
 		h->resync_ms = s->now_ms + 1 + t->spread_ms;
+	/* It may have come back with what it had yesterday: what has ended since is to be forgotten. */
+	if (t->is_fresh)
+		ask_pages(s, s->hide.boot);
 	cluster_say_beat(s);
 	ask_nodes(s);
 }
@@ -705,7 +727,7 @@ void handover_on_beat(struct sbc *s)
 {
 	struct handovers *h = &s->handovers;
 	struct cluster *c = &s->cluster;
-	bool slept = h->beat_ms && s->now_ms - h->beat_ms >= CLUSTER_DEAD_MS;
+	bool slept = h->beat_ms && s->now_ms - h->beat_ms >= CLUSTER_DOUBT_MS;
 	bool all = slept || (h->resync_ms && s->now_ms >= h->resync_ms);
 
 	h->beat_ms = s->now_ms;
@@ -715,6 +737,7 @@ void handover_on_beat(struct sbc *s)
 	if (all)
 		h->resync_ms = 0;
 	cluster_say_beat(s);
+	keep_tell_ended(s);
 	keep_tick(s, all);
 	if (s->now_ms - h->nodes_ms >= NODES_RENEW_MS)
 		ask_nodes(s);

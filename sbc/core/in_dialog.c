@@ -2,6 +2,7 @@
 
 #include "sbc/core/call_media.h"
 #include "sbc/core/exchange.h"
+#include "sbc/core/keep.h"
 #include "sbc/core/keys.h"
 #include "sbc/core/late_offer.h"
 #include "sbc/core/own.h"
@@ -97,6 +98,8 @@ void in_dialog_on_request(struct sbc *s, struct call *c, const struct msg *m, co
 		worker_reply(s, m, f, 403, STR_NONE, STR_NONE);
 		return;
 	}
+	if (c->keep)
+		keep_learn_flow(c, p.side, f);
 	/* A PRACK that an UPDATE has overtaken still counts, by its RAck: else the call would end for want of it. And who has
 	 * hung up has, whatever he said after it that came before it. */
 	if (dialog_take_cseq(d, m) != OK && m->method != METHOD_PRACK && m->method != METHOD_BYE) {

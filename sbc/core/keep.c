@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "sbc/core/call_watch.h"
+#include "sbc/core/cluster.h"
 #include "sbc/core/codec.h"
 #include "sbc/core/exchange.h"
 #include "sbc/core/keys.h"
@@ -121,8 +122,10 @@ enum err keep_init(struct sbc *s)
 	rng_bytes(&s->rng, &key, sizeof(key));
 	rng_bytes(&s->rng, &k->hash, sizeof(k->hash));
 	k->pages = calloc(KEEP_PAGES_MAX, sizeof(struct keep_page *));
-	enum err e =
-		k->pages ? pool_init(&k->pool, sizeof(struct keep), s->calls.limit, 0) : ERR_NOMEM;
+	k->ended = calloc(KEEP_ENDED_MAX, sizeof(*k->ended));
+	enum err e = k->pages && k->ended
+			     ? pool_init(&k->pool, sizeof(struct keep), s->calls.limit, 0)
+			     : ERR_NOMEM;
 	if (e == OK)
 		e = table_init(&k->names, 3 * s->calls.limit, &key);
 	k->on = e == OK;
@@ -136,7 +139,9 @@ void keep_release(struct sbc *s)
 	for (size_t i = 0; k->pages && i < k->page_count; i++)
 		free(k->pages[i]);
 	free(k->pages);
+	free(k->ended);
 	k->pages = NULL;
+	k->ended = NULL;
 	if (k->pool.chunks)
 		pool_release(&k->pool);
 	if (k->names.buckets)
@@ -225,11 +230,53 @@ static void del_name(struct sbc *s, struct keep_name *k)
 
 /* ---- pages */
 
+static void post_page(struct sbc *s, uint32_t at)
+{
+	struct keep_page *p = s->keeps.pages[at];
+	char key[KEEP_KEY_MAX], member[16];
+	struct buf b;
+
+	buf_init(&b, member, sizeof(member));
+	buf_printf(&b, "%u", at);
+	struct store_op op = {.verb = p->live ? STORE_MEMBER_PUT : STORE_MEMBER_DELETE,
+			      .area = STORE_AREA_CALLS,
+			      .key = keep_pages_key(s->hide.boot, key),
+			      .member = buf_view(&b),
+			      .expires_ms = KEEP_EXPIRES_MS};
+	buf_reset(&s->text);
+	if (p->live) {
+		write_page(&s->text, p);
+		op.value = buf_view(&s->text);
+	}
+	p->changed = false;
+	stored_post(s, &op);
+}
+
+static void post_pages(struct sbc *s)
+{
+	struct keeps *k = &s->keeps;
+
+	k->pages_ms = s->now_ms;
+	for (uint32_t i = 0; i < k->page_count; i++)
+		if (k->pages[i]->changed)
+			post_page(s, i);
+}
+
+void keep_on_pages_alarm(struct sbc *s)
+{
+	post_pages(s);
+}
+
+/* At once, but not more often than the alarm says: a page that fills quickly is not written for each name. */
 static void page_changed(struct sbc *s, uint32_t at)
 {
-	s->keeps.pages[at]->changed = true;
-	if (!timer_is_set(&s->keeps.pages_alarm.timer))
-		worker_alarm(s, &s->keeps.pages_alarm, ALARM_KEEP_PAGES, s->now_ms + KEEP_PAGES_MS);
+	struct keeps *k = &s->keeps;
+
+	k->pages[at]->changed = true;
+	if (!timer_is_set(&k->pages_alarm.timer))
+		worker_alarm(s, &k->pages_alarm, ALARM_KEEP_PAGES,
+			     s->now_ms < k->pages_ms + KEEP_PAGES_MS ? k->pages_ms + KEEP_PAGES_MS
+								     : s->now_ms);
 }
 
 /* A page with room: the one that is being filled, one that no call is in any more, a new one. */
@@ -282,35 +329,6 @@ static void leave_page(struct sbc *s, struct keep *k)
 	k->page = 0;
 }
 
-static void post_page(struct sbc *s, uint32_t at)
-{
-	struct keep_page *p = s->keeps.pages[at];
-	char key[KEEP_KEY_MAX], member[16];
-	struct buf b;
-
-	buf_init(&b, member, sizeof(member));
-	buf_printf(&b, "%u", at);
-	struct store_op op = {.verb = p->live ? STORE_MEMBER_PUT : STORE_MEMBER_DELETE,
-			      .area = STORE_AREA_CALLS,
-			      .key = keep_pages_key(s->hide.boot, key),
-			      .member = buf_view(&b),
-			      .expires_ms = KEEP_EXPIRES_MS};
-	buf_reset(&s->text);
-	if (p->live) {
-		write_page(&s->text, p);
-		op.value = buf_view(&s->text);
-	}
-	p->changed = false;
-	stored_post(s, &op);
-}
-
-void keep_on_pages_alarm(struct sbc *s)
-{
-	for (uint32_t i = 0; i < s->keeps.page_count; i++)
-		if (s->keeps.pages[i]->changed)
-			post_page(s, i);
-}
-
 /* ---- writing */
 
 void keep_changed(struct sbc *s, struct call *c)
@@ -353,9 +371,12 @@ static void post_aliases(struct sbc *s, struct call *c)
 		struct hide_name home = keep_home(s, c, side);
 		if (home.id == ID_NONE || home.boot == 0 || k->alias[side])
 			continue;
+		const struct call *h = call_find(s, c->leg[side].home);
+		if (h && h->keep)
+			k->home_epoch[side] = h->keep->epoch;
 		buf_init(&b, mem, sizeof(mem));
 		keep_write_alias(&b, k->key.name);
-		post_put(s, keep_call_key(home, 0, key), buf_view(&b));
+		post_put(s, keep_call_key(home, k->home_epoch[side], key), buf_view(&b));
 		k->alias[side] = true;
 	}
 }
@@ -395,6 +416,35 @@ void keep_flush(struct sbc *s)
 		if (c && c->state == CALL_CONFIRMED && !c->setup)
 			post_call(s, c);
 	}
+	if (timer_is_set(&s->keeps.pages_alarm.timer) &&
+	    s->now_ms >= s->keeps.pages_ms + KEEP_PAGES_MS) {
+		worker_stop_alarm(s, &s->keeps.pages_alarm);
+		post_pages(s);
+	}
+}
+
+/* Others may have taken us for dead by now. */
+static void note_ended(struct sbc *s, const struct keep *k)
+{
+	struct keeps *all = &s->keeps;
+	const uint64_t gone = s->cluster.gone_ms;
+
+	if (gone == 0 || s->now_ms - gone < CLUSTER_DOUBT_MS ||
+	    all->ended_count == KEEP_ENDED_MAX)
+		return;
+	all->ended[all->ended_count++] =
+		(struct keep_ended){.name = k->key.name, .epoch = k->epoch};
+}
+
+void keep_tell_ended(struct sbc *s)
+{
+	struct keeps *k = &s->keeps;
+
+	for (uint32_t i = 0; i < k->ended_count; i++)
+		cluster_say(s, &(struct cluster_word){.kind = CLUSTER_ENDED,
+						      .name = k->ended[i].name,
+						      .epoch = k->ended[i].epoch});
+	k->ended_count = 0;
 }
 
 void keep_end(struct sbc *s, struct call *c)
@@ -405,6 +455,7 @@ void keep_end(struct sbc *s, struct call *c)
 		return;
 	list_del(&k->changed);
 	leave_page(s, k);
+	note_ended(s, k);
 	/* Its name is an alias by now if a leg of it lives on in another call. */
 	if (k->written && (c->heir == ID_NONE || !call_find(s, c->heir)))
 		post_delete(s, k->key.name, k->epoch);
@@ -413,7 +464,7 @@ void keep_end(struct sbc *s, struct call *c)
 		post_delete(s, k->key.name, e);
 	for (unsigned side = 0; side < 2; side++)
 		if (k->alias[side])
-			post_delete(s, keep_home(s, c, side), 0);
+			post_delete(s, keep_home(s, c, side), k->home_epoch[side]);
 	k->written = 0;
 	k->alias[0] = k->alias[1] = false;
 }
@@ -452,6 +503,7 @@ enum err keep_adopt(struct sbc *s, struct call *c, const struct snapshot *x)
 	enum err e = add_name(s, &k->key, x->key, c->id);
 	for (unsigned side = 0; e == OK && side < 2; side++) {
 		e = add_name(s, &k->home[side], x->leg[side].home, c->id);
+		k->home_epoch[side] = x->leg[side].home_epoch;
 		k->alias[side] = x->leg[side].home.id != ID_NONE;
 	}
 	return e;
@@ -489,8 +541,20 @@ void keep_let_go(struct sbc *s, struct call *c)
 
 void keep_on_epoch(struct sbc *s, struct call *c, int64_t epoch)
 {
-	if (c->keep && epoch > (int64_t)c->keep->epoch)
+	char key[KEEP_KEY_MAX];
+
+	if (!c->keep || epoch == (int64_t)c->keep->epoch)
+		return;
+	if (epoch > (int64_t)c->keep->epoch) {
 		keep_let_go(s, c);
+		return;
+	}
+	/* The store has lost it: what it has would not be found any more. */
+	stored_post(s, &(struct store_op){.verb = STORE_ADD,
+					  .area = STORE_AREA_CALLS,
+					  .key = keep_epoch_key(c->keep->key.name, key),
+					  .expires_ms = KEEP_EPOCH_MS,
+					  .number = {(int64_t)c->keep->epoch - epoch}});
 }
 
 /* ---- time */
@@ -541,4 +605,44 @@ void keep_tick(struct sbc *s, bool all)
 			keep_changed(s, c);
 		}
 	}
+}
+
+static struct call *call_of(const struct sbc *s, struct hide_name name)
+{
+	struct call *c = name.boot == s->hide.boot ? call_find(s, name.id) : NULL;
+
+	return c ? c : keep_find(s, name);
+}
+
+void keep_scrub(struct sbc *s, uint32_t number, const struct hide_name *names, size_t count)
+{
+	struct keeps *k = &s->keeps;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct call *c = call_of(s, names[i]);
+		if (!c || c->state == CALL_OVER)
+			post_delete(s, names[i], 0);
+	}
+	if (number < k->page_count) {
+		page_changed(s, number);
+		return;
+	}
+	char key[KEEP_KEY_MAX], member[16];
+	struct buf b;
+	buf_init(&b, member, sizeof(member));
+	buf_printf(&b, "%u", number);
+	stored_post(s, &(struct store_op){.verb = STORE_MEMBER_DELETE,
+					  .area = STORE_AREA_CALLS,
+					  .key = keep_pages_key(s->hide.boot, key),
+					  .member = buf_view(&b)});
+}
+
+void keep_learn_flow(struct call *c, unsigned side, const struct flow *f)
+{
+	struct leg *l = &c->leg[side];
+
+	if (c->keep && c->keep->name.len && l->flow.id == ID_NONE && f->id != ID_NONE &&
+	    f->transport == l->flow.transport && f->listener == l->flow.listener &&
+	    !cluster_is_hop(f->id))
+		l->flow = *f;
 }

@@ -24,7 +24,7 @@
 struct sbc;
 struct call;
 struct snapshot;
-struct store_state;
+struct flow;
 
 enum {
 	KEEP_KEY_MAX = 64,
@@ -33,8 +33,9 @@ enum {
 	KEEP_EPOCH_MS = 7 * 24 * 3600 * 1000, /* a sum, from its first growth */
 	KEEP_PAGE = 128,                      /* names of a page */
 	KEEP_PAGES_MAX = 32 * 1024,
-	KEEP_PAGES_MS = 100, /* that a name waits to be in one */
-	KEEP_SWEEP = 500     /* calls that are looked at in a second */
+	KEEP_ENDED_MAX = 16 * 1024, /* that are told later; further ones may have two CDRs */
+	KEEP_PAGES_MS = 20,         /* that a name waits to be in one, at most */
+	KEEP_SWEEP = 500            /* calls that are looked at in a second */
 };
 
 /* What tokens of other runs mean here. */
@@ -52,7 +53,8 @@ struct keep {
 	uint32_t page;    /* 1 + its number; 0: in none */
 	uint64_t written; /* hash of what was; 0: nothing */
 	uint64_t written_ms;
-	bool alias[2];               /* of that leg's old name */
+	bool alias[2]; /* of that leg's old name, as of its epoch then: */
+	uint32_t home_epoch[2];
 	struct str name, last, next; /* of a call that began elsewhere, as its CDR says them */
 };
 
@@ -63,8 +65,14 @@ struct keep_page {
 	struct hide_name names[KEEP_PAGE];
 };
 
+/* One that has ended while nobody could hear of it. */
+struct keep_ended {
+	struct hide_name name;
+	uint32_t epoch;
+};
+
 struct keep_counts {
-	uint64_t written, failed, adopted, let_go, closed;
+	uint64_t written, failed, adopted, let_go;
 };
 
 struct keeps {
@@ -77,9 +85,12 @@ struct keeps {
 	struct keep_page **pages;       /* KEEP_PAGES_MAX, each made when it is needed */
 	uint32_t page_count, page_free; /* made; 1 + the first that no call is in */
 	uint32_t page_at;               /* the one that is filled */
+	uint64_t pages_ms;              /* when they were written last */
 	struct alarm pages_alarm;       /* when changed ones are written */
-	uint32_t sweep;                 /* slot of the pool that is looked at next */
-	uint32_t sweep_left;            /* to be verified and written again; 0: only renewed */
+	struct keep_ended *ended;       /* KEEP_ENDED_MAX */
+	uint32_t ended_count;
+	uint32_t sweep;      /* slot of the pool that is looked at next */
+	uint32_t sweep_left; /* to be verified and written again; 0: only renewed */
 	struct keep_counts counts;
 };
 
@@ -104,12 +115,20 @@ struct hide_name keep_home(const struct sbc *s, const struct call *c, unsigned s
 enum err keep_adopt(struct sbc *s, struct call *c, const struct snapshot *x) MUST_USE;
 /* Another node has it: it ends here without a word to anyone, and without a CDR. */
 void keep_let_go(struct sbc *s, struct call *c);
-/* Let go if the epoch is not ours any more. */
+/* What the store says of its epoch: let go if it is not ours any more; said again if the store has lost it. */
 void keep_on_epoch(struct sbc *s, struct call *c, int64_t epoch);
 
 /* Once a second: a part of the calls is renewed. `all`: everything is verified and written again, the store may have lost it. */
 void keep_tick(struct sbc *s, bool all);
 void keep_on_pages_alarm(struct sbc *s);
+
+/* A page of our own as the store has it: what it names and we do not have is deleted there. */
+void keep_scrub(struct sbc *s, uint32_t number, const struct hide_name *names, size_t count);
+/* What has ended while the store was away is told to those who may have taken it over. */
+void keep_tell_ended(struct sbc *s);
+/* A request of that side has come over f, and is believed: where the call is ours since a node has died, the connection that the
+ * peer speaks over now takes the place of the one that went with that node. */
+void keep_learn_flow(struct call *c, unsigned side, const struct flow *f);
 
 /* Keys. */
 struct str keep_epoch_key(struct hide_name n, char out[KEEP_KEY_MAX]);

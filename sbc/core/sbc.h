@@ -25,6 +25,19 @@ struct sbc_params {
 	uint64_t now_ms, wall_ms;
 };
 
+/* What is shared with other nodes (keep.h, cluster.h, handover.h). */
+struct sbc_shared_counts {
+	uint32_t nodes; /* that live, ourselves included; 0: nothing is shared */
+	uint64_t written,
+		failed; /* calls put into the store; that could not be, or not be read back */
+	uint64_t adopted,
+		let_go; /* calls of nodes that had gone; of ours that others had taken over */
+	uint64_t handed_on,
+		handed_in; /* messages of others' calls that came to us; of ours that came to others */
+	uint64_t late,
+		lost; /* requests that the store had no answer for in time; messages on their way between nodes */
+};
+
 /* What `sallyport status`, /metrics and the tests read. */
 struct sbc_counts {
 	uint32_t calls, calls_confirmed, legs, client_transactions, server_transactions, timers,
@@ -35,6 +48,7 @@ struct sbc_counts {
 	uint32_t admitted;                 /* sessions that count for the limits of trunks */
 	uint64_t admission_repaired;       /* counts of them that were found wrong */
 	uint32_t bans[SUBJECT_KIND_COUNT]; /* in force, of both modes */
+	struct sbc_shared_counts shared;
 	uint32_t shed; /* of a thousand new requests, so many are refused for load now */
 	/* Memory in use, calls that linger among it. */
 	uint32_t pooled_calls, pooled_setups, pooled_exchanges, pooled_asks;

@@ -5,6 +5,23 @@
 
 /* What the operator sees of the root, and what the shell asks it: nothing changes here. */
 
+static struct sbc_shared_counts shared_counts(const struct sbc *s)
+{
+	const struct keep_counts *k = &s->keeps.counts;
+	struct sbc_shared_counts c = {.written = k->written,
+				      .failed = k->failed,
+				      .adopted = k->adopted,
+				      .let_go = k->let_go,
+				      .handed_on = s->cluster.handed_on,
+				      .handed_in = s->cluster.handed_in,
+				      .late = s->handovers.late,
+				      .lost = s->cluster.lost};
+
+	if (s->keeps.on)
+		c.nodes = 1 + cluster_living(s);
+	return c;
+}
+
 void sbc_count(const struct sbc *s, struct sbc_counts *out)
 {
 	CHECK(s && out);
@@ -27,6 +44,7 @@ void sbc_count(const struct sbc *s, struct sbc_counts *out)
 		.pooled_exchanges = s->exchanges.used,
 		.pooled_asks = s->asks.used,
 		.text_bytes = s->blocks.used,
+		.shared = shared_counts(s),
 		.admission_repaired = s->policy.admissions.repaired,
 	};
 	for (unsigned k = 0; k < SUBJECT_KIND_COUNT; k++)

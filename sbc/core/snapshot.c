@@ -55,6 +55,7 @@ static void path(struct codec *k, struct snapshot_leg *l)
 	codec_address(k, &l->local);
 	codec_address(k, &l->remote);
 	name_of(k, &l->home);
+	codec_u32(k, &l->home_epoch, UINT32_MAX);
 }
 
 static void session(struct codec *k, struct session_timer *t)

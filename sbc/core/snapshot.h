@@ -33,7 +33,8 @@ struct snapshot_leg {
 	struct str realm, trunk, peer, user; /* peer: its URI; user: an address-of-record */
 	uint8_t transport;                   /* enum transport */
 	struct addr local, remote;           /* the listener's; the peer's */
-	struct hide_name home;        /* that our tag names, if not the call's own; id 0: its own */
+	struct hide_name home; /* that our tag names, if not the call's own; id 0: its own */
+	uint32_t home_epoch;
 	struct session_timer session; /* times by the wall; nothing is pending */
 	bool agreed_ever;             /* offer and answer have met */
 	uint8_t keys_by;              /* enum call_keys */

@@ -75,6 +75,8 @@ static void take_leg(const struct sbc *s, const struct call *c, unsigned side,
 		x->local = set->listeners[l->flow.listener].local;
 	x->remote = l->flow.remote;
 	x->home = keep_home(s, c, side);
+	const struct call *h = call_find(s, l->home);
+	x->home_epoch = h && h->keep ? h->keep->epoch : c->keep->home_epoch[side];
 	x->session = l->session;
 	x->session.pending = (struct session_timer_seen){.expires_s = 0};
 	x->session.refresh_ms = wall_of(s, l->session.refresh_ms);

@@ -3,6 +3,7 @@
 #include "policy/facts.h"
 #include "sbc/core/call_media.h"
 #include "sbc/core/in_dialog.h"
+#include "sbc/core/keep.h"
 #include "sbc/core/refresh.h"
 #include "sbc/core/setup.h"
 #include "sbc/core/fraud_watch.h"
@@ -365,6 +366,7 @@ static void complete(struct sbc *s, struct transfer *x, struct call *c)
 	transfer_notify(s, x, 200, true);
 	tell(s, from ? from : c, 200);
 	c->record.last_call = from ? from->number : replaced ? replaced->number : 0;
+	keep_changed(s, c);
 	release(s, x);
 	end_old(s, from, referrer, c);
 	end_old(s, replaced, leaver, c);

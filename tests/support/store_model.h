@@ -13,7 +13,7 @@
 #include "sbc/core/event.h"
 #include "sbc/shell/store_memory.h"
 
-enum { STORE_MODEL_NODES = 4, STORE_MODEL_TIMEOUT_MS = 250, STORE_MODEL_SLOW_MS = 50 };
+enum { STORE_MODEL_NODES = 64, STORE_MODEL_TIMEOUT_MS = 250, STORE_MODEL_SLOW_MS = 50 };
 
 /* Brings an event to a core, not from within ports.store; the times are the receiver's to fill in. */
 typedef void (*store_model_fn)(void *ctx, struct event *e);

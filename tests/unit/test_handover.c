@@ -456,7 +456,7 @@ static void a_store_that_lost_everything_is_filled_again(void **state)
 	stop();
 }
 
-static void a_transferred_leg_is_found_by_its_old_tag(void **state)
+static void an_alias_leads_to_the_call(void **state)
 {
 	(void)state;
 	start();
@@ -491,6 +491,285 @@ static void a_transferred_leg_is_found_by_its_old_tag(void **state)
 	stop();
 }
 
+static void who_ended_it_unheard_says_so_later(void **state)
+{
+	(void)state;
+	start();
+	store_model_cut(&m, n[A].rec.store_node, now_ms, now_ms + 12000);
+	pass(8000);
+	say(B, "INFO", NULL); /* B has it now, too */
+	pass(20);
+	EXPECT_INT(n[B].rec.notices[NOTICE_CALL_ADOPTED], 1);
+	relay(B);
+	struct rec_send info = *sent(B, "INFO ");
+	site_answer(&n[B], &info, 200, NULL, NULL, NULL);
+	hang_up(A, A);
+	EXPECT_INT(n[A].rec.notices[NOTICE_CALL_ENDED], 1);
+	pass(10000);
+	EXPECT_INT(n[B].rec.notices[NOTICE_CALL_LET_GO], 1);
+	nothing_is_left(1, 1);
+	stop();
+}
+
+static void yesterdays_calls_are_forgotten(void **state)
+{
+	(void)state;
+	start();
+	store_model_keep(&m);
+	hang_up(A, A);
+	pass(1000);
+	store_model_restore(&m, now_ms);
+	pass(10000);
+	nothing_is_left(1, 0);
+	stop();
+}
+
+/* Its leg is in another call now; its tag still names the first one. */
+static void who_was_transferred_finds_its_call_at_another_node(void **state)
+{
+	(void)state;
+	now_ms = 1000000;
+	cdrs = 0;
+	store_model_init(&m, 5, now_ms);
+	boot(A, 1);
+	boot(B, 2);
+	for (unsigned i = 0; i < NODES; i++)
+		n[i].trunks[SITE_PBX].habits.refer = REFER_LOCAL;
+	pass(3000);
+	site_establish(&n[A], &k, NULL, NULL);
+	site_say(&n[A], &k, 1, "REFER", "Refer-To: <sip:+4940777@10.0.0.1>\r\n", NULL);
+	struct rec_send notify = *site_find(&n[A], "NOTIFY ");
+	site_answer(&n[A], &notify, 200, NULL, NULL, NULL);
+	struct rec_send invite = *site_find(&n[A], "INVITE ");
+	ports_rec_clear(&n[A].rec);
+	site_answer(&n[A], &invite, 200, "x1", NULL,
+		    SITE_SDP("target", "1", "198.51.100.7", "m=audio 22000 RTP/AVP 0\r\n"));
+	site_relay(&n[A], SITE_SDP_RELAY);
+	pass(20);
+	struct rec_send join = *site_find(&n[A], "INVITE ");
+	ports_rec_clear(&n[A].rec);
+	site_answer(&n[A], &join, 200, NULL, NULL,
+		    SITE_SDP("carol", "2", "198.51.100.7", "m=audio 20000 RTP/AVP 0\r\n"));
+	struct rec_send done = *site_find(&n[A], "NOTIFY "), bye = *site_find(&n[A], "BYE ");
+	site_answer(&n[A], &done, 200, NULL, NULL, NULL);
+	site_answer(&n[A], &bye, 200, NULL, NULL, NULL);
+	relay(A);
+	pass(1000);
+	EXPECT_INT(n[A].rec.notices[NOTICE_CALL_ENDED], 1);
+	EXPECT_INT(records(), 5); /* two nodes, the new call, an alias, a page */
+	crash(A);
+	pass(CLUSTER_DEAD_MS + 100);
+	say(B, "BYE", NULL);
+	pass(20);
+	EXPECT_TRUE(sent(B, "SIP/2.0 200 ") != NULL);
+	const struct rec_send *other = sent(B, "BYE ");
+	EXPECT_TRUE(other && site_has(other, ";tag=x1"));
+	if (other) {
+		struct rec_send b = *other;
+		site_answer(&n[B], &b, 200, NULL, NULL, NULL);
+	}
+	relay(B);
+	EXPECT_TRUE(site_cdr_has(&n[B], "\"transferred_from\""));
+	nothing_is_left(2, 1);
+	stop();
+}
+
+/* ---- the same by chance */
+
+enum { LIVES = 6, CHANCES = 60 };
+
+/* A call and its two parties. */
+struct life {
+	struct site_call k;
+	char id[8], inside_id[64]; /* Call-IDs */
+	bool hung[2];
+	unsigned cseq;
+};
+static struct life lives[LIVES];
+static size_t begun, heard[NODES];
+static uint64_t chance;
+
+static uint32_t roll(uint32_t most)
+{
+	chance = chance * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t)(chance >> 33) % most;
+}
+
+static struct life *life_of(const struct rec_send *r, unsigned *out_side)
+{
+	const char *id = site_header(r, "Call-ID");
+	char own[32];
+
+	for (unsigned i = 0; i < LIVES; i++) {
+		snprintf(own, sizeof(own), "call-%s@", lives[i].id);
+		*out_side = strncmp(id, own, strlen(own)) == 0 ? 0 : 1;
+		if (lives[i].id[0] && (*out_side == 0 || strcmp(id, lives[i].inside_id) == 0))
+			return &lives[i];
+	}
+	return NULL;
+}
+
+/* Everybody answers what has come, as a party that knows whether it has hung up; and the relay does. */
+static void serve(void)
+{
+	for (unsigned i = 0; i < NODES; i++) {
+		if (!running[i])
+			continue;
+		while (n[i].rec.open_count[0])
+			site_relay_to(&n[i], n[i].rec.open[0][0], SITE_SDP_RELAY);
+		for (; heard[i] < n[i].rec.send_count; heard[i]++) {
+			struct rec_send r = n[i].rec.sends[heard[i]];
+			unsigned side;
+			struct life *l = life_of(&r, &side);
+			if (site_is(&r, "SIP/2.0") || site_is(&r, "ACK") || site_is(&r, "OPTIONS"))
+				continue;
+			EXPECT_TRUE(l != NULL);
+			bool gone = !l || l->hung[side];
+			if (l && site_is(&r, "BYE"))
+				l->hung[side] = true;
+			site_answer(&n[i], &r, gone ? 481 : 200, NULL, NULL,
+				    site_is(&r, "INVITE") && !gone
+					    ? (side ? SITE_SDP_IN : SITE_SDP_OUT)
+					    : NULL);
+		}
+		while (n[i].rec.open_count[0])
+			site_relay_to(&n[i], n[i].rec.open[0][0], SITE_SDP_RELAY);
+		if (n[i].rec.send_count > REC_SENDS / 2) {
+			ports_rec_clear(&n[i].rec);
+			heard[i] = 0;
+		}
+		n[i].rec.cdr_len = 0;
+	}
+}
+
+static void live(uint64_t ms)
+{
+	for (uint64_t end = now_ms + ms; now_ms < end;) {
+		pass(end - now_ms < 50 ? end - now_ms : 50);
+		serve();
+	}
+}
+
+static void begin(unsigned node, struct life *l)
+{
+	struct site *t = &n[node];
+
+	memset(l, 0, sizeof(*l));
+	snprintf(l->id, sizeof(l->id), "%zu", ++begun);
+	ports_rec_clear(&t->rec);
+	site_invite(t, SITE_CARRIER, l->id, NULL, SITE_SDP_OUT);
+	site_relay(t, SITE_SDP_RELAY);
+	l->k.invite = *site_sent(t, 0);
+	snprintf(l->inside_id, sizeof(l->inside_id), "%s", site_header(&l->k.invite, "Call-ID"));
+	site_answer(t, &l->k.invite, 200, "b1",
+		    "Supported: timer\r\nSession-Expires: 600;refresher=uas\r\n", SITE_SDP_IN);
+	site_relay(t, SITE_SDP_RELAY);
+	l->k.ok = *site_find(t, "SIP/2.0 200 OK");
+	site_in_dialog(t, &t->outside, &l->k.ok, "ACK", 7, NULL, NULL);
+	l->cseq = 8;
+	ports_rec_clear(&t->rec);
+	heard[node] = 0;
+}
+
+static unsigned someone(void)
+{
+	unsigned i = roll(NODES);
+
+	return running[i] ? i : 1 - i;
+}
+
+static void ask(struct life *l, const char *method)
+{
+	unsigned node = someone();
+
+	if (!l->id[0] || l->hung[0])
+		return;
+	site_in_dialog(&n[node], &n[node].outside, &l->k.ok, method, l->cseq++, NULL, NULL);
+	if (strcmp(method, "BYE") == 0)
+		l->hung[0] = true;
+}
+
+/* One thing at a time goes wrong, and is right again before the next one does. */
+static void go_wrong(uint8_t *seed)
+{
+	unsigned node = roll(NODES);
+
+	switch (roll(6)) {
+	case 0:
+		crash(node);
+		live(roll(20000));
+		boot(node, ++*seed);
+		heard[node] = 0;
+		break;
+	case 1:
+		crash(node);
+		for (unsigned i = 0; i < 5; i++) {
+			live(roll(12000));
+			ask(&lives[roll(LIVES)], roll(2) ? "BYE" : "INFO");
+		}
+		boot(node, ++*seed);
+		heard[node] = 0;
+		break;
+	case 2:
+	case 3:
+		store_model_cut(&m, n[node].rec.store_node, now_ms, now_ms + 1000 + roll(14000));
+		break;
+	case 4: store_model_freeze(&m, now_ms, now_ms + 1000 + roll(14000)); break;
+	case 5: store_model_empty(&m, now_ms); break;
+	}
+	for (unsigned i = 0; i < 6; i++) {
+		live(roll(3000));
+		ask(&lives[roll(LIVES)], roll(3) ? "INFO" : "BYE");
+	}
+	live(30000);
+}
+
+static void each_call_has_one_cdr_whatever_goes_wrong(void **state)
+{
+	(void)state;
+	for (uint64_t run = 1; run <= 25; run++) {
+		uint8_t seed = 10;
+		char row[32];
+		snprintf(row, sizeof(row), "run %llu", (unsigned long long)run);
+		check_row(row);
+		chance = run;
+		begun = 0;
+		memset(lives, 0, sizeof(lives));
+		memset(heard, 0, sizeof(heard));
+		now_ms = 1000000;
+		cdrs = 0;
+		store_model_init(&m, run, now_ms);
+		boot(A, 1);
+		boot(B, 2);
+		live(3000);
+		for (unsigned i = 0; i < CHANCES; i++) {
+			struct life *l = &lives[roll(LIVES)];
+			if ((!l->id[0] || (l->hung[0] && l->hung[1])) && roll(2))
+				begin(someone(), l);
+			else if (roll(4))
+				ask(l, roll(3) ? "INFO" : "BYE");
+			else
+				go_wrong(&seed);
+			live(roll(2000));
+		}
+		for (unsigned i = 0; i < LIVES; i++)
+			ask(&lives[i], "BYE");
+		for (unsigned i = 0; i < 60; i++)
+			live(60000);
+		EXPECT_INT(ended(), begun);
+		for (unsigned i = 0; i < NODES; i++) {
+			struct sbc_counts c;
+			sbc_count(n[i].sbc, &c);
+			EXPECT_INT(c.calls, 0);
+			EXPECT_INT(c.relay_sessions, 0);
+			EXPECT_INT(n[i].sbc->keeps.pool.used, 0);
+			EXPECT_INT(n[i].sbc->handovers.pool.used, 0);
+		}
+		EXPECT_TRUE(records() <= 2 + begun); /* epochs alone, until they expire */
+		stop();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -509,7 +788,11 @@ int main(void)
 		cmocka_unit_test(what_an_old_owner_writes_is_not_read),
 		cmocka_unit_test(without_the_store_the_answer_is_503_in_time),
 		cmocka_unit_test(a_store_that_lost_everything_is_filled_again),
-		cmocka_unit_test(a_transferred_leg_is_found_by_its_old_tag),
+		cmocka_unit_test(an_alias_leads_to_the_call),
+		cmocka_unit_test(who_ended_it_unheard_says_so_later),
+		cmocka_unit_test(yesterdays_calls_are_forgotten),
+		cmocka_unit_test(who_was_transferred_finds_its_call_at_another_node),
+		cmocka_unit_test(each_call_has_one_cdr_whatever_goes_wrong),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
