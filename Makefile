@@ -206,6 +206,8 @@ install: all
 	install -D -m 644 systemd/sallyport.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/sallyport.conf
 	install -D -m 644 systemd/sallyport.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/sallyport.conf
 	install -m 640 etc/sallyport.yaml $(DESTDIR)/etc/sallyport/sallyport.yaml.example
+	install -D -m 644 etc/destinations.csv $(DESTDIR)$(PREFIX)/share/sallyport/destinations.csv
+	test -e $(DESTDIR)/etc/sallyport/destinations.csv || install -m 644 etc/destinations.csv $(DESTDIR)/etc/sallyport/
 	install -d $(DESTDIR)$(PREFIX)/share/doc/sallyport
 	install -m 644 README.md LICENSE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/sallyport/
 clean:

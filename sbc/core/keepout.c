@@ -1,6 +1,7 @@
 #include "sbc/core/keepout.h"
 
 #include "sbc/core/digest.h"
+#include "sbc/core/fraud_watch.h"
 #include "sbc/core/worker.h"
 
 enum { NS_IN_MS = 1000 * 1000 };
@@ -184,6 +185,8 @@ void keepout_on_wrong_password(struct sbc *s, const struct flow *f, const struct
 
 	if (realm >= s->settings->policy.realm_count)
 		return;
+	if (proven || f->transport != TRANSPORT_UDP)
+		fraud_watch_registered(s, f, SETTINGS_NO_INDEX, user, true);
 	const struct admission_rule *a = &s->settings->policy.realms[realm].admission;
 	const struct rate_rule *most = &a->failures.most;
 	/* What anybody could have sent in another's name is nobody's failure. */
@@ -221,7 +224,8 @@ bool keepout_counts_failures(const struct sbc *s, const struct flow *f)
 	const uint16_t realm = worker_realm_of(s->settings, f);
 
 	return realm < s->settings->policy.realm_count &&
-	       s->settings->policy.realms[realm].admission.failures.most.count;
+	       (s->settings->policy.realms[realm].admission.failures.most.count ||
+		fraud_wants(&s->policy.fraud, FRAUD_AT_REGISTER));
 }
 
 /* The mark of a nonce on a path. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "sbc/core/challenge.h"
+#include "sbc/core/fraud_watch.h"
 
 /* ---- what a REGISTER asks for */
 
@@ -594,6 +595,7 @@ static void accept_alone(struct sbc *s, const struct reg_ask *a, const struct ms
 		write_note(s, a, &note) ? accept(s, a, m, f, buf_view(&note), granted_s, 0) : 500;
 	buf_reset(&s->lines);
 	if (status == 200) {
+		fraud_watch_registered(s, f, a->group->trunk, a->name, false);
 		write_accepted(s, a, m);
 		s->unproven = false;
 		worker_reply(s, m, f, 200, STR_NONE, buf_view(&s->lines));
@@ -761,8 +763,10 @@ static void on_accepted(struct sbc *s, struct errand *e, const struct msg *answe
 				(struct str){e->note.p + (1 + i) * HIDE_TOKEN_LEN, HIDE_TOKEN_LEN},
 				now->to_registrar_s);
 		status = accept(s, &a, m, &e->flow, e->note, granted_s, e->cseq);
-		if (status == 200)
+		if (status == 200) {
+			fraud_watch_registered(s, &e->flow, now->trunk, a.name, false);
 			write_accepted(s, &a, m);
+		}
 	}
 	if (status == 200 && !g->local) {
 		struct str info = msg_value(answer, HDR_AUTHENTICATION_INFO);
