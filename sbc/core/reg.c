@@ -572,8 +572,10 @@ static bool is_let_in(struct sbc *s, const struct reg_ask *a, const struct msg *
 	rng_bytes(&s->rng, random, sizeof(random));
 	challenge_write(&s->challenge, &ask, r == CHALLENGE_STALE, random, &s->lines);
 	if (r == CHALLENGE_WRONG) {
+		const bool ours = challenge_is_ours(&s->challenge, &ask);
+		s->unproven = s->unproven && !ours; /* it has read what we sent there */
 		refuse(s, m, f, a->group->trunk, 401, STR("password"), buf_view(&s->lines));
-		keepout_on_wrong_password(s, f, m, a->name, challenge_is_ours(&s->challenge, &ask));
+		keepout_on_wrong_password(s, f, m, a->name, ours);
 	} else {
 		worker_reply(s, m, f, 401, STR_NONE, buf_view(&s->lines));
 	}
