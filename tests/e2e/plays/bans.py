@@ -46,7 +46,9 @@ def enter_namespace():
 class Client:
     """A phone, or one who would like to be, on an address of the loopback."""
 
-    def __init__(self, ip, to):
+    def __init__(self, ip, to, algorithm="SHA-256", domain="local.test"):
+        self.domain = domain
+        self.algorithm, self.hash = algorithm, hashlib.md5 if algorithm == "MD5" else hashlib.sha256
         self.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.s.bind((ip, 0))
         self.nonce = None
@@ -63,8 +65,8 @@ class Client:
         return int(text.split(" ", 2)[1]), text
 
     def register(self, headers=(), seconds=1.0, user="alice"):
-        m = sip.request("REGISTER", "sip:local.test", via=self.via, transport="UDP", headers=headers).decode()
-        m = re.sub(r"(?m)^(From|To): <[^>]*>", rf"\1: <sip:{user}@local.test>", m)
+        m = sip.request("REGISTER", f"sip:{self.domain}", via=self.via, transport="UDP", headers=headers).decode()
+        m = re.sub(r"(?m)^(From|To): <[^>]*>", rf"\1: <sip:{user}@{self.domain}>", m)
         return self.ask(m.encode(), seconds)
 
     def log_in(self, password, user="alice", seconds=1.0, reuse=False):
@@ -73,11 +75,11 @@ class Client:
             status, text = self.register(seconds=seconds, user=user)
             if status != 401:
                 return status
-            nonce = self.nonce = re.search(r'nonce="([^"]*)"[^\r]*algorithm=SHA-256', text)[1]
-        h = lambda x: hashlib.sha256(x.encode()).hexdigest()
-        response = h(f"{h(f'{user}:local.test:{password}')}:{nonce}:00000001:abc:auth:{h('REGISTER:sip:local.test')}")
-        line = (f'Authorization: Digest username="{user}", realm="local.test", nonce="{nonce}", uri="sip:local.test", response="{response}", '
-                "algorithm=SHA-256, qop=auth, nc=00000001, cnonce=\"abc\"")
+            nonce = self.nonce = re.search(rf'nonce="([^"]*)"[^\r]*algorithm={self.algorithm}', text)[1]
+        h = lambda x: self.hash(x.encode()).hexdigest()
+        response = h(f"{h(f'{user}:{self.domain}:{password}')}:{nonce}:00000001:abc:auth:{h('REGISTER:sip:' + self.domain)}")
+        line = (f'Authorization: Digest username="{user}", realm="{self.domain}", nonce="{nonce}", uri="sip:{self.domain}", response="{response}", '
+                f'algorithm={self.algorithm}, qop=auth, nc=00000001, cnonce="abc"')
         return self.register([line], seconds, user)[0]
 
     def flood(self, n):
@@ -248,7 +250,9 @@ def play(tap, folder):
     tap.ok("sallyport" in w.nft("list", "tables"), "with --keep the table stays behind")
 
 
-if os.environ.get(IN_NAMESPACE):
+if __name__ != "__main__":
+    pass
+elif os.environ.get(IN_NAMESPACE):
     sip.main(play)
 elif not enter_namespace():
     print("ok 1 - bans # SKIP no network namespace, nft or sallyport-ban here\n1..1")
