@@ -74,6 +74,8 @@ static enum err init_outside(struct sbc *s, const struct limits *l)
 		e = budget_init(&s->answers, &key);
 	if (e == OK)
 		e = policy_init(&s->policy, &key);
+	if (e == OK)
+		e = spirals_init(&s->spirals, calls, &key);
 	struct siphash_key keys[4];
 	const uint8_t kinds[2] = {kind_byte(s, OWNER_BINDING), kind_byte(s, OWNER_NONE)};
 	uint32_t contacts = l->registrations ? l->registrations : calls;
@@ -211,6 +213,7 @@ void sbc_free(struct sbc **sbc)
 	tally_release(&s->registering);
 	budget_release(&s->answers);
 	policy_release(&s->policy);
+	spirals_release(&s->spirals);
 	block_release(&s->outside_blocks);
 	if (s->setups.chunks)
 		pool_release(&s->setups);

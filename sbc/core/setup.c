@@ -23,6 +23,7 @@ void setup_free(struct sbc *s, struct setup **setup)
 	struct setup *u = *setup;
 
 	*setup = NULL;
+	spiral_leave(u);
 	worker_stop_alarm(s, &u->alarm);
 	worker_stop_alarm(s, &u->prack);
 	fork_free_all(s, u);

@@ -15,6 +15,7 @@
 #include "sbc/core/call.h"
 #include "sbc/core/fork.h"
 #include "sbc/core/hunt.h"
+#include "sbc/core/spiral.h"
 #include "sbc/core/worker.h"
 
 enum setup_stage {
@@ -74,6 +75,7 @@ struct setup {
 	uint8_t renewed; /* of the one whose session was changed last, by UPDATE; 0: none was */
 	struct alarm alarm, prack;
 	bool alarm_is_c;
+	struct spiral_mark spiral;
 };
 
 /* An INVITE outside any dialog, from that trunk; its verdicts so far were to go on. */

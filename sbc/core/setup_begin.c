@@ -218,6 +218,8 @@ static void decide(struct sbc *s, struct call *c, const struct msg *m, const str
 		(void)reg_find_token(s, facts->trunk, uri->user, &contact);
 	}
 	if (v.outcome == VERDICT_ALLOW && !lent)
+		v = spiral_enter(s, c, m, facts);
+	if (v.outcome == VERDICT_ALLOW && !lent)
 		v = find_targets(s, c, &ask, contact);
 	if (v.outcome == VERDICT_ALLOW)
 		v = setup_privacy(c->settings, call_realm(c, 0), m);

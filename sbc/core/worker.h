@@ -33,6 +33,7 @@
 #include "sbc/core/ports.h"
 #include "sbc/core/refuse.h"
 #include "sbc/core/sbc.h"
+#include "sbc/core/spiral.h"
 #include "sbc/core/tally.h"
 #include "sbc/core/txn.h"
 
@@ -127,6 +128,7 @@ struct sbc {
 	struct block_pool blocks;
 	struct wheel wheel;
 	struct peers peers;
+	struct spirals spirals; /* calls that wait for their answer, by who calls whom */
 	struct policy_state policy;
 	struct decision decision; /* of what came in this turn */
 	struct gate gate;
