@@ -123,6 +123,7 @@ void loop_on_second(void *ctx)
 	ban_file_tick(&l->bans.file, l->sbc, t, false, &l->words.log);
 	ban_kernel_tick(&l->bans.kernel, l->sbc, t, &l->words.log);
 	geo_tick(l->geo);
+	sheets_tick(&l->sheets, l->turn.now_ms);
 	loop_free_old_settings(l);
 	if (l->settings.old_tls && l->turn.now_ms >= l->settings.old_tls_until_ms)
 		tls_set_free(&l->settings.old_tls);

@@ -18,6 +18,7 @@
 #include "sbc/shell/relay_client.h"
 #include "sbc/shell/resolve.h"
 #include "sbc/shell/sbc_metrics.h"
+#include "sbc/shell/sheets.h"
 #include "sbc/shell/store.h"
 #include "sbc/shell/trace.h"
 #include "sbc/shell/udp.h"
@@ -71,6 +72,7 @@ struct loop {
 	struct relay_client relays;
 	struct store store;
 	struct geo *geo;
+	struct sheets sheets;
 	struct loop_pages pages;
 	struct loop_words words;
 	struct loop_bans bans;
@@ -89,6 +91,9 @@ void loop_on_relay(void *loop, const struct relay *r);
 void loop_on_store(void *loop, const struct store_view *v);
 void loop_on_second(void *loop);
 void loop_on_watchdog(void *loop);
+
+/* loop_sheets.c: tables of dialling codes. */
+void loop_apply_sheets(struct loop *l);
 
 /* loop_geo.c: where peers are. */
 void loop_on_geo(void *loop, const struct geo_report *r);

@@ -76,6 +76,7 @@ static void apply(struct loop *l, struct settings *s, struct tls_set *tls)
 	l->settings.tls = tls;
 	flow_apply(&l->flows, tls, s);
 	loop_apply_geo(l);
+	loop_apply_sheets(l);
 	resolver_reload(&l->resolver);
 	l->words.log.level = (enum log_level)s->log.level;
 	l->turn.trace = s->log.sip ? trace_message : NULL;

@@ -250,6 +250,8 @@ enum err loop_new(struct loop **out, const struct loop_params *p, struct buf *wh
 	if (!e)
 		loop_apply_geo(l);
 	if (!e)
+		loop_apply_sheets(l);
+	if (!e)
 		e = open_cdrs(l, why);
 	if (!e)
 		e = open_pages(l, why);
@@ -296,6 +298,7 @@ void loop_free(struct loop **loop)
 		flow_table_release(&l->flows);
 	close_udps(l);
 	geo_free(&l->geo);
+	sheets_release(&l->sheets);
 	if (l->has_in)
 		dgram_in_release(&l->in);
 	tls_set_free(&l->settings.old_tls);

@@ -39,6 +39,8 @@ enum family {
 	M_PEER_RESTS,
 	M_PEER_ASR,
 	M_PEER_RESTED,
+	M_TABLE_OK,
+	M_TABLE_REFUSED,
 	M_ENROLLED,
 	M_ENROL_FAILED,
 	M_CHALLENGES,
@@ -216,6 +218,16 @@ static const struct stats_family families[] = {
 			   .kind = STATS_COUNTER,
 			   .max_sets = 4096,
 			   .labels = {"trunk", "peer", "reason"}},
+	[M_TABLE_OK] = {.name = "sallyport_table_ok",
+			.help = "0: the file has changed since and is broken; the old table is used",
+			.kind = STATS_GAUGE,
+			.max_sets = 256,
+			.labels = {"table"}},
+	[M_TABLE_REFUSED] = {.name = "sallyport_table_refused_total",
+			     .help = "Changed files that were not taken up",
+			     .kind = STATS_COUNTER,
+			     .max_sets = 256,
+			     .labels = {"table"}},
 	[M_ENROLLED] = {.name = "sallyport_trunk_registered",
 			.help = "1: we are registered at the trunk; only of trunks with `register`",
 			.kind = STATS_GAUGE,
@@ -1004,6 +1016,22 @@ void sbc_metrics_geo(struct sbc_metrics *m, const struct geo_report *r, uint64_t
 		log_z(l, "goes_on",
 		      r->has_old ? "with the one before it" : "without: all is unknown");
 	}
+	log_end(l);
+}
+
+void sbc_metrics_sheet(struct sbc_metrics *m, const struct sheet_report *r, uint64_t wall_ms)
+{
+	struct log *l = m->log;
+	*stats_get(&m->stats, M_TABLE_OK, &r->path) = r->good;
+	if (!r->good)
+		++*stats_get(&m->stats, M_TABLE_REFUSED, &r->path);
+	log_start(l, r->good ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
+		  r->good ? "table_loaded" : "table_refused", STR_NONE, wall_ms);
+	log_str(l, "table", r->path);
+	if (r->good)
+		log_u64(l, "rows", r->rows);
+	else
+		log_str(l, "why", r->why);
 	log_end(l);
 }
 

@@ -13,6 +13,7 @@
 #include "sbc/shell/flow.h"
 #include "sbc/shell/geo.h"
 #include "sbc/shell/relay_client.h"
+#include "sbc/shell/sheets.h"
 #include "sbc/shell/shell_stats.h"
 #include "sbc/shell/store.h"
 #include "sbc/shell/tls.h"
@@ -56,6 +57,7 @@ void sbc_metrics_notice(struct sbc_metrics *m, const struct notice *n);
 void sbc_metrics_flow(struct sbc_metrics *m, const struct flow_report *r, const struct settings *s,
 		      uint64_t wall_ms);
 void sbc_metrics_relay(struct sbc_metrics *m, const struct relay *r, uint64_t wall_ms);
+void sbc_metrics_sheet(struct sbc_metrics *m, const struct sheet_report *r, uint64_t wall_ms);
 void sbc_metrics_geo(struct sbc_metrics *m, const struct geo_report *r, uint64_t wall_ms);
 /* New calls in the last full second. */
 uint32_t sbc_metrics_cps(const struct sbc_metrics *m, uint64_t now_ms);

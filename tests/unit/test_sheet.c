@@ -2,10 +2,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/csv.h"
-#include "sbc/shell/sheet_file.h"
+#include "sbc/core/settings.h"
+#include "sbc/shell/sheets.h"
 #include "tests/support/check.h"
 
 static void test_rows(void **state)
@@ -203,6 +205,84 @@ static void a_file_is_read_whole_or_not_at_all(void **state)
 	sheet_release(&s);
 }
 
+static struct sheet_report told;
+static unsigned tellings;
+static char told_why[400];
+
+static void on_report(void *ctx, const struct sheet_report *r)
+{
+	(void)ctx;
+	told = *r;
+	tellings++;
+	snprintf(told_why, sizeof(told_why), "%.*s", STR_ARG(r->why));
+}
+
+static void write_text(const char *path, const char *text)
+{
+	/* As editors do: another file takes its place. */
+	char other[128];
+	snprintf(other, sizeof(other), "%s.new", path);
+	FILE *f = fopen(other, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	assert_int_equal(rename(other, path), 0);
+}
+
+/* Two looks: a file must stay as it is; and one more to take it up. */
+static void look(struct sheets *s, uint64_t *now)
+{
+	for (int i = 0; i < 2; i++)
+		sheets_tick(s, *now += SHEETS_EVERY_MS);
+	if (sheets_wait(s))
+		sheets_tick(s, *now);
+}
+
+static void tables_follow_their_files(void **state)
+{
+	(void)state;
+	char path[] = "/tmp/sallyport-sheets-XXXXXX", mem[400];
+	struct buf why;
+	int fd = mkstemp(path);
+	struct sheet list[2] = {{.path = str_from(path), .kind = SHEET_RATES},
+				{.kind = SHEET_PREFIXES}};
+	struct settings set = {.sheets = list, .sheet_count = 2};
+	struct sheets s = {.report = on_report};
+	uint64_t now = 1000000;
+
+	assert_true(fd >= 0);
+	close(fd);
+	write_text(path, "49,0.5\n");
+	buf_init(&why, mem, sizeof(mem));
+	EXPECT_ERR(sheet_file_read(&list[0], &why), OK);
+	EXPECT_ERR(sheets_apply(&s, &set), OK);
+	look(&s, &now);
+	EXPECT_INT(tellings, 0); /* nothing has changed */
+	write_text(path, "49,0.5\n33,0.25\n");
+	look(&s, &now);
+	EXPECT_INT(tellings, 1);
+	EXPECT_TRUE(told.good && told.rows == 2);
+	EXPECT_TRUE(sheet_price(&list[0], STR("+331")) != NULL);
+	write_text(path, "49,0.5\n33,cheap\n");
+	look(&s, &now);
+	EXPECT_INT(tellings, 2);
+	EXPECT_TRUE(!told.good);
+	EXPECT_TRUE(strstr(told_why, ":2: \"cheap\" is no cost per minute") != NULL);
+	EXPECT_TRUE(sheet_price(&list[0], STR("+331")) != NULL); /* the old table stays */
+	look(&s, &now);
+	EXPECT_INT(tellings, 2); /* said once */
+	unlink(path);
+	look(&s, &now);
+	EXPECT_TRUE(tellings == 3 && !told.good);
+	EXPECT_INT(list[0].rows, 2);
+	write_text(path, "1,1\n");
+	look(&s, &now);
+	EXPECT_TRUE(tellings == 4 && told.good && list[0].rows == 1);
+	unlink(path);
+	sheets_release(&s);
+	sheet_release(&list[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +292,7 @@ int main(void)
 		cmocka_unit_test(the_longest_prefix_has_the_price),
 		cmocka_unit_test(test_cost),
 		cmocka_unit_test(a_file_is_read_whole_or_not_at_all),
+		cmocka_unit_test(tables_follow_their_files),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
