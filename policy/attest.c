@@ -84,10 +84,11 @@ static struct attest_action action_below(const struct attest_policy *p, enum fac
 struct verdict attest_judge(const struct policy_config *c, const struct facts *f)
 {
 	CHECK(c && f);
-	struct verdict v = {.outcome = VERDICT_ALLOW, .stage = VERDICT_STAGE_IDENTITY};
+	struct verdict v = {.outcome = VERDICT_ALLOW};
 
 	if (!attest_is_asked(c, f->trunk))
 		return v;
+	v.stage = VERDICT_STAGE_IDENTITY;
 	const struct attest_policy *p = c->trunks[f->trunk].attest;
 	/* What nobody has looked at is a mistake of ours, and has its rule. */
 	enum facts_fault fault = f->verstat == FACTS_VERSTAT_UNKNOWN ? FACTS_FAULT_OURS : f->fault;
@@ -96,6 +97,7 @@ struct verdict attest_judge(const struct policy_config *c, const struct facts *f
 		a = action_below(p, f->attest);
 	else
 		a = p->on_fault[fault < FACTS_FAULT_COUNT ? fault : FACTS_FAULT_OURS];
+	v.failed = fault == FACTS_FAULT_OURS && f->verstat == FACTS_VERSTAT_UNKNOWN;
 	v.rule = p->name;
 	v.file = p->place.file;
 	v.line = p->place.line;

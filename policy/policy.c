@@ -1,6 +1,7 @@
 #include "policy/policy.h"
 
 #include "common/check.h"
+#include "policy/attest.h"
 #include "policy/geo_rule.h"
 #include "policy/identify.h"
 #include "policy/route.h"
@@ -128,6 +129,11 @@ static struct verdict fraud(const struct policy_ask *a)
 	return fraud_judge(a->config, &a->state->fraud, a->facts, a->peek, &a->decision->todo);
 }
 
+static struct verdict identity(const struct policy_ask *a)
+{
+	return attest_judge(a->config, a->facts);
+}
+
 static struct verdict route(const struct policy_ask *a)
 {
 	return route_find(a->config, a->facts, &a->decision->route);
@@ -145,13 +151,13 @@ static const struct {
 	stage_fn judge;
 	bool spares;
 } stages[VERDICT_STAGE_COUNT] = {
-	[VERDICT_STAGE_BAN] = {ban, true},       [VERDICT_STAGE_ACL] = {acl, false},
-	[VERDICT_STAGE_GEO] = {geo, true},       [VERDICT_STAGE_RATE] = {rate, true},
-	[VERDICT_STAGE_LIMIT] = {NULL, true},    [VERDICT_STAGE_IDENTIFY] = {identify, false},
-	[VERDICT_STAGE_AUTH] = {NULL, false},    [VERDICT_STAGE_ADMISSION] = {admission, true},
-	[VERDICT_STAGE_IDENTITY] = {NULL, true}, [VERDICT_STAGE_NUMBER] = {NULL, false},
-	[VERDICT_STAGE_FRAUD] = {fraud, true},   [VERDICT_STAGE_OPINION] = {NULL, true},
-	[VERDICT_STAGE_ROUTE] = {route, false},  [VERDICT_STAGE_MEDIA] = {NULL, false},
+	[VERDICT_STAGE_BAN] = {ban, true},           [VERDICT_STAGE_ACL] = {acl, false},
+	[VERDICT_STAGE_GEO] = {geo, true},           [VERDICT_STAGE_RATE] = {rate, true},
+	[VERDICT_STAGE_LIMIT] = {NULL, true},        [VERDICT_STAGE_IDENTIFY] = {identify, false},
+	[VERDICT_STAGE_AUTH] = {NULL, false},        [VERDICT_STAGE_ADMISSION] = {admission, true},
+	[VERDICT_STAGE_IDENTITY] = {identity, true}, [VERDICT_STAGE_NUMBER] = {NULL, false},
+	[VERDICT_STAGE_FRAUD] = {fraud, true},       [VERDICT_STAGE_OPINION] = {NULL, true},
+	[VERDICT_STAGE_ROUTE] = {route, false},      [VERDICT_STAGE_MEDIA] = {NULL, false},
 };
 
 bool policy_spares_emergency(enum verdict_stage s)

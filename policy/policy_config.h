@@ -79,12 +79,29 @@ struct attest_action {
 	uint16_t status;
 };
 
+/* From, or P-Asserted-Identity where From has no number; P-Asserted-Identity; either of them. */
+enum attest_caller {
+	ATTEST_CALLER_FROM,
+	ATTEST_CALLER_ASSERTED,
+	ATTEST_CALLER_EITHER,
+	ATTEST_CALLER_COUNT
+};
+/* The number in the Request-URI; in To; either of them. */
+enum attest_called {
+	ATTEST_CALLED_REQUEST,
+	ATTEST_CALLED_TO,
+	ATTEST_CALLED_EITHER,
+	ATTEST_CALLED_COUNT
+};
+
 /* What a signature of the caller is worth: `identity.policies`. */
 struct attest_policy {
 	struct str name;
 	struct attest_action on_fault[FACTS_FAULT_COUNT];
 	struct attest_action below[FACTS_ATTEST_COUNT]; /* of what is attested lower than this */
 	bool below_given[FACTS_ATTEST_COUNT];
+	enum attest_caller caller; /* whose number a signature must have */
+	enum attest_called called;
 	struct rule_place place;
 };
 
@@ -97,7 +114,7 @@ struct trunk_rule {
 	const struct prefix *sources;
 	size_t source_count;
 	const struct attest_policy *attest; /* NULL: nobody looks at signatures */
-	const struct sheet *rates; /* what calls to it cost; NULL: not known */
+	const struct sheet *rates;          /* what calls to it cost; NULL: not known */
 	struct rule_place place;
 };
 
@@ -232,6 +249,8 @@ struct policy_config {
 	size_t route_count;
 	const struct number_rules *numbers;
 	size_t number_count;
+	const struct attest_policy *attest;
+	size_t attest_count;
 	const struct geo_rule *geo; /* the first that matches decides */
 	size_t geo_count;
 	const struct fraud_config *fraud; /* NULL: no rules */

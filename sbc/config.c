@@ -154,6 +154,7 @@ static void build(struct config_build *g)
 	config_build_media(g);
 	config_build_realms(g);
 	config_build_sheets(g);
+	config_build_identity(g); /* its policies are the trunks' */
 	config_build_trunks(g);
 	config_build_listeners(g); /* needs the trunks: whose certificates are to be verified */
 	config_build_bans(g);

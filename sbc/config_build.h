@@ -54,6 +54,11 @@ void config_build_listeners(struct config_build *g);
 /* Warns of a `password` that every reader of the file can read. True: it is one. */
 bool config_warn_of_password(struct config_build *g, const struct conf_head *h);
 
+/* Signatures of who calls: config_identity.c. Policies before the trunks; what a trunk or group says of them with it. */
+void config_build_identity(struct config_build *g);
+void config_build_trunk_identity(struct config_build *g, const struct raw_trunk_identity *from,
+				 struct trunk *to, struct trunk_rule *rule);
+
 /* Trunks, with the groups of users behind them: config_trunk.c, config_users.c */
 void config_build_trunks(struct config_build *g);
 void config_build_users(struct config_build *g, struct trunk *trunks, struct trunk_rule *rules);

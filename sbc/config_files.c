@@ -152,6 +152,13 @@ static void warn_of_data(struct files *f, struct str path)
 			  STR_ARG(path), strerror(errno));
 }
 
+static void check_verifier(struct files *f, const struct raw_config *raw, const struct settings *s)
+{
+	f->node = conf_node_at(raw->identity.verifier.head.node, "anchors");
+	if (s->verifier.anchors.len > 0)
+		check_anchor(f, s->verifier.anchors);
+}
+
 void config_check_files(struct conf_report *r, const struct raw_config *raw,
 			const struct settings *s, int64_t now)
 {
@@ -173,6 +180,8 @@ void config_check_files(struct conf_report *r, const struct raw_config *raw,
 	warn_of_data(&f, s->geo.country_path);
 	f.node = conf_node_at(raw->geo.head.node, "asn");
 	warn_of_data(&f, s->geo.asn_path);
+	if (s->verifier.on)
+		check_verifier(&f, raw, s);
 	for (size_t i = 0; i < s->anchor_count; i++) {
 		f.node = anchors[i].head.node;
 		if (s->anchors[i].path.len > 0)

@@ -15,6 +15,9 @@ extern const struct conf_section config_realm_section, config_media_policy_secti
 	config_admission_section;
 /* config_tables_trunk.c */
 extern const struct conf_section config_trunk_section;
+/* config_tables_identity.c */
+extern const struct conf_section config_identity_section, config_trunk_identity_section,
+	config_users_identity_section;
 /* config_tables_users.c */
 extern const struct conf_section config_users_section;
 /* config_tables_rules.c */

@@ -171,6 +171,55 @@ struct raw_trunk_numbers {
 	struct str in, out;
 };
 
+struct raw_trunk_identity {
+	struct conf_head head;
+	bool sign;
+	struct str verify;
+	struct conf_list owns; /* struct str */
+	uint32_t attest;       /* 0: default, 1: A, 2: B, 3: C */
+	enum verstat_shown verstat;
+};
+
+struct raw_signer_attest {
+	struct conf_head head;
+	uint32_t other, owned; /* 0: A, 1: B, 2: C */
+};
+
+struct raw_signer {
+	struct conf_head head;
+	struct str certificate_url;
+	struct conf_source key;
+	struct raw_signer_attest attest;
+};
+
+struct raw_verifier {
+	struct conf_head head;
+	struct str anchors, https;
+	uint32_t max_age, cache, fetch_timeout; /* ms */
+	struct conf_list hosts;                 /* struct str */
+	struct conf_list networks;              /* struct prefix */
+};
+
+struct raw_below {
+	struct conf_head head;
+	struct str a, b;
+};
+
+struct raw_attest_policy {
+	struct conf_head head;
+	struct str missing, invalid, stale, info, credential, on_error;
+	struct raw_below below;
+	enum attest_caller caller;
+	enum attest_called called;
+};
+
+struct raw_identity {
+	struct conf_head head;
+	struct raw_signer signer;
+	struct raw_verifier verifier;
+	struct conf_list policies;
+};
+
 struct raw_trunk {
 	struct conf_head head;
 	struct str realm;
@@ -185,6 +234,7 @@ struct raw_trunk {
 	struct raw_trunk_limits limits;
 	struct raw_caller caller;
 	struct raw_trunk_numbers numbers;
+	struct raw_trunk_identity identity;
 	struct str rates;
 	enum diversion_policy diversion;
 	enum session_id_policy session_id;
@@ -222,6 +272,7 @@ struct raw_users {
 	struct conf_list accounts; /* struct raw_account */
 	struct conf_list digest;   /* uint32_t: index in its words */
 	struct conf_list methods;  /* uint32_t: index in config_methods */
+	struct raw_trunk_identity identity;
 };
 
 /* What a trunk may send and be sent outside of calls: words of `methods`, and the bits that they mean. */
@@ -424,6 +475,7 @@ struct raw_config {
 	struct conf_list users;
 	struct conf_list numbers; /* struct conf_named_list of struct raw_number_rule */
 	struct conf_list relays, cdrs;
+	struct raw_identity identity;
 	struct raw_observe observe;
 	struct raw_limits limits;
 	struct raw_timers timers;

@@ -462,6 +462,11 @@ static const struct conf_setting trunk_settings[] = {
 	 .help = "A rate sheet (CSV): prefix, cost per minute, setup fee. For strategy least-cost, "
 		 "and "
 		 "for what replays say of money. Read anew when it changes."},
+	{.name = "identity",
+	 .type = CONF_SECTION,
+	 .sub = &config_trunk_identity_section,
+	 CONF_AT(struct raw_trunk, identity),
+	 .otherwise = "nothing is signed or verified"},
 	{.name = "diversion",
 	 .type = CONF_ENUM,
 	 CONF_AT(struct raw_trunk, diversion),

@@ -123,6 +123,10 @@ static const struct conf_setting users_settings[] = {
 	 .max = 5,
 	 .def = "MESSAGE, SUBSCRIBE, NOTIFY, PUBLISH",
 	 .help = "As with trunks, for those who are registered."},
+	{.name = "identity",
+	 .type = CONF_SECTION,
+	 .sub = &config_users_identity_section,
+	 CONF_AT(struct raw_users, identity)},
 };
 const struct conf_section config_users_section = {
 	.help = "Phones and browsers that register through us. Routes name such a group as they "

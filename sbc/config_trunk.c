@@ -213,6 +213,7 @@ static void build_trunk(struct config_build *g, const struct raw_trunk *from, st
 							  conf_node_at(from->head.node, "rates")),
 				    .place = config_place(from->head.node)};
 	build_identity(g, from, to, rule);
+	config_build_trunk_identity(g, &from->identity, to, rule);
 }
 
 void config_build_trunks(struct config_build *g)

@@ -75,6 +75,7 @@ void config_build_users(struct config_build *g, struct trunk *trunks, struct tru
 		rules[at] = (struct trunk_rule){.name = from[i].head.name,
 						.realm = to[i].realm,
 						.place = config_place(from[i].head.node)};
+		config_build_trunk_identity(g, &from[i].identity, &trunks[at], &rules[at]);
 		g->s->trunk_count = ++g->s->policy.trunk_count;
 		g->s->users_count++;
 		if (conf_named(&g->raw->trunks, sizeof(struct raw_trunk), from[i].head.name,

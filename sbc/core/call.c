@@ -97,6 +97,7 @@ void call_free(struct sbc *s, struct call **call)
 		block_str_free(&s->blocks, &c->shown[i]);
 	}
 	call_free_redirects(s, c);
+	block_str_free(&s->blocks, &c->identity.origid);
 	block_free(&s->blocks, c->record.text, c->record.text_len);
 	list_del(&c->lingering);
 	worker_let_settings(s, c->settings);
@@ -410,7 +411,8 @@ void call_write_session(struct buf *lines, const struct call *c, unsigned to)
 		lines->len = at;
 }
 
-enum err call_carry(struct sbc *s, struct call *c, unsigned to, const struct msg *m, bool body)
+static enum err carry(struct sbc *s, struct call *c, unsigned to, const struct msg *m, bool body,
+		      struct crossing_signature *g)
 {
 	char mem[320];
 	struct buf name;
@@ -422,11 +424,25 @@ enum err call_carry(struct sbc *s, struct call *c, unsigned to, const struct msg
 	call_crossing(c, to, m != NULL, &x);
 	x.call = buf_view(&name);
 	x.body = body;
+	x.signature = g;
+	if (g && setup_shows_verstat(c, VERSTAT_SHOWN_PAI))
+		x.verstat = setup_verstat(c);
 	if (m)
 		note_session(s, c, to, m);
 	if (session_policy(c, to) != SESSION_ID_OFF)
 		x.session = &c->session;
 	return crossing_write(&s->lines, &s->arena, m, &x);
+}
+
+enum err call_carry(struct sbc *s, struct call *c, unsigned to, const struct msg *m, bool body)
+{
+	return carry(s, c, to, m, body, NULL);
+}
+
+enum err call_carry_signed(struct sbc *s, struct call *c, const struct msg *m,
+			   struct crossing_signature *g)
+{
+	return carry(s, c, 1, m, false, g);
 }
 
 void call_send_ack(struct sbc *s, struct call *c, unsigned side, struct dialog *d, uint32_t cseq,

@@ -98,6 +98,14 @@ struct call_record {
 	struct str cause;              /* "tls", "connect", …; empty: by status */
 };
 
+/* What was found of the signature of who calls, and what we said of it ourselves. */
+struct call_identity {
+	uint8_t verstat, fault, attest; /* enum facts_* */
+	uint8_t signed_as;              /* enum facts_attest: of the latest attempt */
+	bool diverted;                  /* we have added a `div` */
+	struct str origid;              /* of the signature that holds */
+};
+
 struct call {
 	id_t64 id;
 	const struct settings *settings;
@@ -139,6 +147,7 @@ struct call {
 	struct session_id session;
 	bool hidden; /* the caller is nobody to the callee (RFC 3323) */
 	struct fraud_watch *watch; /* NULL: no rule asks for what becomes of it */
+	struct call_identity identity;
 	struct call_record record;
 };
 
@@ -183,6 +192,10 @@ struct str call_contact(const struct call *c, unsigned side, struct buf *b);
 /* Header lines that cross to side `to`, behind those already in s->lines. */
 enum err call_carry(struct sbc *s, struct call *c, unsigned to, const struct msg *m,
 		    bool body) MUST_USE;
+/* The same of the INVITE that begins the call, to the callee: with signatures of who calls (setup_identity.c). */
+struct crossing_signature;
+enum err call_carry_signed(struct sbc *s, struct call *c, const struct msg *m,
+			   struct crossing_signature *g) MUST_USE;
 /* What crosses to side `to` of a message of the other side; host and call are left out. */
 struct crossing;
 void call_crossing(const struct call *c, unsigned to, bool from_other, struct crossing *out);

@@ -1,5 +1,6 @@
 #include "sbc/core/call.h"
 
+#include "policy/attest.h"
 #include "policy/policy_config.h"
 #include "sbc/core/call_watch.h"
 #include "sbc/core/crossing.h"
@@ -100,6 +101,23 @@ static struct str country_of(const struct flow *f)
 	return (struct str){f->country, f->country[0] ? sizeof(f->country) : 0};
 }
 
+static void fill_identity(struct cdr *d, const struct call_identity *i)
+{
+	bool looked = i->verstat != FACTS_VERSTAT_UNKNOWN || i->fault != FACTS_FAULT_NONE;
+
+	if (looked)
+		d->verstat = str_from(attest_verstat_name((enum facts_verstat)i->verstat));
+	if (i->fault != FACTS_FAULT_NONE)
+		d->identity_fault = str_from(attest_fault_name((enum facts_fault)i->fault));
+	if (i->attest != FACTS_ATTEST_UNKNOWN)
+		d->attest = str_from(attest_name((enum facts_attest)i->attest));
+	d->origid = i->origid;
+	if (i->diverted)
+		d->signed_as = STR("div");
+	else if (i->signed_as != FACTS_ATTEST_UNKNOWN)
+		d->signed_as = str_from(attest_name((enum facts_attest)i->signed_as));
+}
+
 static void fill_parties(struct sbc *s, struct cdr *d, const struct call *c)
 {
 	const struct settings *set = c->settings;
@@ -134,6 +152,7 @@ static void fill_parties(struct sbc *s, struct cdr *d, const struct call *c)
 	d->tls_version = call_text(c, CALL_TLS_VERSION);
 	d->tls_cipher = call_text(c, CALL_TLS_CIPHER);
 	d->tls_peer = call_text(c, CALL_TLS_PEER);
+	fill_identity(d, &c->identity);
 	if (c->record.route < set->policy.route_count)
 		d->route = set->policy.routes[c->record.route].name;
 }

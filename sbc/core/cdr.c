@@ -208,6 +208,17 @@ static void write_lists(struct members *m, const struct cdr *c)
 		text(&t, "peer_name", c->tls_peer);
 		buf_char(m->b, '}');
 	}
+	if (c->verstat.len || c->signed_as.len) {
+		struct members t = {.b = m->b};
+		key(m, "identity");
+		buf_char(m->b, '{');
+		text(&t, "verstat", c->verstat);
+		text(&t, "fault", c->identity_fault);
+		text(&t, "attest", c->attest);
+		text(&t, "origid", c->origid);
+		text(&t, "signed", c->signed_as);
+		buf_char(m->b, '}');
+	}
 }
 
 void cdr_write(struct buf *b, const struct cdr *c)

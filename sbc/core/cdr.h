@@ -61,6 +61,8 @@ struct cdr {
 	struct cdr_media media[CDR_MEDIA_MAX];
 	size_t media_count;
 	struct str tls_version, tls_cipher, tls_peer;
+	/* Signatures of who calls: "passed" or "failed" or "none", why, as what; as what we have signed. */
+	struct str verstat, identity_fault, attest, origid, signed_as;
 };
 
 /* One JSON object and a newline. */

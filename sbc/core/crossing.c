@@ -6,7 +6,7 @@
 #include "sbc/core/rules.h"
 
 enum {
-	MADE_MAX = IDENTITY_LINES_MAX + HISTORY_MAX + 1,
+	MADE_MAX = IDENTITY_LINES_MAX + HISTORY_MAX + 1 + SIGNATURE_LINES_MAX,
 	MADE_BYTES = 8 * 1024,
 	SESSION_ID_LINE = 2 * SESSION_ID_LEN + 16
 };
@@ -62,6 +62,7 @@ static void make_identity(struct making *k, const struct msg *m, const struct cr
 		.out = r->to ? r->to->caller.numbers_out : NULL,
 		.host = c->host,
 		.sips = c->sips,
+		.verstat = c->verstat,
 	};
 	uint8_t privacy = identity_privacy(m, p.from_trusted);
 
@@ -92,6 +93,38 @@ static void make_session_id(struct making *k, const struct crossing *c)
 		return;
 	k->lines[k->count++] = (struct rules_line){.name = STR("Session-ID"),
 						   .value = {k->text.p + at, k->text.len - at}};
+}
+
+/* A signature names the caller: who wants to be nobody goes without. */
+static enum err make_signatures(struct making *k, struct arena *a, const struct msg *m,
+				const struct crossing *c, struct rules_params *r)
+{
+	struct crossing_signature *g = c->signature;
+	struct signature_params p = {
+		.from = r->from_number,
+		.from_canonical = c->from_number,
+		.to = r->to_number,
+		.to_canonical = c->to_number,
+		.dialled = g->dialled,
+		.called = g->called,
+		.may_cross = msg_has(m, HDR_IDENTITY) && rules_lets(r, STR("Identity")),
+		.key = g->key,
+		.url = g->url,
+		.origid = g->origid,
+		.attest = g->attest,
+		.wall_s = g->wall_s,
+	};
+
+	if (r->hidden || (!p.may_cross && !p.key))
+		return OK;
+	char *mem = arena_alloc(a, SIGNATURE_BYTES);
+	if (!mem)
+		return ERR_NOMEM;
+	struct buf text;
+	buf_init(&text, mem, SIGNATURE_BYTES);
+	k->count += signature_lines(&text, m, &p, k->lines + k->count, &g->made);
+	r->dated = g->made.div || g->made.signed_as != FACTS_ATTEST_UNKNOWN;
+	return text.overflow ? ERR_LIMIT : OK;
 }
 
 enum err crossing_write(struct buf *lines, struct arena *a, const struct msg *m,
@@ -129,6 +162,11 @@ enum err crossing_write(struct buf *lines, struct arena *a, const struct msg *m,
 		make_session_id(&k, c);
 	if (k.text.overflow)
 		return ERR_LIMIT;
+	if (m && c->signature) {
+		enum err e = make_signatures(&k, a, m, c, &p);
+		if (e != OK)
+			return e;
+	}
 	p.made = k.lines;
 	p.made_count = k.count;
 	return rules_carry(lines, m, &p);

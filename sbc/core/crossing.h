@@ -12,6 +12,7 @@
 #include "sbc/core/msg.h"
 #include "sbc/core/session_id.h"
 #include "sbc/core/settings.h"
+#include "sbc/core/signature.h"
 
 struct crossing {
 	const struct settings *settings;
@@ -26,6 +27,19 @@ struct crossing {
 	bool hidden; /* who sends it is nobody to that side: known from before */
 	const struct session_id *session; /* NULL: not a call */
 	unsigned to;                      /* the side of it */
+	/* Of the INVITE that begins a call alone: signatures of who calls cross, or are made. NULL: neither. */
+	struct crossing_signature *signature;
+	struct str verstat; /* for P-Asserted-Identity; empty: nothing is said */
+};
+
+/* What of signature_params the call knows, and what came of it. */
+struct crossing_signature {
+	struct str dialled, called;
+	const struct es256_key *key;
+	struct str url, origid;
+	enum facts_attest attest;
+	uint64_t wall_s;
+	struct signature_made made;
 };
 
 /* Appends to lines; values lie in the arena until the turn ends. m may be NULL. ERR_LIMIT, ERR_NOMEM. */

@@ -13,6 +13,7 @@
 #include "common/dict.h"
 #include "common/id.h"
 #include "common/str.h"
+#include "sbc/core/credential.h"
 #include "sbc/core/settings.h"
 #include "sbc/core/store.h"
 
@@ -64,6 +65,7 @@ enum event_type {
 	EVENT_RESOLVED,    /* the answer to ports.resolve */
 	EVENT_RELAY_REPLY, /* the answer to ports.relay */
 	EVENT_RELAY_TOLD,  /* a relay says something of its own accord */
+	EVENT_CREDENTIAL,  /* the answer to ports.credential */
 	EVENT_STORE_REPLY, /* the answer to ports.store */
 	EVENT_STORE_TOLD,  /* another node has published something */
 	EVENT_STORE_STATE, /* the store has come or gone */
@@ -109,6 +111,11 @@ struct event {
 			struct str word; /* that stood in front */
 			const struct dict *body; /* anything at all: nobody has looked at it */
 		} told;
+		struct {
+			id_t64 id; /* as given to ports.credential */
+			enum credential_result result;
+			const struct credential *credential; /* CREDENTIAL_OK */
+		} credential;
 		struct store_reply stored;
 		struct store_told store_told;
 		struct store_state store_state;

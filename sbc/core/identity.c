@@ -146,6 +146,40 @@ static void write_display(struct buf *b, const struct name_addr *a)
 	buf_char(b, ' ');
 }
 
+static void insert(struct buf *b, size_t at, struct str what)
+{
+	size_t behind = b->len - at;
+
+	buf_bytes(b, what.p, what.len);
+	if (b->overflow)
+		return;
+	memmove(b->p + at + what.len, b->p + at, behind);
+	memcpy(b->p + at, what.p, what.len);
+}
+
+void identity_add_verstat(struct buf *b, size_t at, struct str verstat)
+{
+	char mem[64];
+	struct buf param;
+
+	if (verstat.len == 0 || b->overflow || b->len <= at || b->p[b->len - 1] != '>')
+		return;
+	size_t open = b->len - 1;
+	while (open > at && b->p[open] != '<')
+		open--;
+	struct str uri = {b->p + open + 1, b->len - open - 2};
+	bool tel = str_has_prefix(uri, STR("tel:"));
+	size_t end = tel ? uri.len : str_index(uri, '@');
+	if (b->p[open] != '<' || (!tel && end == uri.len))
+		return;
+	buf_init(&param, mem, sizeof(mem));
+	buf_lit(&param, ";verstat=");
+	buf_str(&param, verstat);
+	if (!tel)
+		insert(b, b->len - 1, STR(";user=phone"));
+	insert(b, open + 1 + end, buf_view(&param));
+}
+
 /* The number is theirs, the host is ours. False: nothing can be said of it. */
 static bool write_claim(struct buf *b, const struct claim *c, const struct identity_params *p)
 {
@@ -213,6 +247,7 @@ size_t identity_lines(struct buf *text, const struct msg *m, uint8_t privacy,
 		size_t at = text->len;
 		if (!write_claim(text, &claims[i], p))
 			continue;
+		identity_add_verstat(text, at, p->verstat);
 		if (rpid)
 			buf_z(text, privacy & PRIVACY_ID ? ";party=calling;screen=yes;privacy=full"
 							 : ";party=calling;screen=yes;privacy=off");

@@ -39,6 +39,7 @@ struct identity_params {
 	const struct number_rules *in, *out;
 	const struct addr *host; /* ours, towards that side */
 	bool sips;
+	struct str verstat; /* of the caller's number; empty: nothing is said of it */
 };
 
 /* Is this trunk (NULL: none) of this realm in one trust domain with us? */
@@ -65,6 +66,11 @@ void identity_write_from(struct buf *b, struct str from, struct str number, cons
 /* The same with a domain instead of our address. */
 void identity_write_from_at(struct buf *b, struct str from, struct str number, struct str domain,
 			    bool sips, bool hidden);
+/*
+ * Says in the URI at the end of what b holds from `at` on what became of the signature of its number (3GPP TS 24.229, verstat).
+ * Nothing happens where `verstat` is empty or there is no number.
+ */
+void identity_add_verstat(struct buf *b, size_t at, struct str verstat);
 /* `<sip:number@host>`, both ours to give; an empty number is left out. */
 void identity_write_uri(struct buf *b, struct str number, const struct addr *host, bool sips);
 

@@ -30,6 +30,8 @@ enum notice_type {
 	NOTICE_ATTEMPT_ENDED,    /* call, trunk, status */
 	NOTICE_CALL_ANSWERED,    /* call */
 	NOTICE_CALL_ENDED,       /* call, cdr: exactly one for each attempted call */
+	NOTICE_IDENTITY, /* the signature of a call's caller was looked at: call, trunk, why: passed, or the fault */
+	NOTICE_SIGNED, /* we have signed a call: call, its trunk, why: A, B, C, div, or failed */
 	NOTICE_TRANSFER_STARTED, /* call: of the party that asks */
 	NOTICE_TRANSFER_ENDED,   /* call, status: 200, or why it failed */
 	NOTICE_PEER_UP,          /* trunk, peer */

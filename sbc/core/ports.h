@@ -55,6 +55,8 @@ struct ports {
 	void (*close)(void *ctx, id_t64 flow);
 	/* Bounds as in store.h. Goes out with the others of the turn. */
 	void (*store)(void *ctx, const struct store_op *op);
+	/* The certificate of a signer, from where its signature says (RFC 8224 §4). */
+	void (*credential)(void *ctx, struct str url, id_t64 id);
 };
 
 #endif

@@ -14,6 +14,7 @@ enum class {
 	CLASS_DEFAULT,  /* is in the default list */
 	CLASS_BODY,     /* crosses with its body */
 	CLASS_IDENTITY, /* says who somebody is: `made` has it, or nothing */
+	CLASS_SIGNED, /* as FREE, but of `made` alone: a signature of what we did not write is none */
 	CLASS_PRODUCT,  /* never crosses, but may be set */
 	CLASS_LEG       /* belongs to one leg: we write it or nobody does */
 };
@@ -44,6 +45,8 @@ static const uint8_t classes[HDR_COUNT] = {
 	[HDR_PRIVACY] = CLASS_IDENTITY,
 	[HDR_REMOTE_PARTY_ID] = CLASS_IDENTITY,
 	[HDR_SESSION_ID] = CLASS_IDENTITY,
+
+	[HDR_IDENTITY] = CLASS_SIGNED,
 
 	[HDR_SERVER] = CLASS_PRODUCT,
 	[HDR_USER_AGENT] = CLASS_PRODUCT,
@@ -188,10 +191,18 @@ static bool is_listed(const struct side *from, const struct side *to, enum class
 	       (!to->rules || is_carried_by(to->rules, name));
 }
 
+bool rules_lets(const struct rules_params *p, struct str header)
+{
+	struct side from = side_of(p, false), to = side_of(p, true);
+
+	return is_listed(&from, &to, class_of(header), header, p->body);
+}
+
 /* Is it one that may be copied at all? */
 static bool is_copied(enum class c, enum hdr id, const struct rules_params *p)
 {
-	return c != CLASS_LEG && c != CLASS_PRODUCT && c != CLASS_IDENTITY &&
+	return c != CLASS_LEG && c != CLASS_PRODUCT && c != CLASS_IDENTITY && c != CLASS_SIGNED &&
+	       !(p->dated && id == HDR_DATE) &&
 	       (c != CLASS_BODY || p->body) && !(p->hidden && is_personal(id));
 }
 

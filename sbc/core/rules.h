@@ -36,11 +36,14 @@ struct rules_params {
 	const struct rules_line *made;
 	size_t made_count;
 	bool hidden; /* who sends it wants to be nobody: what else would name them stays behind (RFC 3323 §4.1) */
+	bool dated; /* `made` has a Date: that of the message stays behind */
 	bool body; /* the body crosses as it is: so do Content-Disposition, -Encoding, -Language, MIME-Version */
 };
 
 /* Appends the lines that cross. m may be NULL: outbound `set` edits only. ERR_LIMIT: lines is full. */
 enum err rules_carry(struct buf *lines, const struct msg *m, const struct rules_params *p) MUST_USE;
+/* Do the lists of both realms let a header of that name cross? */
+bool rules_lets(const struct rules_params *p, struct str header);
 /* May a configuration name this header in `carry` (set: false) or `set` it? For the checker. */
 bool rules_may_name(struct str header, bool set);
 /* Is it one of those that only `made` brings? */

@@ -175,6 +175,8 @@ enum err sbc_new(struct sbc **out, const struct sbc_params *params)
 		e = init_shared(s);
 	if (e == OK)
 		e = fraud_apply(&s->policy.fraud, params->settings->policy.fraud);
+	if (e == OK)
+		e = setup_identity_apply(s, params->settings);
 	if (e != OK) {
 		sbc_free(&s);
 		return e;
@@ -232,6 +234,7 @@ void sbc_free(struct sbc **sbc)
 	peers_release(&s->peers);
 	enrol_release(&s->enrols);
 	auth_release(&s->auth);
+	setup_identity_release(s);
 	challenge_release(&s->challenge);
 	keepout_release(&s->keepout);
 	txn_release(&s->txns);
@@ -914,6 +917,15 @@ static void on_resolved(struct sbc *s, const struct event *e)
 		setup_on_resolved(s, c, e->resolved.id, e);
 }
 
+static void on_credential(struct sbc *s, const struct event *e)
+{
+	struct ask a = take_ask(s, e->credential.id);
+	struct call *c = a.owner != ID_NONE ? call_find(s, a.owner) : NULL;
+
+	if (c && c->setup && a.what == ASK_CREDENTIAL)
+		setup_on_credential(s, c, e->credential.id, e);
+}
+
 static void on_relay_reply(struct sbc *s, const struct event *e)
 {
 	struct ask a = take_ask(s, e->relay.id);
@@ -991,7 +1003,8 @@ static void on_settings(struct sbc *s, const struct settings *settings)
 	/* Without memory for it the old configuration stays in force; the shell sees that it is still used. */
 	if (auth_apply(s, settings) != OK || admission_apply(s, settings) != OK ||
 	    peers_apply(s, settings) != OK || enrol_apply(s, settings) != OK ||
-	    fraud_apply(&s->policy.fraud, settings->policy.fraud) != OK)
+	    fraud_apply(&s->policy.fraud, settings->policy.fraud) != OK ||
+	    setup_identity_apply(s, settings) != OK)
 		return;
 	reg_apply(s, s->settings, settings);
 	subscription_apply(s, settings);
@@ -1047,6 +1060,7 @@ void sbc_step(struct sbc *s, const struct event *e)
 		break;
 	}
 	case EVENT_RESOLVED: on_resolved(s, e); break;
+	case EVENT_CREDENTIAL: on_credential(s, e); break;
 	case EVENT_RELAY_REPLY: on_relay_reply(s, e); break;
 	case EVENT_RELAY_TOLD: call_watch_on_event(s, e); break;
 	case EVENT_STORE_REPLY: stored_on_reply(s, &e->stored); break;

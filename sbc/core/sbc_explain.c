@@ -108,6 +108,7 @@ static bool explain_route(struct sbc *s, const struct policy_ask *a, const struc
 	const struct contact *speaker =
 		set->trunks[a->facts->trunk].users ? reg_find_speaker(s, f, m) : NULL;
 
+	setup_identity_guess(s, set, m, a->facts);
 	if (!add(a, judge_sessions(s, speaker ? speaker->aor : NULL, 403)))
 		return false;
 	if (x->replaces)

@@ -13,6 +13,7 @@
 #include "common/addr.h"
 #include "common/str.h"
 #include "policy/admit.h"
+#include "policy/attest.h"
 #include "policy/policy_config.h"
 #include "sbc/core/health.h"
 #include "sbc/core/store.h"
@@ -178,6 +179,23 @@ struct caller_settings {
 	const struct number_rules *numbers_in, *numbers_out; /* NULL: numbers stay as they are */
 };
 
+/* Where a trunk is told what became of the signature of who calls: `verstat` of 3GPP TS 24.229. */
+enum verstat_shown {
+	VERSTAT_SHOWN_BOTH, /* in From, and in P-Asserted-Identity where there is one */
+	VERSTAT_SHOWN_FROM,
+	VERSTAT_SHOWN_PAI,
+	VERSTAT_SHOWN_OFF,
+	VERSTAT_SHOWN_COUNT
+};
+
+/* Signatures of who calls (RFC 8224), as a trunk has it; its policy for those that come stands with policy's trunks. */
+struct trunk_identity {
+	bool sign; /* calls that go to it */
+	enum verstat_shown shown;
+	struct attest_origin origin; /* of calls that it makes */
+	struct str origid;           /* of those: a UUID, the same in each start */
+};
+
 struct trunk_habits {
 	enum refer_policy refer;
 	enum redirect_policy redirect;
@@ -219,6 +237,7 @@ struct trunk {
 	struct admit_rule admit;
 	struct trunk_habits habits;
 	struct caller_settings caller;
+	struct trunk_identity identity;
 	struct credentials credentials;
 	struct credentials proof;       /* what its requests must prove to know (identify.user) */
 	struct register_settings enrol; /* `register` */
@@ -289,6 +308,24 @@ struct cdr_sink {
 struct http_listener {
 	struct addr local;
 	bool metrics, health;
+};
+
+/* `identity.signer`: with what we sign. */
+struct identity_signer {
+	bool on;
+	struct str certificate_url, key_pem;
+};
+
+/* `identity.verifier`: whose signatures we believe, and how their certificates are had. */
+struct identity_verifier {
+	bool on;
+	struct str anchors;       /* PEM file */
+	struct str https_anchors; /* of the servers; empty: the system's */
+	uint32_t max_age_ms, cache_ms, fetch_timeout_ms;
+	const struct str *hosts; /* that certificates are fetched from (credential_is_allowed) */
+	size_t host_count;
+	const struct prefix *networks; /* beside public addresses */
+	size_t network_count;
 };
 
 /* What counts as overload (gate.h). */
@@ -373,6 +410,8 @@ struct settings {
 	struct destinations *destinations; /* of `fraud`, as policy reads it; NULL: none */
 	const struct http_listener *https;
 	size_t http_count;
+	struct identity_signer signer;
+	struct identity_verifier verifier;
 	struct str control_path; /* Unix socket of the operator's command */
 	struct limits limits;
 	struct sip_timers timers;

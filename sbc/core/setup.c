@@ -27,6 +27,7 @@ void setup_free(struct sbc *s, struct setup **setup)
 	worker_stop_alarm(s, &u->alarm);
 	worker_stop_alarm(s, &u->prack);
 	fork_free_all(s, u);
+	setup_drop_wait(s, u);
 	block_str_free(&s->blocks, &u->invite);
 	forget_user(s, u);
 	block_str_free(&s->blocks, &u->offer);
@@ -471,6 +472,10 @@ void setup_on_alarm(struct sbc *s, struct setup *u)
 {
 	struct call *c = u->call;
 
+	if (u->stage == SETUP_IDENTIFYING) {
+		setup_identity_late(s, c);
+		return;
+	}
 	if (u->stage != SETUP_RINGING && u->stage != SETUP_TRYING)
 		return;
 	if (u->alarm_is_c &&

@@ -2,12 +2,14 @@
  * A call on its way to an answer: the caller's INVITE, the targets that are tried, the early dialogs that the callee's
  * side makes of it. Lives from INVITE to the final answer (RFC 3261 §13, §16.6-16.8 for the hunting, RFC 3263 §4).
  *
+ *   IDENTIFYING (only where a signature is to be verified)
+ *       ▼
  *   next target ─► OFFERING (relay) ─► RESOLVING (names only) ─► TRYING ─ 18x ─► RINGING
  *       ▲                                                          │ refused, silent, unreachable
  *       └──────────────────────────────────────────────────────────┘ and on_failure says so
  *   TRYING, RINGING ── 2xx ─► ANSWERING (relay) ─► 200 to A
  *
- * Timers: `alarm` is first the route's failure_after (no answer at all), then Timer C.
+ * Timers: `alarm` is, while IDENTIFYING, the verifier's fetch_timeout; then the route's failure_after (no answer at all), then Timer C.
  */
 #ifndef SALLYPORT_SETUP_H
 #define SALLYPORT_SETUP_H
@@ -19,6 +21,7 @@
 #include "sbc/core/worker.h"
 
 enum setup_stage {
+	SETUP_IDENTIFYING, /* the certificate of who signed is on its way (setup_identity.c) */
 	SETUP_OFFERING,
 	SETUP_RESOLVING,
 	SETUP_TRYING,
@@ -76,6 +79,8 @@ struct setup {
 	struct alarm alarm, prack;
 	bool alarm_is_c;
 	struct spiral_mark spiral;
+	struct setup_wait *wait; /* IDENTIFYING: what was known and decided so far */
+	uint8_t proven; /* IDENTIFYING: signatures of the chain that hold */
 };
 
 /* An INVITE outside any dialog, from that trunk; its verdicts so far were to go on. */
@@ -120,6 +125,42 @@ void setup_attempt_ended(struct sbc *s, struct call *c, uint16_t status, unsigne
 
 /* The Allow line: what we do, and the sender of m does; with the transfers that side may ask for. */
 void setup_write_abilities(struct sbc *s, const struct call *c, unsigned to, const struct msg *m);
+
+/* ---- setup_identity.c: signatures of who calls (RFC 8224) */
+
+/* The key that we sign with. ERR_BAD, ERR_NOMEM: the one of before stays. */
+enum err setup_identity_apply(struct sbc *s, const struct settings *settings) MUST_USE;
+void setup_identity_release(struct sbc *s);
+/*
+ * The signature of the new call's INVITE m is looked at, where its trunk has a policy for it; what was found is in c->identity. True: the call
+ * waits for a certificate, and setup_identified is called when that is over, unless the call has ended before.
+ */
+bool setup_identify(struct sbc *s, struct call *c, const struct msg *m, const struct facts *facts);
+/*
+ * For `sallyport explain`: what could be found, were its certificate one that we believe and did the signature hold. Nothing is
+ * fetched.
+ */
+void setup_identity_guess(struct sbc *s, const struct settings *set, const struct msg *m,
+			  struct facts *facts);
+/* The facts of it, for policy. */
+void setup_identity_facts(const struct call *c, struct facts *facts);
+/* The facts and the decision as they were when the wait began, but for texts, which are read anew. False: it did not wait. */
+bool setup_take_wait(struct sbc *s, struct setup *u, struct facts *facts);
+void setup_on_credential(struct sbc *s, struct call *c, id_t64 ask, const struct event *e);
+void setup_drop_wait(struct sbc *s, struct setup *u);
+/* fetch_timeout is over. */
+void setup_identity_late(struct sbc *s, struct call *c);
+/* Is the callee told what was found, there? */
+bool setup_shows_verstat(const struct call *c, enum verstat_shown where);
+/* "TN-Validation-Passed", …; empty: nobody has looked. */
+struct str setup_verstat(const struct call *c);
+/* call_carry of the INVITE to the callee. */
+enum err setup_carry_signed(struct sbc *s, struct call *c, const struct msg *m) MUST_USE;
+
+/* ---- setup_begin.c */
+
+/* All that was to be known of the caller is known: policy decides. */
+void setup_identified(struct sbc *s, struct call *c);
 
 /* ---- setup_invite.c */
 

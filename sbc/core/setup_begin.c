@@ -347,8 +347,30 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 		msg_has_token(m, HDR_REQUIRE, STR("siprec"));
 	call_tell(s, c, NOTICE_CALL_STARTED);
 
-	if (may_last(s, c, m))
-		decide(s, c, m, &asked.uri, &facts);
+	if (!may_last(s, c, m) || setup_identify(s, c, m, &facts))
+		return;
+	setup_identity_facts(c, &facts);
+	decide(s, c, m, &asked.uri, &facts);
+}
+
+void setup_identified(struct sbc *s, struct call *c)
+{
+	struct setup *u = c->setup;
+	struct facts facts;
+	struct uri uri;
+
+	if (NEVER(!setup_take_wait(s, u, &facts)) || msg_index(&s->held, u->invite, 0) != OK ||
+	    uri_parse(s->held.uri, &uri) != OK) {
+		struct verdict v = setup_verdict(VERDICT_STAGE_PARSE, 500, STR_NONE, STR("invite"));
+		call_refuse_by(s, c, &s->in, &v);
+		return;
+	}
+	facts.number = call_text(c, CALL_TO_NUMBER);
+	facts.caller = call_text(c, CALL_FROM_NUMBER);
+	if (facts.trunk < c->settings->trunk_count && c->settings->trunks[facts.trunk].users)
+		judge_user(s, &u->flow, &s->held, &facts);
+	setup_identity_facts(c, &facts);
+	decide(s, c, &s->held, &uri, &facts);
 }
 
 void setup_drop_lent(struct sbc *s, struct call **call)

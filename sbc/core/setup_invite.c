@@ -30,6 +30,8 @@ static struct str write_from(struct sbc *s, struct buf *b, struct call *c, const
 		identity_write_from_at(b, invite->from, from, domain, sips, c->hidden);
 	else
 		identity_write_from(b, invite->from, from, host, sips, c->hidden);
+	if (!c->hidden && setup_shows_verstat(c, VERSTAT_SHOWN_FROM))
+		identity_add_verstat(b, 0, setup_verstat(c));
 	return buf_view(b);
 }
 
@@ -236,7 +238,7 @@ bool setup_send_invite(struct sbc *s, struct call *c, const struct candidate *to
 	refresh_write_request(s, c, 1);
 	if (msg_has_token(&s->held, HDR_REQUIRE, STR("siprec")))
 		buf_lit(&s->lines, "Require: siprec\r\n");
-	if (call_carry(s, c, 1, &s->held, false) != OK)
+	if (setup_carry_signed(s, c, &s->held) != OK)
 		return false;
 	struct str sdp = offer_for(s, c, &s->held);
 	if (setup_begins_with_offer(u) && sdp.len == 0)

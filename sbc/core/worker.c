@@ -157,6 +157,15 @@ id_t64 worker_ask_resolve(struct sbc *s, id_t64 owner, const struct resolve_quer
 	return id;
 }
 
+id_t64 worker_ask_credential(struct sbc *s, id_t64 owner, struct str url)
+{
+	id_t64 id = ask_new(s, owner, ASK_CREDENTIAL);
+
+	if (id != ID_NONE)
+		s->ports.credential(s->ports.ctx, url, id);
+	return id;
+}
+
 /* ---- names and texts */
 
 struct str worker_token(struct sbc *s, enum hide_kind kind, id_t64 id, char out[HIDE_BRANCH_LEN])

@@ -68,6 +68,7 @@ enum ask_what {
 	ASK_RESTORE, /* an offer or answer said again, to undo a refused one */
 	ASK_PLAY,    /* a key */
 	ASK_DELETE,
+	ASK_CREDENTIAL,
 	ASK_FORGET, /* a delete whose answer no one waits for */
 	ASK_WHAT_COUNT
 };
@@ -135,6 +136,7 @@ struct sbc {
 	struct budget answers; /* octets that strangers may be told over UDP (threats C1) */
 	bool unproven; /* this message may come from anywhere: nothing in it is only ours or a trunk's */
 	struct auth auth;
+	struct es256_key *sign_key; /* of `settings`; NULL: we sign nothing */
 	struct enrols enrols;
 	struct store_state store; /* what nodes share: is it there */
 	struct keeps keeps;       /* our calls in it */
@@ -168,6 +170,7 @@ void worker_refused(struct sbc *s, const struct settings *settings, const struct
 id_t64 worker_ask_relay(struct sbc *s, id_t64 owner, enum ask_what what, uint16_t relay,
 			struct str command, struct str bencode);
 id_t64 worker_ask_resolve(struct sbc *s, id_t64 owner, const struct resolve_query *q);
+id_t64 worker_ask_credential(struct sbc *s, id_t64 owner, struct str url);
 
 /* ---- names and texts */
 

@@ -66,7 +66,14 @@ static void port_close(void *ctx, id_t64 flow)
 void loop_core_step(void *ctx, const struct event *e)
 {
 	struct loop *l = ctx;
-	sbc_step(l->sbc, e);
+	if (!cert_fetch_take(l->certs, e))
+		sbc_step(l->sbc, e);
+}
+
+static void port_credential(void *ctx, struct str url, id_t64 id)
+{
+	struct loop *l = ctx;
+	cert_fetch_ask(l->certs, url, id);
 }
 
 static void port_store(void *ctx, const struct store_op *op)
@@ -83,7 +90,8 @@ struct ports loop_ports(struct loop *l)
 			      .relay = port_relay,
 			      .publish = port_publish,
 			      .close = port_close,
-			      .store = port_store};
+			      .store = port_store,
+			      .credential = port_credential};
 }
 
 /* ---- reports ---- */
@@ -154,6 +162,7 @@ static void end_turn(struct loop *l)
 		resolver_flush(&l->resolver);
 		store_flush(&l->store);
 		(void)turn_deliver(&l->turn);
+		cert_fetch_flush(l->certs);
 		send_all(l);
 		if (l->turn.posted_count == 0 && !l->resolver.is_dirty)
 			break;

@@ -9,6 +9,7 @@
 #include "sbc/shell/ban_file.h"
 #include "sbc/shell/ban_kernel.h"
 #include "sbc/shell/cdr_file.h"
+#include "sbc/shell/cert_fetch.h"
 #include "sbc/shell/control.h"
 #include "sbc/shell/flow.h"
 #include "sbc/shell/geo.h"
@@ -73,6 +74,7 @@ struct loop {
 	struct store store;
 	struct geo *geo;
 	struct sheets sheets;
+	struct cert_fetch *certs;
 	struct loop_pages pages;
 	struct loop_words words;
 	struct loop_bans bans;

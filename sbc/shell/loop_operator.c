@@ -106,6 +106,11 @@ static bool reload(struct loop *l, struct buf *errors, struct buf *warnings)
 		s->generation = l->settings.now->generation + 1;
 		e = tls_set_new(&tls, s, errors);
 	}
+	if (!e) {
+		e = cert_fetch_apply(l->certs, &s->verifier, errors);
+		if (e)
+			tls_set_free(&tls);
+	}
 	if (e) {
 		l->settings.source.unload(l->settings.source.ctx, s);
 		return false;

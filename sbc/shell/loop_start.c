@@ -179,6 +179,9 @@ static enum err start_parts(struct loop *l, const struct loop_params *p, struct 
 		l->has_resolver = !e;
 	}
 	if (!e) {
+		e = cert_fetch_new(&l->certs, &l->turn, &l->resolver, &s->verifier, why);
+		if (e)
+			return e;
 		e = relay_client_init(&l->relays, &l->turn, &l->in, &l->rng, s);
 		l->has_relays = !e;
 		l->relays.changed = loop_on_relay;
@@ -299,6 +302,7 @@ void loop_free(struct loop **loop)
 	close_udps(l);
 	geo_free(&l->geo);
 	sheets_release(&l->sheets);
+	cert_fetch_free(&l->certs);
 	if (l->has_in)
 		dgram_in_release(&l->in);
 	tls_set_free(&l->settings.old_tls);

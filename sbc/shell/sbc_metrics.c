@@ -44,6 +44,8 @@ enum family {
 	M_ENROLLED,
 	M_ENROL_FAILED,
 	M_CHALLENGES,
+	M_VERIFIED,
+	M_SIGNED,
 	M_MEDIA_EVENTS,
 	M_MEDIA_MOS,
 	M_MEDIA_JITTER,
@@ -247,6 +249,19 @@ static const struct stats_family families[] = {
 		 .kind = STATS_COUNTER,
 		 .max_sets = 4096,
 		 .labels = {"trunk", "result"}},
+	[M_VERIFIED] = {.name = "sallyport_identity_verified_total",
+			.help = "Calls whose caller's signature was looked at, by what was found: "
+				"passed; missing, invalid, stale, info (its certificate cannot be "
+				"had), credential (nor believed), error",
+			.kind = STATS_COUNTER,
+			.max_sets = 4096,
+			.labels = {"trunk", "result"}},
+	[M_SIGNED] = {.name = "sallyport_identity_signed_total",
+		      .help = "INVITEs that we have signed, by what we attest: A, B, C; div; "
+			      "failed, it could not be",
+		      .kind = STATS_COUNTER,
+		      .max_sets = 4096,
+		      .labels = {"trunk", "attest"}},
 	[M_MEDIA_EVENTS] =
 		{.name = "sallyport_media_events_total",
 		 .help = "What the relay has said of a party's media while its call lasted: "
@@ -796,6 +811,18 @@ static void note_challenge(struct sbc_metrics *m, const struct notice *n)
 	log_end(m->log);
 }
 
+static void note_identity(struct sbc_metrics *m, const struct notice *n, bool signing)
+{
+	struct str v[] = {trunk_name(n->settings, n->trunk), n->why};
+	bool good = signing ? !str_eq(n->why, STR("failed")) : str_eq(n->why, STR("passed"));
+	++*stats_get(&m->stats, signing ? M_SIGNED : M_VERIFIED, v);
+	log_start(m->log, good ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, signing ? "signed" : "verified",
+		  n->call, n->wall_ms);
+	log_str(m->log, "trunk", v[0]);
+	log_str(m->log, signing ? "attest" : "result", n->why);
+	log_end(m->log);
+}
+
 static void note_enrol_failed(struct sbc_metrics *m, const struct notice *n)
 {
 	struct str v[] = {trunk_name(n->settings, n->trunk), n->why};
@@ -934,6 +961,8 @@ void sbc_metrics_notice(struct sbc_metrics *m, const struct notice *n)
 	case NOTICE_PEER_GOOD: note_health(m, n, "peer_good"); break;
 	case NOTICE_CHALLENGED: note_challenge(m, n); break;
 	case NOTICE_MEDIA: note_media(m, n); break;
+	case NOTICE_IDENTITY: note_identity(m, n, false); break;
+	case NOTICE_SIGNED: note_identity(m, n, true); break;
 	case NOTICE_ENROLLED: log_enrol(m->log, n, "registered", false); break;
 	case NOTICE_ENROL_FAILED: note_enrol_failed(m, n); break;
 	case NOTICE_ENROL_ENDED: log_enrol(m->log, n, "unregistered", false); break;

@@ -56,6 +56,12 @@
 	X(relay_timeouts, "relay_timeouts_total", "Requests that no media relay answered")         \
 	X(relay_stray, "relay_stray_total", "Replies of media relays to nothing that waits")       \
 	X(relay_events, "relay_events_total", "What media relays said of their own accord")        \
+	X(cert_fetched, "identity_certificates_fetched_total",                                     \
+	  "Certificates of signers that were fetched and are believed")                            \
+	X(cert_failed, "identity_certificates_failed_total",                                       \
+	  "Certificates of signers that could not be had, or are not believed")                    \
+	X(cert_kept, "identity_certificates_kept_total",                                           \
+	  "Questions for certificates of signers that were answered from memory")                  \
 	X(log_lost, "log_lost_total", "Log lines that were not written")
 
 struct shell_stats {

@@ -69,6 +69,20 @@ static void rec_relay(void *ctx, const struct relay_query *q, id_t64 id)
 	snprintf(a->command, sizeof(a->command), "%.*s", STR_ARG(q->command));
 }
 
+static void rec_credential(void *ctx, struct str url, id_t64 id)
+{
+	struct ports_rec *r = ctx;
+
+	if (r->quiet && r->credential_count == REC_ASKS)
+		r->credential_count = 0;
+	CHECK(r->credential_count < REC_ASKS && url.len < REC_BYTES);
+	struct rec_ask *a = &r->credentials[r->credential_count++];
+	a->id = id;
+	a->len = url.len;
+	memcpy(a->text, url.p, url.len);
+	a->text[a->len] = 0;
+}
+
 static void rec_publish(void *ctx, const struct notice *n)
 {
 	struct ports_rec *r = ctx;
@@ -113,7 +127,8 @@ struct ports ports_rec_table(struct ports_rec *r)
 			      .relay = rec_relay,
 			      .publish = rec_publish,
 			      .close = rec_close,
-			      .store = rec_store};
+			      .store = rec_store,
+			      .credential = rec_credential};
 }
 
 void ports_rec_clear(struct ports_rec *r)

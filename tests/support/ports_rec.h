@@ -28,6 +28,8 @@ struct ports_rec {
 	size_t send_count;
 	struct rec_ask relays[REC_ASKS], resolves[REC_ASKS];
 	size_t relay_count, resolve_count;
+	struct rec_ask credentials[REC_ASKS]; /* text: the URL */
+	size_t credential_count;
 	size_t notices[NOTICE_COUNT];
 	size_t drops[NOTICE_DROP_COUNT];
 	size_t closes;

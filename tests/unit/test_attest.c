@@ -61,7 +61,10 @@ static void the_policy_of_the_trunk_says_what_a_signature_is_worth(void **state)
 				  .fault = row->fault,
 				  .attest = row->attest};
 		struct verdict v = attest_judge(&c, &f);
-		EXPECT_INT(v.stage, VERDICT_STAGE_IDENTITY);
+		EXPECT_INT(v.stage,
+			   row->trunk == WITH ? VERDICT_STAGE_IDENTITY : VERDICT_STAGE_NONE);
+		EXPECT_TRUE(v.failed ==
+			    (row->trunk == WITH && row->verstat == FACTS_VERSTAT_UNKNOWN));
 		EXPECT_INT(v.outcome, row->status ? VERDICT_REJECT : VERDICT_ALLOW);
 		EXPECT_INT(v.status, row->status);
 		EXPECT_Z(v.reason, row->reason);

@@ -657,8 +657,8 @@ static void test_unjudged(void **state)
 static void test_hidden(void **state)
 {
 	(void)state;
-	static const char *const personal[] = {"Subject",   "Call-Info", "Organization",
-					       "Reply-To",  "Identity",  "Referred-By",
+	static const char *const personal[] = {"Subject",   "Call-Info",  "Organization",
+					       "Reply-To",  "Error-Info", "Referred-By",
 					       "Alert-Info"};
 	for (size_t i = 0; i < ARRAY_LEN(personal); i++)
 		for (int hidden = 0; hidden < 2; hidden++) {
