@@ -12,15 +12,16 @@
 #include "common/str.h"
 
 enum happening_kind {
-	HAPPEN_DATAGRAM, /* arrives at end `to` from `from` */
-	HAPPEN_STREAM,   /* a message arrives on connection `conn` at its side `to` */
-	HAPPEN_OPENED,   /* connection `conn` is up, says side 0 */
-	HAPPEN_REFUSED,  /* connection `conn` could not be opened */
-	HAPPEN_CLOSED,   /* the other side of `conn` has closed; `to` is told */
-	HAPPEN_RELAY,    /* the relay answers request `id` */
-	HAPPEN_TOLD,     /* the relay says something of its own accord */
-	HAPPEN_RESOLVED, /* the resolver answers request `id` */
-	HAPPEN_STORE,    /* the store has something to say */
+	HAPPEN_DATAGRAM,   /* arrives at end `to` from `from` */
+	HAPPEN_STREAM,     /* a message arrives on connection `conn` at its side `to` */
+	HAPPEN_OPENED,     /* connection `conn` is up, says side 0 */
+	HAPPEN_REFUSED,    /* connection `conn` could not be opened */
+	HAPPEN_CLOSED,     /* the other side of `conn` has closed; `to` is told */
+	HAPPEN_RELAY,      /* the relay answers request `id` */
+	HAPPEN_TOLD,       /* the relay says something of its own accord */
+	HAPPEN_RESOLVED,   /* the resolver answers request `id` */
+	HAPPEN_CREDENTIAL, /* the certificate of question `id` is there, or `to` says why not */
+	HAPPEN_STORE,      /* the store has something to say */
 	HAPPEN_UNSENT, /* what the core sent with tag `id` could not be delivered, because of `to` */
 	HAPPEN_SCRIPT, /* step `to` of the scenario's script, with `conn` as its argument */
 	HAPPEN_PHONE,  /* phone `to` has something to do */

@@ -246,6 +246,24 @@ static void port_store(void *ctx, const struct store_op *op)
 	plan_store(n);
 }
 
+/* As cert_fetch: every question has one answer. */
+static void port_credential(void *ctx, struct str url, id_t64 id)
+{
+	enum { GIVEN_UP_MS = 5000 };
+	struct core_node *n = ctx;
+	struct happening h = {.kind = HAPPEN_CREDENTIAL,
+			      .id = id,
+			      .to = n->credential ? CREDENTIAL_OK : CREDENTIAL_UNREACHABLE};
+	uint64_t after = dice_range(n->net->dice, 1, n->credential_ms ? n->credential_ms : 1);
+
+	if (n->credential_lost && dice_range(n->net->dice, 0, 99) < n->credential_lost) {
+		h.to = CREDENTIAL_UNREACHABLE;
+		after = GIVEN_UP_MS;
+	}
+	ladder_say(n->net->ladder, now_of(n), "core     → HTTPS    %.*s", STR_ARG(url));
+	clock_plan(n->net->clock, &h, now_of(n) + after);
+}
+
 static void store_tells(void *ctx, struct event *e)
 {
 	step(ctx, e);
@@ -276,13 +294,12 @@ void core_node_start(struct core_node *n, const struct core_world *world,
 		if (l->transport == TRANSPORT_UDP)
 			n->udp_end[l->realm] = end;
 	}
-	struct sbc_params params = {
-		.settings = &n->site->settings,
-		.ports = {n, port_send, port_resolve, port_relay, port_publish, port_close,
-			  port_store},
-		.worker = 0,
-		.now_ms = now_of(n),
-		.wall_ms = (uint64_t)WALL_START_S * 1000 + now_of(n)};
+	struct sbc_params params = {.settings = &n->site->settings,
+				    .ports = {n, port_send, port_resolve, port_relay, port_publish,
+					      port_close, port_store, port_credential},
+				    .worker = 0,
+				    .now_ms = now_of(n),
+				    .wall_ms = (uint64_t)WALL_START_S * 1000 + now_of(n)};
 	memcpy(params.seed, &seed, sizeof(seed));
 	CHECK(sbc_new(&n->sbc, &params) == OK);
 	n->store = world->store;
@@ -422,6 +439,13 @@ void core_node_happened(struct core_node *n, const struct happening *h)
 	case HAPPEN_RELAY: relay_answered(n, h); return;
 	case HAPPEN_TOLD: relay_told(n, h); return;
 	case HAPPEN_RESOLVED: resolved(n, h); return;
+	case HAPPEN_CREDENTIAL:
+		e.type = EVENT_CREDENTIAL;
+		e.credential.id = h->id;
+		e.credential.result = (enum credential_result)h->to;
+		e.credential.credential = n->credential;
+		step(n, &e);
+		return;
 	case HAPPEN_UNSENT:
 		e.type = EVENT_SEND_FAILED;
 		e.failed.tag = h->id;

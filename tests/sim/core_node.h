@@ -55,6 +55,9 @@ struct core_node {
 	size_t waiting_count;
 	uint32_t resolver_ms; /* how slow it is at most */
 	bool resolver_fails;
+	const struct credential *credential; /* of every signer; NULL: nobody's is to be had */
+	uint32_t credential_ms;              /* how slow it comes at most */
+	unsigned credential_lost;            /* of a hundred: not at all, which takes its time */
 	uint64_t notices[NOTICE_COUNT];
 	struct core_cdr *cdrs; /* kept from run to run, as watch's tables are */
 	size_t cdr_count, cdr_cap;

@@ -220,6 +220,7 @@ bool net_happened(struct net *n, const struct happening *h)
 	case HAPPEN_RELAY:
 	case HAPPEN_TOLD:
 	case HAPPEN_RESOLVED:
+	case HAPPEN_CREDENTIAL:
 	case HAPPEN_STORE:
 	case HAPPEN_UNSENT:
 	case HAPPEN_SCRIPT:

@@ -402,6 +402,7 @@ static bool is_core(const struct world *w, const struct happening *h)
 	case HAPPEN_RELAY:
 	case HAPPEN_TOLD:
 	case HAPPEN_RESOLVED:
+	case HAPPEN_CREDENTIAL:
 	case HAPPEN_STORE:
 	case HAPPEN_UNSENT: return true;
 	case HAPPEN_SCRIPT:
