@@ -129,8 +129,10 @@ void cluster_say(struct sbc *s, struct cluster_word *w)
 		s->cluster.lost++;
 		return;
 	}
-	stored_post(s, &(struct store_op){
-			       .verb = STORE_PUBLISH, .area = STORE_AREA_CALLS, .value = bytes});
+	stored_post(s, &(struct store_op){.verb = STORE_PUBLISH,
+					  .area = STORE_AREA_CALLS,
+					  .value = bytes,
+					  .expires_ms = CLUSTER_SAID_MS});
 }
 
 void cluster_say_beat(struct sbc *s)

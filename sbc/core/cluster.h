@@ -24,7 +24,9 @@ enum {
 	CLUSTER_NAME_MAX = 64,
 	CLUSTER_BEAT_MS = 1000,
 	CLUSTER_DEAD_MS = 5000,
-	CLUSTER_DOUBT_MS = 2000, /* after so long out of hearing we may be dead to others */
+	CLUSTER_SAID_MS =
+		30000, /* a word that is older is none; the clocks of nodes may differ by that */
+	CLUSTER_DOUBT_MS = 2000,       /* after so long out of hearing we may be dead to others */
 	CLUSTER_BYTES_MAX = 40 * 1024, /* of a message that is handed on */
 	CLUSTER_HOPS = 8192
 };

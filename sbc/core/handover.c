@@ -714,7 +714,7 @@ void handover_on_state(struct sbc *s, const struct store_state *t)
 		c->up_ms = s->now_ms;
 	c->gone_ms = 0;
 	/* While nobody heard of us, our calls may have been taken; what was lost is written again. */
-	if (t->is_fresh || missed)
+	if (t->is_fresh || missed || t->missed)
 		h->resync_ms = s->now_ms + 1 + t->spread_ms;
 	/* It may have come back with what it had yesterday: what has ended since is to be forgotten. */
 	if (t->is_fresh)

@@ -7,6 +7,7 @@
 #include "sbc/shell/ban_command.h"
 #include "sbc/core/explain_args.h"
 #include "sbc/shell/reload.h"
+#include "sbc/shell/shared_calls.h"
 #include "sbc/shell/status.h"
 
 enum { REPLY_BYTES = 256 * 1024, LINES_BYTES = 32 * 1024, LINES_LOGGED = 6 };
@@ -38,6 +39,7 @@ void loop_page_metrics(void *ctx, struct buf *b)
 	struct sbc_facts f = facts_of(l);
 	sbc_metrics_write(&l->words.metrics, b, &f);
 	store_write_metrics(&l->store, b);
+	shared_calls_write_metrics(l->sbc, b);
 }
 
 bool loop_page_health(void *ctx, struct buf *b)

@@ -1,5 +1,7 @@
 #include "status.h"
 
+#include "sbc/shell/shared_calls.h"
+
 enum { CALL_BYTES = 2048 };
 
 /* `,"key":` or `"key":` for the first member of an object. */
@@ -188,6 +190,8 @@ void status_write(struct buf *b, const struct sbc_metrics *m, const struct sbc_f
 	if (f->store) {
 		key(b, "store");
 		store_write_status(f->store, b);
+		key(b, "shared_calls");
+		shared_calls_write_status(f->sbc, b);
 	}
 	open_list(b, "trunks");
 	for (size_t i = 0; i < f->settings->trunk_count; i++)
