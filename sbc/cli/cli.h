@@ -34,6 +34,8 @@ int cli_status(const struct cli_options *o);
 int cli_calls(const struct cli_options *o);
 int cli_reload(const struct cli_options *o);
 int cli_explain(const struct cli_options *o);
+/* explain --cdr without --call. */
+int cli_replay(const struct cli_options *o);
 int cli_bans(const struct cli_options *o);
 int cli_ban(const struct cli_options *o);
 int cli_unban(const struct cli_options *o);

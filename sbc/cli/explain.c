@@ -381,6 +381,8 @@ static struct settings *load(const struct cli_options *o, struct conf_report *re
 
 int cli_explain(const struct cli_options *o)
 {
+	if (cli_argument(o, "cdr") && !cli_argument(o, "call"))
+		return cli_replay(o);
 	const bool offline = cli_argument(o, "offline") != NULL,
 		   call = cli_argument(o, "call") != NULL;
 	struct conf_report report;
