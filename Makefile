@@ -147,6 +147,13 @@ $(B)/asan/tests/sim/world: $(sim_objs:%=$(B)/asan/%) $(B)/asan/tests/support/sto
 $(B)/rel/tests/sim/world: $(sim_objs:%=$(B)/rel/%) $(B)/rel/tests/support/store_model.o $(call lib_sbc,rel)
 	$(Q)$(call link,rel)
 
+# The town: months of telephoning under a configuration as it is written.
+town_objs := $(patsubst %.c,%.o,$(call src,tests/town)) tests/sim/clock.o tests/sim/dice.o tests/support/cert.o tests/support/check.o
+$(B)/asan/tests/town/town: $(town_objs:%=$(B)/asan/%) $(config_objs:%=$(B)/asan/%.o) $(call lib_sbc,asan)
+	$(Q)$(call link,asan) -lcmocka
+$(B)/rel/tests/town/town: $(town_objs:%=$(B)/rel/%) $(config_objs:%=$(B)/rel/%.o) $(call lib_sbc,rel)
+	$(Q)$(call link,rel) -lcmocka
+
 # The programs against the C path; nothing to build where they are not built.
 BPF_TEST := $(if $(LOADER),$(B)/asan/tests/bpf/test_bpf)
 $(B)/asan/tests/bpf/test_bpf.o: $(B)/bpf/relay.skel.h
@@ -158,7 +165,7 @@ unit: $(BPF_TEST) $(unit:%=$(B)/asan/tests/unit/%) $(B)/rel/tests/unit/test_srtp
 fuzz-build: $(fuzzers:%=$(B)/fuzz/tests/fuzz/%)
 replay: $(fuzzers:%=$(B)/asan/tests/fuzz/%)
 bench-build: $(benches:%=$(B)/rel/tests/bench/%)
-sim: $(B)/rel/tests/sim/world $(B)/asan/tests/sim/world
+sim: $(B)/rel/tests/sim/world $(B)/asan/tests/sim/world $(B)/rel/tests/town/town
 
 # test: all layers. test-quick: without real daemons.
 test:
