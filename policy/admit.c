@@ -18,17 +18,45 @@ static struct verdict refuse(const struct admit_rule *r, const char *rule, uint3
 				.line = r->place.line};
 }
 
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* One new call of what the nodes have in common. */
+static bool take_shared(const struct admit_rule *r, struct admit_state *s, uint64_t now_ns,
+			uint64_t *out_wait_ns)
+{
+	struct rate_rule part = r->rate;
+
+	*out_wait_ns = 0;
+	if (r->rate.count == 0)
+		return true;
+	if (s->share.local) {
+		part.per_ms *= s->share.nodes ? s->share.nodes : 1;
+		return rate_take(&s->rate, &part, 1, now_ns, out_wait_ns);
+	}
+	if (s->share.tokens == 0)
+		return false;
+	s->share.tokens--;
+	return true;
+}
+
 struct verdict admit_call(const struct admit_rule *r, struct admit_state *s, enum admit_direction d,
 			  uint64_t now_ms)
 {
 	CHECK(r && s && d < ADMIT_DIRECTION_COUNT);
 	uint64_t wait_ns;
+	const struct admit_share *h = &s->share;
+	const uint32_t sessions = h->on ? least(r->sessions, h->held[0]) : r->sessions;
+	const uint32_t live = h->on ? least(r->live[d], h->held[1 + d]) : r->live[d];
 
-	if (r->sessions && s->live[ADMIT_IN] + s->live[ADMIT_OUT] >= r->sessions)
+	if (r->sessions && s->live[ADMIT_IN] + s->live[ADMIT_OUT] >= sessions)
 		return refuse(r, "sessions", FULL_WAIT_S);
-	if (r->live[d] && s->live[d] >= r->live[d])
+	if (r->live[d] && s->live[d] >= live)
 		return refuse(r, d == ADMIT_IN ? "inbound" : "outbound", FULL_WAIT_S);
-	if (!rate_take(&s->rate, &r->rate, 1, now_ms * NS_IN_MS, &wait_ns))
+	if (!(h->on ? take_shared(r, s, now_ms * NS_IN_MS, &wait_ns)
+		    : rate_take(&s->rate, &r->rate, 1, now_ms * NS_IN_MS, &wait_ns)))
 		return refuse(r, "rate", (uint32_t)(wait_ns / NS_IN_S) + 1);
 	return (struct verdict){.outcome = VERDICT_ALLOW,
 				.stage = VERDICT_STAGE_ADMISSION,

@@ -20,12 +20,24 @@ struct admit_rule {
 	uint32_t sessions, live[ADMIT_DIRECTION_COUNT];
 	struct rate_rule rate;
 	struct rule_place place;
+	bool is_shared; /* by all nodes that have a store in common */
+};
+
+/* What this node may do of limits that it shares with others: kept by sbc/core/share, spent here. */
+struct admit_share {
+	bool on;
+	bool local; /* nobody grants: the node's own clock does, its part of the rate */
+	uint32_t held[1 + ADMIT_DIRECTION_COUNT]; /* sessions, inbound, outbound */
+	uint32_t tokens;                          /* new calls that the others know of */
+	uint32_t nodes;
+	struct admit_rule rule; /* what is shared */
 };
 
 /* What there is of one trunk now. */
 struct admit_state {
 	uint32_t live[ADMIT_DIRECTION_COUNT];
 	struct rate rate;
+	struct admit_share share;
 };
 
 bool admit_has_limits(const struct admit_rule *r);

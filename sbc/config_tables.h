@@ -151,6 +151,7 @@ struct raw_trunk_limits {
 	struct conf_head head;
 	uint32_t sessions, inbound, outbound, burst;
 	struct conf_rate rate;
+	bool shared;
 };
 
 struct raw_session_timer {

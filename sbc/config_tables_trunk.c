@@ -236,6 +236,11 @@ static const struct conf_setting trunk_limits_settings[] = {
 	 .max = 1000000,
 	 .def = "0",
 	 .help = "So many of them may come at once. 0: as many as rate says."},
+	{.name = "shared",
+	 .type = CONF_BOOL,
+	 CONF_AT(struct raw_trunk_limits, shared),
+	 .def = "on",
+	 .help = "With `store.redis` all nodes keep these limits together; off: each for itself."},
 };
 static const struct conf_section trunk_limits_section = {
 	.help = "A call above a limit gets 503 with Retry-After where the trunk makes it; where we "

@@ -191,6 +191,7 @@ static void build_trunk(struct config_build *g, const struct raw_trunk *from, st
 		.health = health_of(&from->health)};
 	to->habits.session_timer = session_timer_of(&from->session_timer);
 	to->admit = (struct admit_rule){
+		.is_shared = from->limits.shared,
 		.sessions = from->limits.sessions,
 		.live = {[ADMIT_IN] = from->limits.inbound, [ADMIT_OUT] = from->limits.outbound},
 		.rate = {from->limits.rate.count, from->limits.rate.per_ms, from->limits.burst},

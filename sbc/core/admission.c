@@ -1,6 +1,7 @@
 #include "sbc/core/admission.h"
 
 #include "sbc/core/call.h"
+#include "sbc/core/share.h"
 #include "sbc/core/worker.h"
 
 static const struct trunk *limited(const struct settings *settings, uint16_t trunk)
@@ -29,6 +30,7 @@ void admission_begin(struct sbc *s, struct call *c, unsigned side)
 		return;
 	x->state.live[d]++;
 	l->admitted = (uint8_t)(1 + d);
+	share_touch(s, x, false);
 }
 
 void admission_end(struct sbc *s, struct call *c, unsigned side)
@@ -38,6 +40,8 @@ void admission_end(struct sbc *s, struct call *c, unsigned side)
 
 	if (x && !NEVER(x->state.live[l->admitted - 1] == 0))
 		x->state.live[l->admitted - 1]--;
+	if (x)
+		share_touch(s, x, false);
 	l->admitted = 0;
 }
 
@@ -71,6 +75,17 @@ void admission_settle(struct sbc *s)
 		recount(s);
 }
 
+void admission_ask(struct sbc *s, const struct settings *settings, uint16_t trunk)
+{
+	struct admission *x =
+		s->shares.list && limited(settings, trunk)
+			? admissions_find(&s->policy.admissions, settings->trunks[trunk].name)
+			: NULL;
+
+	if (x)
+		share_touch(s, x, true);
+}
+
 enum err admission_apply(struct sbc *s, const struct settings *settings)
 {
 	for (size_t i = 0; i < settings->trunk_count; i++) {
@@ -81,7 +96,7 @@ enum err admission_apply(struct sbc *s, const struct settings *settings)
 		if (e != OK)
 			return e;
 	}
-	return OK;
+	return share_apply(s, settings);
 }
 
 const struct admit_state *admission_of(const struct sbc *s, struct str trunk)

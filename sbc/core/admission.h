@@ -22,6 +22,8 @@ enum { ADMISSION_RECOUNT_MS = 60 * 1000 };
 enum err admission_apply(struct sbc *s, const struct settings *settings) MUST_USE;
 /* Counts anew if that was not done for a minute: before a decision. */
 void admission_settle(struct sbc *s);
+/* A new call of that trunk is about to be judged: is there enough of what it shares with other nodes? */
+void admission_ask(struct sbc *s, const struct settings *settings, uint16_t trunk);
 /* This leg is a session of its trunk, in the direction of its side, until admission_end; counts once. */
 void admission_begin(struct sbc *s, struct call *c, unsigned side);
 void admission_end(struct sbc *s, struct call *c, unsigned side);

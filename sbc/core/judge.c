@@ -147,7 +147,9 @@ struct verdict judge_admission(struct sbc *s, const struct policy_ask *ask,
 		a.admit = &settings->trunks[trunk].admit;
 	a.admit_trunk = trunk;
 	a.direction = d;
-	if (!a.peek)
+	if (!a.peek) {
 		admission_settle(s);
+		admission_ask(s, settings, trunk);
+	}
 	return policy_admit(&a);
 }

@@ -214,6 +214,7 @@ void sbc_free(struct sbc **sbc)
 	tally_release(&s->subscribers);
 	tally_release(&s->registering);
 	budget_release(&s->answers);
+	share_release(s);
 	policy_release(&s->policy);
 	spirals_release(&s->spirals);
 	block_release(&s->outside_blocks);
@@ -981,6 +982,7 @@ static void on_alarm(struct sbc *s, struct alarm *a)
 	case ALARM_FRAUD:
 		fraud_watch_on_alarm(s, CONTAINER_OF(a, struct fraud_watch, alarm));
 		break;
+	case ALARM_SHARE: share_on_alarm(s); break;
 	case ALARM_KIND_COUNT: break;
 	}
 }

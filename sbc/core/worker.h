@@ -34,6 +34,7 @@
 #include "sbc/core/refuse.h"
 #include "sbc/core/sbc.h"
 #include "sbc/core/spiral.h"
+#include "sbc/core/share.h"
 #include "sbc/core/tally.h"
 #include "sbc/core/txn.h"
 
@@ -138,6 +139,7 @@ struct sbc {
 	struct auth auth;
 	struct es256_key *sign_key; /* of `settings`; NULL: we sign nothing */
 	struct enrols enrols;
+	struct shares shares;     /* of limits, with other nodes */
 	struct store_state store; /* what nodes share: is it there */
 	struct keeps keeps;       /* our calls in it */
 	struct cluster cluster;   /* who else is behind it */
