@@ -33,6 +33,8 @@ enum err https_tls_new(struct https_tls **out, struct str path, struct buf *why)
 
 	if (good) {
 		SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, NULL);
+		/* Many servers just close; half a certificate is none. */
+		SSL_CTX_set_options(t->ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
 		good = SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION) == 1;
 	}
 	if (good && path.len)
