@@ -26,6 +26,7 @@ enum alarm_kind {
 	ALARM_ORPHANS,
 	ALARM_FRAUD, /* a pulse of what a call costs, or its end by a rule */
 	ALARM_SHARE, /* limits that are shared: what this node holds */
+	ALARM_BANS,  /* those that are shared are written again */
 	ALARM_KIND_COUNT
 };
 struct alarm {

@@ -74,7 +74,10 @@ enum ban_result keepout_ban(struct sbc *s, const struct ban_order *o, struct ban
 
 	switch (result) {
 	case BAN_NEW:
-	case BAN_LONGER: tell(s, ban_result_name(result), &v); break;
+	case BAN_LONGER:
+		tell(s, ban_result_name(result), &v);
+		ban_share_laid(s, &v);
+		break;
 	case BAN_SPARED:
 	case BAN_UNPROVEN:
 	case BAN_FULL: tell_order(s, ban_result_name(result), o); return result;
@@ -86,8 +89,10 @@ enum ban_result keepout_ban(struct sbc *s, const struct ban_order *o, struct ban
 		*out = v;
 	if (result == BAN_NEW && ban_wants_prefix(&s->policy.bans, r, &v, s->now_ms, &net)) {
 		const enum ban_result wide = ban_lay(&s->policy.bans, r, &net, time_of(s), &v);
-		if (wide == BAN_NEW || wide == BAN_LONGER)
+		if (wide == BAN_NEW || wide == BAN_LONGER) {
 			tell(s, ban_result_name(wide), &v);
+			ban_share_laid(s, &v);
+		}
 	}
 	return result;
 }
@@ -97,12 +102,19 @@ bool keepout_lift(struct sbc *s, const struct subject *who, struct ban *out)
 	if (!ban_lift(&s->policy.bans, who, time_of(s), out))
 		return false;
 	tell(s, "lifted", out);
+	ban_share_lifted(s, out);
 	return true;
 }
 
 enum ban_result keepout_import(struct sbc *s, const struct ban *v)
 {
-	return ban_import(&s->policy.bans, &s->settings->policy.bans, v, time_of(s));
+	const enum ban_result result =
+		ban_import(&s->policy.bans, &s->settings->policy.bans, v, time_of(s));
+
+	/* Of another node: the log and the kernel hear of it as of our own. */
+	if (v->by == BAN_BY_NODE && (result == BAN_NEW || result == BAN_LONGER))
+		tell(s, ban_result_name(result), v);
+	return result;
 }
 
 void keepout_carry_out(struct sbc *s, const struct consequences *c)

@@ -983,6 +983,7 @@ static void on_alarm(struct sbc *s, struct alarm *a)
 		fraud_watch_on_alarm(s, CONTAINER_OF(a, struct fraud_watch, alarm));
 		break;
 	case ALARM_SHARE: share_on_alarm(s); break;
+	case ALARM_BANS: ban_share_on_alarm(s); break;
 	case ALARM_KIND_COUNT: break;
 	}
 }

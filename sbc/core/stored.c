@@ -34,7 +34,7 @@ void stored_on_reply(struct sbc *s, const struct store_reply *r)
 	switch (r->area) {
 	case STORE_AREA_CALLS: handover_on_reply(s, r); break;
 	case STORE_AREA_LIMITS: share_on_reply(s, r); break;
-	case STORE_AREA_BANS: break;
+	case STORE_AREA_BANS: ban_share_on_reply(s, r); break;
 	case STORE_AREA_REGISTRATIONS: break;
 	case STORE_AREA_COUNT: break;
 	}
@@ -45,7 +45,7 @@ void stored_on_told(struct sbc *s, const struct store_told *t)
 	switch (t->area) {
 	case STORE_AREA_CALLS: handover_on_told(s, t); break;
 	case STORE_AREA_LIMITS: share_on_told(s, t); break;
-	case STORE_AREA_BANS: break;
+	case STORE_AREA_BANS: ban_share_on_told(s, t); break;
 	case STORE_AREA_REGISTRATIONS: break;
 	case STORE_AREA_COUNT: break;
 	}
@@ -56,4 +56,5 @@ void stored_on_state(struct sbc *s, const struct store_state *t)
 	s->store = *t;
 	handover_on_state(s, t);
 	share_on_state(s);
+	ban_share_on_state(s, t);
 }

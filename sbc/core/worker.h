@@ -17,6 +17,7 @@
 #include "sbc/core/admission.h"
 #include "sbc/core/alarm.h"
 #include "sbc/core/auth.h"
+#include "sbc/core/ban_share.h"
 #include "sbc/core/bind.h"
 #include "sbc/core/build.h"
 #include "sbc/core/budget.h"
@@ -139,6 +140,7 @@ struct sbc {
 	struct auth auth;
 	struct es256_key *sign_key; /* of `settings`; NULL: we sign nothing */
 	struct enrols enrols;
+	struct ban_share ban_share;
 	struct shares shares;     /* of limits, with other nodes */
 	struct store_state store; /* what nodes share: is it there */
 	struct keeps keeps;       /* our calls in it */

@@ -3,7 +3,7 @@
 that is killed has held comes back; and while Redis is frozen no call waits for it.
 
 SALLYPORT_FREEZE sets for how many seconds (6; the release is measured with 60)."""
-import os, signal, sys, time
+import json, os, signal, socket, sys, time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import lib, party, sip
@@ -99,6 +99,31 @@ def set_up_times(caller, callee, to, count):
     return sorted(out)
 
 
+def ask(node, **words):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(10)
+        s.connect(node.v["control"])
+        s.sendall(json.dumps(words).encode() + b"\n")
+        data = b""
+        while got := s.recv(65536):
+            data += got
+    return data.decode()
+
+
+def bans(tap, nodes):
+    ask(nodes[0], command="ban", kind="source", subject="203.0.113.9", seconds=600, why="a play")
+    try:
+        lib.wait_for("the ban at the other node", lambda: "203.0.113.9" in ask(nodes[1], command="bans"), 5)
+        there = ask(nodes[1], command="bans")
+    except TimeoutError:
+        there = ""
+    tap.ok('"by":"node"' in there and "sbc0" in there, "a ban of one node is one of the other at once, which says whose it is", there)
+    ask(nodes[1], command="unban", kind="source", subject="203.0.113.9")
+    lib.wait_for("the ban lifted", lambda: "203.0.113.9" not in ask(nodes[0], command="bans"), 5)
+    tap.ok(True, "and lifted by the other it is lifted here")
+    ask(nodes[1], command="ban", kind="user", subject="mallory@example.net", seconds=600)
+
+
 def play(tap, folder):
     redis_path = os.path.join(folder, "redis.sock")
     redis = lib.Process("redis", ["redis-server", "--port", "0", "--unixsocket", redis_path, "--save", "", "--appendonly", "no"], folder)
@@ -114,6 +139,7 @@ def play(tap, folder):
     for n in nodes:
         n.wait_metric(1, "sallyport_store_up")
 
+    bans(tap, nodes)
     calls = lambda: [n.metric("sallyport_calls", trunk="callers") for n in nodes]
     began = time.monotonic()
     seconds = 17
@@ -156,6 +182,10 @@ def play(tap, folder):
     nodes[1].wait_metric(1, "sallyport_store_up")
     lib.wait_for("an empty queue", lambda: nodes[1].metric("sallyport_store_queue") == 0)
     tap.ok(nodes[1].metric("sallyport_store_dropped_total") == 0, "when it is back what waited is written, and nothing was lost")
+    nodes[0].start()
+    nodes[0].wait_metric(1, "sallyport_store_up")
+    lib.wait_for("the bans at a node that starts", lambda: "mallory" in ask(nodes[0], command="bans"), 5)
+    tap.ok(True, "a node that starts reads the bans that there are")
     tap.ok(set_up_times(free, free_callee, to, 1)[0] < 1000 and nodes[1].metric("sallyport_never_total") == 0, "and the node still serves")
 
 
