@@ -73,7 +73,7 @@ static struct verdict judge_sessions(const struct sbc *s, const struct aor *a, u
 	return setup_verdict(VERDICT_STAGE_ADMISSION, status, STR_NONE, STR("sessions"));
 }
 
-/* Every target is passed over for its limits: the last one says why. */
+/* Every target is passed over for its limits: the trunk that stands first says why, as in setup_go_on. */
 static struct verdict judge_targets(struct sbc *s, const struct policy_ask *ask,
 				    const struct settings *set, const struct hunt *h)
 {
@@ -87,10 +87,15 @@ static struct verdict judge_targets(struct sbc *s, const struct policy_ask *ask,
 		return v;
 	const bool asked = decision_has(a->decision, VERDICT_STAGE_ADMISSION);
 	const struct verdict in = a->decision->of[VERDICT_STAGE_ADMISSION];
+	uint16_t first = SETTINGS_NO_INDEX;
 	for (size_t i = 0; i < h->count; i++) {
 		decision_forget(a->decision, VERDICT_STAGE_ADMISSION);
-		v = judge_admission(s, a, set, h->list[i].trunk, ADMIT_OUT);
-		if (v.outcome == VERDICT_ALLOW)
+		const struct verdict of = judge_admission(s, a, set, h->list[i].trunk, ADMIT_OUT);
+		if (of.outcome == VERDICT_ALLOW || h->list[i].trunk < first) {
+			v = of;
+			first = h->list[i].trunk;
+		}
+		if (of.outcome == VERDICT_ALLOW)
 			break;
 	}
 	/* With nothing to say of the target, what was said of the caller stands. */

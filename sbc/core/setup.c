@@ -232,7 +232,11 @@ void setup_go_on(struct sbc *s, struct call *c)
 		if (!spared) {
 			struct verdict v = ask_target(s, c);
 			if (v.outcome != VERDICT_ALLOW) {
-				u->limit = v;
+				if (u->limit.outcome == VERDICT_ALLOW ||
+				    u->target.trunk < u->limit_trunk) {
+					u->limit = v;
+					u->limit_trunk = u->target.trunk;
+				}
 				continue;
 			}
 		}

@@ -49,7 +49,9 @@ struct setup {
 	struct flow asking_flow;
 	uint16_t asking_trunk;
 	struct hunt hunt;
-	struct verdict limit; /* why the latest target was passed over: REJECT, or nothing yet */
+	/* Why a target was passed over: REJECT, or nothing yet. Of several the trunk that stands first, whatever chance put in front. */
+	struct verdict limit;
+	uint16_t limit_trunk;
 	struct hunt_target target;
 	/* The present target is a user: where its phone is, as what, and by which proxies. */
 	struct flow user_flow;
