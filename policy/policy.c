@@ -8,7 +8,7 @@
 
 enum { NS_IN_MS = 1000 * 1000 };
 
-enum err policy_init(struct policy_state *p, const struct siphash_key *key)
+enum err policy_init(struct policy_state *p, uint32_t calls, const struct siphash_key *key)
 {
 	CHECK(p && key);
 	*p = (struct policy_state){.counts = {.failed = {0}}};
@@ -16,6 +16,8 @@ enum err policy_init(struct policy_state *p, const struct siphash_key *key)
 	enum err e = rate_table_init(&p->sources, POLICY_SOURCES_MAX, key);
 	if (e == OK)
 		e = ban_init(&p->bans, key);
+	if (e == OK)
+		e = quotas_init(&p->quotas, calls, key);
 	return e ? e : admissions_init(&p->admissions, key);
 }
 
@@ -23,6 +25,7 @@ void policy_release(struct policy_state *p)
 {
 	rate_table_release(&p->sources);
 	ban_release(&p->bans);
+	quotas_release(&p->quotas);
 	admissions_release(&p->admissions);
 	fraud_release(&p->fraud);
 }
@@ -105,7 +108,8 @@ static struct verdict identify(const struct policy_ask *a)
 				.line = t->place.line};
 }
 
-static struct verdict admission(const struct policy_ask *a)
+/* The limits of the trunk. */
+static struct verdict admit_trunk(const struct policy_ask *a)
 {
 	struct admission *x = NULL;
 
@@ -132,6 +136,21 @@ static struct verdict fraud(const struct policy_ask *a)
 static struct verdict identity(const struct policy_ask *a)
 {
 	return attest_judge(a->config, a->facts);
+}
+
+/* The trunk's, and where the call comes in, those of who calls and who is called: all of them, or nothing is taken. */
+static struct verdict admission(const struct policy_ask *a)
+{
+	struct verdict of_number = {.outcome = VERDICT_ALLOW};
+
+	if (a->direction == ADMIT_IN)
+		of_number = quota_judge(a->config, &a->state->quotas, a->facts);
+	if (of_number.outcome != VERDICT_ALLOW)
+		return of_number;
+	const struct verdict v = admit_trunk(a);
+	if (v.outcome == VERDICT_ALLOW && a->direction == ADMIT_IN && !a->peek)
+		quota_take(a->config, &a->state->quotas, a->facts);
+	return v.stage == VERDICT_STAGE_NONE ? of_number : v;
 }
 
 static struct verdict route(const struct policy_ask *a)

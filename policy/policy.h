@@ -22,6 +22,7 @@
 #include "policy/facts.h"
 #include "policy/fraud.h"
 #include "policy/policy_config.h"
+#include "policy/quota.h"
 #include "policy/rate.h"
 
 struct policy_counts {
@@ -33,6 +34,7 @@ struct policy_counts {
 struct policy_state {
 	struct rate_table sources; /* how fast each source asks */
 	struct admissions admissions;
+	struct quotas quotas; /* of users, callers, destinations */
 	struct bans bans;
 	struct fraud_state fraud;
 	struct policy_counts counts;
@@ -53,8 +55,9 @@ struct policy_ask {
 	bool admit_begun; /* with peek: as if the call had begun already, coming from facts.trunk */
 };
 
-/* `key` is secret and random. ERR_NOMEM: policy_release all the same. */
-enum err policy_init(struct policy_state *p, const struct siphash_key *key) MUST_USE;
+/* For so many calls at one time. `key` is secret and random. ERR_NOMEM: policy_release all the same. */
+enum err policy_init(struct policy_state *p, uint32_t calls,
+		     const struct siphash_key *key) MUST_USE;
 void policy_release(struct policy_state *p);
 
 /* What stands for that source in tables: an IPv6 /64 counts as one. View into *a. */

@@ -47,6 +47,14 @@ struct failure_rule {
 	uint32_t ban_s;        /* 0: as `bans` says */
 };
 
+/* Whom `calls` of an admission counts; GROUP: the users of a group, by its own rule. */
+enum quota_kind { QUOTA_USER, QUOTA_CALLER, QUOTA_DESTINATION, QUOTA_GROUP, QUOTA_KIND_COUNT };
+/* Calls at one time, and how fast new ones may come; 0: no limit. */
+struct quota_rule {
+	uint32_t sessions;
+	struct rate_rule rate;
+};
+
 /* Who may ask how much of us: `admission`. */
 struct admission_rule {
 	struct str name;
@@ -54,6 +62,8 @@ struct admission_rule {
 	struct rate_rule registers;   /* of these, REGISTERs */
 	struct failure_rule failures; /* wrong passwords */
 	bool drop_unknown;            /* methods that nobody knows are not answered */
+	bool has_calls;               /* one of: */
+	struct quota_rule calls[QUOTA_KIND_COUNT];
 	struct rule_place place;
 };
 
@@ -115,6 +125,7 @@ struct trunk_rule {
 	size_t source_count;
 	const struct attest_policy *attest; /* NULL: nobody looks at signatures */
 	const struct sheet *rates;          /* what calls to it cost; NULL: not known */
+	struct quota_rule per_user;         /* of a group of users: each of them */
 	struct rule_place place;
 };
 
@@ -234,7 +245,7 @@ struct number_rules {
 	size_t count;
 };
 
-struct geo_rule; /* policy/geo_rule.h */
+struct geo_rule;     /* policy/geo_rule.h */
 struct fraud_config; /* fraud_rule.h */
 
 struct policy_config {
@@ -254,6 +265,8 @@ struct policy_config {
 	const struct geo_rule *geo; /* the first that matches decides */
 	size_t geo_count;
 	const struct fraud_config *fraud; /* NULL: no rules */
+	struct rate_rule node_calls;      /* new calls of all together */
+	struct rule_place node_place;
 };
 
 #endif

@@ -103,6 +103,11 @@ static uint16_t find_media_policy(struct config_build *g, const struct raw_realm
 	return SETTINGS_NO_INDEX;
 }
 
+static struct quota_rule quota_of(const struct raw_quota *q)
+{
+	return (struct quota_rule){q->sessions, {q->rate.count, q->rate.per_ms, q->burst}};
+}
+
 static struct admission_rule admission_of(struct config_build *g, const struct raw_realm *from)
 {
 	const uint16_t at =
@@ -118,10 +123,14 @@ static struct admission_rule admission_of(struct config_build *g, const struct r
 		.requests = {r->per_source.count, r->per_source.per_ms, r->burst},
 		.registers = {raw[at].registers.per_source.count,
 			      raw[at].registers.per_source.per_ms, 0},
-		.failures = {{raw[at].registers.failures.count,
-			      raw[at].registers.failures.per_ms, 0},
+		.failures = {{raw[at].registers.failures.count, raw[at].registers.failures.per_ms,
+			      0},
 			     (uint32_t)(raw[at].registers.ban / 1000)},
 		.drop_unknown = raw[at].unknown_methods == 1,
+		.has_calls = raw[at].calls.head.node != NULL,
+		.calls = {[QUOTA_USER] = quota_of(&raw[at].calls.per_user),
+			  [QUOTA_CALLER] = quota_of(&raw[at].calls.per_caller),
+			  [QUOTA_DESTINATION] = quota_of(&raw[at].calls.per_destination)},
 		.place = config_place(raw[at].head.node)};
 }
 

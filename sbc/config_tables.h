@@ -66,8 +66,20 @@ struct raw_bans {
 	struct str kernel, file;
 };
 
+struct raw_quota {
+	struct conf_head head;
+	uint32_t sessions, burst;
+	struct conf_rate rate;
+};
+
+struct raw_quotas {
+	struct conf_head head;
+	struct raw_quota per_user, per_caller, per_destination;
+};
+
 struct raw_admission {
 	struct conf_head head;
+	struct raw_quotas calls;
 	struct raw_requests requests;
 	struct raw_register_limits registers;
 	uint32_t unknown_methods; /* 0: answer, 1: drop */
@@ -233,6 +245,7 @@ struct raw_trunk {
 	struct raw_register enrol;
 	struct raw_session_timer session_timer;
 	struct raw_trunk_limits limits;
+	uint64_t limit_duration; /* ms */
 	struct raw_caller caller;
 	struct raw_trunk_numbers numbers;
 	struct raw_trunk_identity identity;
@@ -256,6 +269,8 @@ struct raw_refresh {
 struct raw_per_user {
 	struct conf_head head;
 	uint16_t sessions, contacts;
+	struct conf_rate rate;
+	uint32_t burst;
 };
 
 struct raw_account {
@@ -389,6 +404,8 @@ struct raw_handshakes {
 struct raw_limits {
 	struct conf_head head;
 	struct limits v;
+	struct conf_rate call_rate;
+	uint32_t call_burst;
 	struct raw_handshakes handshakes;
 	struct raw_overload overload;
 };

@@ -246,7 +246,58 @@ static const struct conf_section register_section = {
 	ROWS(register_settings),
 	.size = sizeof(struct raw_register_limits)};
 
+static const struct conf_setting quota_settings[] = {
+	{.name = "sessions",
+	 .type = CONF_INT,
+	 CONF_AT(struct raw_quota, sessions),
+	 .max = 1000000,
+	 .def = "0",
+	 .help = "Calls at one time. 0: no limit."},
+	{.name = "rate",
+	 .type = CONF_RATE,
+	 CONF_AT(struct raw_quota, rate),
+	 .def = "0/s",
+	 .help = "New calls. Only what is above it is refused. 0/s: no limit."},
+	{.name = "burst",
+	 .type = CONF_INT,
+	 CONF_AT(struct raw_quota, burst),
+	 .max = 1000000,
+	 .def = "0",
+	 .help = "So many of them may come at once. 0: as many as rate says."},
+};
+static const struct conf_section quota_section = {
+	.help = "Of each of them.", ROWS(quota_settings), .size = sizeof(struct raw_quota)};
+
+static const struct conf_setting quotas_settings[] = {
+	{.name = "per_user",
+	 .type = CONF_SECTION,
+	 .sub = &quota_section,
+	 CONF_AT(struct raw_quotas, per_user)},
+	{.name = "per_caller",
+	 .type = CONF_SECTION,
+	 .sub = &quota_section,
+	 CONF_AT(struct raw_quotas, per_caller)},
+	{.name = "per_destination",
+	 .type = CONF_SECTION,
+	 .sub = &quota_section,
+	 CONF_AT(struct raw_quotas, per_destination)},
+};
+static const struct conf_section quotas_section = {
+	.help = "What calls that come in here may be, of one user that has registered through us, "
+		"of one "
+		"calling number, of one called number; both as number rules make them. A call "
+		"above it "
+		"gets 503 with Retry-After from a trunk, 403 from a user; emergency calls pass. "
+		"Where "
+		"a transfer leads counts for per_destination.",
+	ROWS(quotas_settings),
+	.size = sizeof(struct raw_quotas)};
+
 static const struct conf_setting admission_settings[] = {
+	{.name = "calls",
+	 .type = CONF_SECTION,
+	 .sub = &quotas_section,
+	 CONF_AT(struct raw_admission, calls)},
 	{.name = "register",
 	 .type = CONF_SECTION,
 	 .sub = &register_section,

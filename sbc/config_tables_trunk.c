@@ -446,6 +446,14 @@ static const struct conf_setting trunk_settings[] = {
 	 .type = CONF_SECTION,
 	 .sub = &trunk_limits_section,
 	 CONF_AT(struct raw_trunk, limits)},
+	{.name = "limit_duration",
+	 .type = CONF_DURATION,
+	 CONF_AT(struct raw_trunk, limit_duration),
+	 .max = 31536000000,
+	 .def = "0s",
+	 .help = "A call from or to this trunk ends on both sides so long after its answer, "
+		 "whatever is "
+		 "said; emergency calls do not. 0s: never."},
 	{.name = "session_timer",
 	 .type = CONF_SECTION,
 	 .sub = &session_timer_section,

@@ -197,6 +197,7 @@ static void build_trunk(struct config_build *g, const struct raw_trunk *from, st
 		.rate = {from->limits.rate.count, from->limits.rate.per_ms, from->limits.burst},
 		.place = config_place(from->limits.head.node ? from->limits.head.node
 							     : from->head.node)};
+	to->limit_duration_ms = from->limit_duration;
 	to->caller = config_build_caller(g, from);
 	to->habits.redirect = from->redirect;
 	to->habits.redirects = (uint8_t)from->redirects;

@@ -74,6 +74,9 @@ void config_build_users(struct config_build *g, struct trunk *trunks, struct tru
 					    .tls_verify = true};
 		rules[at] = (struct trunk_rule){.name = from[i].head.name,
 						.realm = to[i].realm,
+						.per_user = {.rate = {from[i].per_user.rate.count,
+								      from[i].per_user.rate.per_ms,
+								      from[i].per_user.burst}},
 						.place = config_place(from[i].head.node)};
 		config_build_trunk_identity(g, &from[i].identity, &trunks[at], &rules[at]);
 		g->s->trunk_count = ++g->s->policy.trunk_count;

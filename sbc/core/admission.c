@@ -45,6 +45,31 @@ void admission_end(struct sbc *s, struct call *c, unsigned side)
 	l->admitted = 0;
 }
 
+void admission_hold(struct sbc *s, struct call *c, const struct facts *facts)
+{
+	admission_drop(s, c);
+	quota_begin(&c->settings->policy, &s->policy.quotas, facts, &c->quota);
+}
+
+void admission_hold_again(struct sbc *s, struct call *c)
+{
+	const id_t64 id = c->leg[0].user;
+	const struct aor *user = id != ID_NONE ? bind_get_aor(&s->binds, id) : NULL;
+	const struct facts f = {.realm = call_realm(c, 0),
+				.trunk = c->leg[0].trunk,
+				.user = user ? user->name : STR_NONE,
+				.caller = call_text(c, CALL_FROM_NUMBER),
+				.number = call_text(c, CALL_TO_NUMBER)};
+
+	if (f.realm < c->settings->policy.realm_count)
+		admission_hold(s, c, &f);
+}
+
+void admission_drop(struct sbc *s, struct call *c)
+{
+	quota_end(&s->policy.quotas, &c->quota);
+}
+
 static void recount(struct sbc *s)
 {
 	struct admissions *a = &s->policy.admissions;
@@ -52,13 +77,16 @@ static void recount(struct sbc *s)
 	struct call *c;
 	id_t64 id;
 
-	while ((c = pool_next(&s->calls, &cursor, &id)) != NULL)
+	while ((c = pool_next(&s->calls, &cursor, &id)) != NULL) {
+		quotas_recount_add(&s->policy.quotas, &c->quota);
 		for (unsigned side = 0; side < 2; side++) {
 			const unsigned admitted = c->leg[side].admitted;
 			struct admission *x = admitted ? of_leg(a, c, side) : NULL;
 			if (x)
 				x->counted[admitted - 1]++;
 		}
+	}
+	quotas_recount_end(&s->policy.quotas);
 	for (uint32_t i = 0; i < a->count; i++)
 		for (unsigned d = 0; d < ADMIT_DIRECTION_COUNT; d++) {
 			struct admission *x = &a->list[i];
@@ -71,7 +99,8 @@ static void recount(struct sbc *s)
 
 void admission_settle(struct sbc *s)
 {
-	if (s->policy.admissions.count && s->now_ms >= s->policy.admissions.recount_ms)
+	if ((s->policy.admissions.count || s->policy.quotas.used) &&
+	    s->now_ms >= s->policy.admissions.recount_ms)
 		recount(s);
 }
 

@@ -27,6 +27,11 @@ void admission_ask(struct sbc *s, const struct settings *settings, uint16_t trun
 /* This leg is a session of its trunk, in the direction of its side, until admission_end; counts once. */
 void admission_begin(struct sbc *s, struct call *c, unsigned side);
 void admission_end(struct sbc *s, struct call *c, unsigned side);
+/* The call holds its part of what its user, its caller and its destination may have, until admission_drop. */
+void admission_hold(struct sbc *s, struct call *c, const struct facts *facts);
+/* The same for one that was taken up again: of what is known of it. */
+void admission_hold_again(struct sbc *s, struct call *c);
+void admission_drop(struct sbc *s, struct call *c);
 /* What there is of that trunk now; NULL: it has no limits. */
 const struct admit_state *admission_of(const struct sbc *s, struct str trunk);
 

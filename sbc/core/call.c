@@ -2,6 +2,7 @@
 
 #include "sbc/core/call_media.h"
 #include "sbc/core/call_watch.h"
+#include "sbc/core/duration.h"
 #include "sbc/core/exchange.h"
 #include "sbc/core/crossing.h"
 #include "sbc/core/in_dialog.h"
@@ -57,6 +58,7 @@ struct call *call_new(struct sbc *s, const struct settings *settings)
 	timer_init(&c->session_alarm[0].timer);
 	timer_init(&c->session_alarm[1].timer);
 	timer_init(&c->media_alarm.timer);
+	timer_init(&c->duration_alarm.timer);
 	list_init(&c->lingering);
 	c->record.start_ms = s->now_ms;
 	c->record.start_wall_ms = s->wall_ms;
@@ -77,6 +79,7 @@ void call_free(struct sbc *s, struct call **call)
 	transfer_forget(s, c);
 	if (c->state != CALL_OVER)
 		s->live--;
+	admission_drop(s, c);
 	for (unsigned side = 0; side < 2; side++) { /* unless its end has done so */
 		admission_end(s, c, side);
 		peers_call_ends(s, c, side);
@@ -89,6 +92,7 @@ void call_free(struct sbc *s, struct call **call)
 	refresh_stop(s, c);
 	call_watch_stop(s, c);
 	fraud_watch_free(s, c);
+	duration_stop(s, c);
 	keys_free(s, c);
 	for (int i = 0; i < 2; i++) {
 		leg_dialog_free(&s->blocks, &c->leg[i].dialog);

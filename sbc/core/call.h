@@ -23,6 +23,7 @@
 #define SALLYPORT_CALL_H
 
 #include "common/list.h"
+#include "policy/quota.h"
 #include "policy/verdict.h"
 #include "sbc/core/alarm.h"
 #include "sbc/core/cdr.h"
@@ -124,7 +125,7 @@ struct call {
 	bool wrote_offer; /* the callee's session began with an offer of ours (trunks.X.initial_offer) */
 	struct leg leg[2];
 	struct alarm session_alarm[2];
-	struct alarm media_alarm;
+	struct alarm media_alarm, duration_alarm;
 	uint8_t keys_by[2];    /* enum call_keys, of each side */
 	bool keys_plain[2];    /* that side wants application/dtmf */
 	struct keep *keep;     /* in the store (keep.h); NULL: not yet, or nobody shares it */
@@ -148,6 +149,7 @@ struct call {
 	bool hidden; /* the caller is nobody to the callee (RFC 3323) */
 	struct fraud_watch *watch; /* NULL: no rule asks for what becomes of it */
 	struct call_identity identity;
+	struct quota_held quota; /* of who calls and who is called */
 	struct call_record record;
 };
 

@@ -4,6 +4,7 @@
 #include "policy/policy_config.h"
 #include "sbc/core/call_watch.h"
 #include "sbc/core/crossing.h"
+#include "sbc/core/duration.h"
 #include "sbc/core/q850.h"
 #include "sbc/core/exchange.h"
 #include "sbc/core/keep.h"
@@ -487,6 +488,7 @@ void call_end(struct sbc *s, struct call *c, const struct call_ending *why)
 	c->state = CALL_ENDING;
 	refresh_stop(s, c);
 	call_watch_stop(s, c);
+	duration_stop(s, c);
 	keys_free(s, c);
 	exchange_refuse_all(s, c);
 	own_free_all(s, c);
@@ -518,6 +520,7 @@ static void close_books(struct sbc *s, struct call *c, const struct dict *delete
 	keep_end(s, c);
 	c->state = CALL_OVER;
 	s->live--;
+	admission_drop(s, c);
 	for (unsigned side = 0; side < 2; side++) {
 		admission_end(s, c, side);
 		peers_call_ends(s, c, side);

@@ -5,6 +5,7 @@
 #include "sbc/core/call_watch.h"
 #include "sbc/core/cluster.h"
 #include "sbc/core/codec.h"
+#include "sbc/core/duration.h"
 #include "sbc/core/exchange.h"
 #include "sbc/core/keys.h"
 #include "sbc/core/own.h"
@@ -532,6 +533,7 @@ void keep_let_go(struct sbc *s, struct call *c)
 	c->state = CALL_ENDING;
 	refresh_stop(s, c);
 	call_watch_stop(s, c);
+	duration_stop(s, c);
 	keys_free(s, c);
 	exchange_refuse_all(s, c);
 	own_free_all(s, c);

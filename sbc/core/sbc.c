@@ -5,6 +5,7 @@
 #include "common/secret.h"
 #include "policy/identify.h"
 #include "sbc/core/call_watch.h"
+#include "sbc/core/duration.h"
 #include "sbc/core/exchange.h"
 #include "sbc/core/in_dialog.h"
 #include "sbc/core/judge.h"
@@ -73,7 +74,7 @@ static enum err init_outside(struct sbc *s, const struct limits *l)
 	if (e == OK)
 		e = budget_init(&s->answers, &key);
 	if (e == OK)
-		e = policy_init(&s->policy, &key);
+		e = policy_init(&s->policy, calls + calls / 2 + 64, &key);
 	if (e == OK)
 		e = spirals_init(&s->spirals, calls, &key);
 	struct siphash_key keys[4];
@@ -957,6 +958,9 @@ static void on_alarm(struct sbc *s, struct alarm *a)
 		break;
 	case ALARM_CALLEE_SESSION:
 		on_session_alarm(s, CONTAINER_OF(a, struct call, session_alarm[1]), 1);
+		break;
+	case ALARM_DURATION:
+		duration_on_alarm(s, CONTAINER_OF(a, struct call, duration_alarm));
 		break;
 	case ALARM_MEDIA: call_watch_on_alarm(s, CONTAINER_OF(a, struct call, media_alarm)); break;
 	case ALARM_OWN: own_on_alarm(s, CONTAINER_OF(a, struct own, alarm)); break;

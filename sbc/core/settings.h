@@ -235,6 +235,7 @@ struct trunk {
 	const struct users *users; /* NULL: a trunk with peers */
 	uint16_t realm;
 	struct admit_rule admit;
+	uint64_t limit_duration_ms; /* of a call; 0: none */
 	struct trunk_habits habits;
 	struct caller_settings caller;
 	struct trunk_identity identity;

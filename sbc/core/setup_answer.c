@@ -1,6 +1,7 @@
 #include "sbc/core/setup.h"
 
 #include "sbc/core/call_media.h"
+#include "sbc/core/duration.h"
 #include "sbc/core/late_offer.h"
 #include "sbc/core/refresh.h"
 #include "sbc/core/transfer.h"
@@ -98,6 +99,7 @@ static void note_answer(struct sbc *s, struct call *c)
 	}
 	call_tell(s, c, NOTICE_CALL_ANSWERED);
 	fraud_watch_answered(s, c);
+	duration_begin(s, c);
 }
 
 /* What is in force now, should a later offer be refused. */

@@ -335,6 +335,7 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 	struct setup *u = c->setup;
 	c->leg[0].trunk = trunk;
 	admission_begin(s, c, 0);
+	admission_hold(s, c, &facts);
 	refresh_init(c, 0);
 	set_texts(s, c, m, tls, &(struct numbers){asked.called, asked.dialled, asked.caller});
 	u->flow = u->asking_flow = *f;
@@ -429,5 +430,16 @@ void setup_start_lent(struct sbc *s, struct call *c, struct facts *facts, const 
 	facts->emergency = route_is_emergency(&c->settings->policy, n.called);
 	u->emergency = facts->emergency;
 	facts->cause = FACTS_TRANSFERRED;
+	/* Where a transfer leads is limited as where a call does; a dialog that is replaced is there already. */
+	const struct policy_ask ask = judge_ask(s, c->settings, facts);
+	struct verdict v = {.outcome = VERDICT_ALLOW};
+	if (!msg_has(&s->held, HDR_REPLACES))
+		v = policy_admit(&ask);
+	if (v.outcome != VERDICT_ALLOW) {
+		call_refuse_by(s, c, &s->held, &v);
+		return;
+	}
+	if (!msg_has(&s->held, HDR_REPLACES))
+		admission_hold(s, c, facts);
 	decide(s, c, &s->held, &uri, facts);
 }

@@ -1,6 +1,7 @@
 #include "sbc/core/snapshot.h"
 
 #include "sbc/core/call_media.h"
+#include "sbc/core/duration.h"
 #include "sbc/core/keep.h"
 #include "sbc/core/redirect.h"
 #include "sbc/core/refresh.h"
@@ -407,6 +408,8 @@ enum err snapshot_restore(struct sbc *s, const struct snapshot *x, struct call *
 		call_free(s, &c);
 		return e;
 	}
+	duration_begin(s, c);
+	admission_hold_again(s, c);
 	*out = c;
 	return OK;
 }

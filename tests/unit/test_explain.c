@@ -212,7 +212,7 @@ static void write_config(struct buf *b)
 	const unsigned realms = 2 + chance(REALMS_MAX - 1), trunks = 2 + chance(TRUNKS_MAX - 1);
 
 	buf_printf(b,
-		   "version: 1\nnode: { name: sbc.test }\nlimits: { calls: %u }\n"
+		   "version: 1\nnode: { name: sbc.test }\nlimits: { calls: %u%s }\n"
 		   "certificates: { edge: { chain: %s/edge.pem, key: !file %s/edge.key } }\n"
 		   "media_policies:\n"
 		   "  plain: { rtp: allow, srtp: forbid }\n"
@@ -223,8 +223,11 @@ static void write_config(struct buf *b)
 		   "  n1: [ { match: \"^\\\\+49(\\\\d+)$\", to: \"0\\\\1\" } ]\n"
 		   "admission:\n"
 		   "  a0: { requests: { per_source: %u/10s, burst: %u } }\n"
-		   "  a1: { requests: { per_source: 5/10s } }\n",
-		   one_in(8) ? 5 : 100, dir, dir, 1 + chance(5), 1 + chance(5));
+		   "  a1:\n    requests: { per_source: 5/10s }\n    calls: { per_caller: { "
+		   "sessions: %u, "
+		   "rate: 3/10s }, per_destination: { sessions: %u, rate: %u/10s, burst: 2 } }\n",
+		   one_in(8) ? 5 : 100, one_in(4) ? ", call_rate: 5/10s" : "", dir, dir,
+		   1 + chance(5), 1 + chance(5), chance(4), chance(4), 1 + chance(4));
 	if (one_in(2))
 		buf_printf(b,
 			   "geo:\n  country: tests/data/geo/country.mmdb\n  rules:\n"

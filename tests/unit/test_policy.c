@@ -53,7 +53,7 @@ static void start(void)
 					.trunk_count = 2,
 					.routes = routes,
 					.route_count = 2};
-	EXPECT_INT(policy_init(&state, &key), OK);
+	EXPECT_INT(policy_init(&state, 100, &key), OK);
 	facts = (struct facts){.trunk = POLICY_NO_INDEX,
 			       .source = ip("198.51.100.7"),
 			       .fresh = true,
