@@ -34,7 +34,7 @@ enum err replay_init(struct replay *r, const struct settings *set, const struct 
 {
 	CHECK(r && set && key);
 	*r = (struct replay){.set = set};
-	enum err e = policy_init(&r->state, key);
+	enum err e = policy_init(&r->state, set->limits.calls + 64, key);
 
 	if (e == OK)
 		e = fraud_apply(&r->state.fraud, set->policy.fraud);
