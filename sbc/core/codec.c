@@ -19,8 +19,10 @@ void codec_refuse(struct codec *k)
 static void number(struct codec *k, uint64_t *v, unsigned octets)
 {
 	if (k->out) {
-		for (unsigned i = octets; i-- > 0;)
-			buf_char(k->out, (char)(*v >> (8 * i)));
+		uint8_t raw[8];
+		for (unsigned i = 0; i < octets; i++)
+			raw[i] = (uint8_t)(*v >> (8 * (octets - 1 - i)));
+		buf_bytes(k->out, raw, octets);
 		return;
 	}
 	uint64_t x = 0;

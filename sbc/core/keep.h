@@ -81,7 +81,6 @@ struct keeps {
 	struct pool pool;
 	struct table names;
 	struct list changed;
-	struct siphash_key hash;
 	struct keep_page **pages;       /* KEEP_PAGES_MAX, each made when it is needed */
 	uint32_t page_count, page_free; /* made; 1 + the first that no call is in */
 	uint32_t page_at;               /* the one that is filled */

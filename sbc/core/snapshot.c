@@ -1,5 +1,6 @@
 #include "sbc/core/snapshot.h"
 
+#include "policy/facts.h"
 #include "sbc/core/bind.h"
 #include "sbc/core/codec.h"
 
@@ -111,6 +112,18 @@ static void attempt(struct codec *k, struct snapshot_attempt *a, unsigned number
 	codec_u8(k, &a->number, numbers);
 }
 
+static void identity(struct codec *k, struct call_identity *i)
+{
+	bool *const b[] = {&i->diverted};
+
+	codec_u8(k, &i->verstat, FACTS_VERSTAT_COUNT - 1);
+	codec_u8(k, &i->fault, FACTS_FAULT_COUNT - 1);
+	codec_u8(k, &i->attest, FACTS_ATTEST_COUNT - 1);
+	codec_u8(k, &i->signed_as, FACTS_ATTEST_COUNT - 1);
+	codec_bits(k, b, ARRAY_LEN(b));
+	name(k, &i->origid);
+}
+
 static void record(struct codec *k, struct snapshot *x)
 {
 	codec_line(k, &x->name, 2 * SNAPSHOT_NAME_MAX);
@@ -131,6 +144,7 @@ static void record(struct codec *k, struct snapshot *x)
 	codec_u8(k, &x->attempt_count, CDR_ATTEMPTS_MAX);
 	for (unsigned i = 0; i < x->attempt_count && i < CDR_ATTEMPTS_MAX; i++)
 		attempt(k, &x->attempts[i], x->number_count);
+	identity(k, &x->identity);
 	codec_u8(k, &x->transfers, UINT8_MAX);
 	codec_u8(k, &x->refers, UINT8_MAX);
 	if (x->name.len == 0 || x->answer_ms == 0 || x->answer_ms < x->start_ms)

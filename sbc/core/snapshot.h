@@ -69,6 +69,7 @@ struct snapshot {
 	struct str numbers[SNAPSHOT_NUMBERS_MAX]; /* that it was sent on to */
 	uint8_t number_count, attempt_count;
 	struct snapshot_attempt attempts[CDR_ATTEMPTS_MAX];
+	struct call_identity identity; /* what was found of the signature of who calls */
 	uint8_t transfers, refers;
 	bool hidden, wrote_offer;
 	bool anchored, media_open, media_known;

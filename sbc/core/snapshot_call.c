@@ -171,6 +171,7 @@ bool snapshot_take(struct sbc *s, const struct call *c, struct snapshot *x)
 	for (unsigned i = 0; i < CALL_TEXT_COUNT; i++)
 		x->text[i] = call_text(c, (enum call_text)i);
 	take_attempts(c, x);
+	x->identity = c->identity;
 	x->transfers = c->transfers;
 	x->refers = c->refers;
 	x->hidden = c->hidden;
@@ -393,6 +394,8 @@ enum err snapshot_restore(struct sbc *s, const struct snapshot *x, struct call *
 	c->state = CALL_CONFIRMED;
 	s->counts.confirmed++;
 	restore_media(s, c, x);
+	c->identity = x->identity;
+	c->identity.origid = block_str(&s->blocks, x->identity.origid);
 	c->transfers = x->transfers;
 	c->refers = x->refers;
 	c->hidden = x->hidden;
