@@ -9,7 +9,7 @@
 
 void ban_kernel_init(struct ban_kernel *k, const struct settings *s)
 {
-	*k = (struct ban_kernel){.settings = s->bans.kernel_path.len ? s : NULL, .fd = -1};
+	*k = (struct ban_kernel){.wanted = s->bans.kernel_path.len > 0, .fd = -1};
 }
 
 static void hang_up(struct ban_kernel *k)
@@ -22,9 +22,9 @@ static void hang_up(struct ban_kernel *k)
 
 void ban_kernel_release(struct ban_kernel *k)
 {
-	if (k->settings)
+	if (k->wanted)
 		hang_up(k);
-	k->settings = NULL;
+	k->wanted = false;
 }
 
 /* False: it did not go. A full socket is no failure: all is told anew, from where it stopped. */
@@ -66,7 +66,7 @@ void ban_kernel_notice(struct ban_kernel *k, const struct notice *n)
 	const bool lifted = str_eq(n->why, STR("lifted"));
 	const struct ban_wire w = {.type = BAN_WIRE_LIFT, .source = v->source};
 
-	if (!k->settings || k->fd < 0 || v->kind != SUBJECT_SOURCE || v->mode != BAN_OUT)
+	if (!k->wanted || k->fd < 0 || v->kind != SUBJECT_SOURCE || v->mode != BAN_OUT)
 		return;
 	bool good = true;
 	if (lifted)
@@ -81,32 +81,32 @@ void ban_kernel_notice(struct ban_kernel *k, const struct notice *n)
 	}
 }
 
-static bool tell_listeners(struct ban_kernel *k)
+static bool tell_listeners(struct ban_kernel *k, const struct settings *s)
 {
 	struct ban_wire w = {.type = BAN_WIRE_FRESH};
 
 	if (!tell(k, &w))
 		return false;
 	w.type = BAN_WIRE_LISTEN;
-	for (size_t i = 0; i < k->settings->listener_count; i++) {
-		w.listen = k->settings->listeners[i].local;
-		w.tcp = k->settings->listeners[i].transport != TRANSPORT_UDP;
+	for (size_t i = 0; i < s->listener_count; i++) {
+		w.listen = s->listeners[i].local;
+		w.tcp = s->listeners[i].transport != TRANSPORT_UDP;
 		if (!tell(k, &w))
 			return false;
 	}
 	return true;
 }
 
-static bool reach(struct ban_kernel *k)
+static bool reach(struct ban_kernel *k, const struct settings *s)
 {
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
 
-	if (str_copy(k->settings->bans.kernel_path, un.sun_path, sizeof(un.sun_path)) != OK)
+	if (str_copy(s->bans.kernel_path, un.sun_path, sizeof(un.sun_path)) != OK)
 		return false;
 	k->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (k->fd < 0)
 		return false;
-	if (connect(k->fd, (const struct sockaddr *)&un, sizeof(un)) == 0 && tell_listeners(k)) {
+	if (connect(k->fd, (const struct sockaddr *)&un, sizeof(un)) == 0 && tell_listeners(k, s)) {
 		k->telling = true;
 		k->cursor = 0;
 		return true;
@@ -117,11 +117,11 @@ static bool reach(struct ban_kernel *k)
 	return false;
 }
 
-static void say(struct log *log, bool there, const struct ban_kernel *k, struct ban_time t, int why)
+static void say(struct log *log, bool there, const struct settings *s, struct ban_time t, int why)
 {
 	log_start(log, there ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "ban_kernel", STR_NONE, t.wall_ms);
 	log_z(log, "state", there ? "there" : "gone");
-	log_str(log, "socket", k->settings->bans.kernel_path);
+	log_str(log, "socket", s->bans.kernel_path);
 	if (!there)
 		log_z(log, "why", why ? strerror(why) : "it does not answer");
 	log_end(log);
@@ -136,19 +136,19 @@ static void look(struct ban_kernel *k)
 		hang_up(k);
 }
 
-void ban_kernel_tick(struct ban_kernel *k, const struct sbc *sbc, struct ban_time t,
-		     struct log *log)
+void ban_kernel_tick(struct ban_kernel *k, const struct settings *s, const struct sbc *sbc,
+		     struct ban_time t, struct log *log)
 {
 	struct ban v;
 
-	if (!k->settings)
+	if (!k->wanted)
 		return;
 	look(k);
 	if (k->fd < 0 && t.now_ms >= k->retry_ms) {
 		k->retry_ms = t.now_ms + BAN_KERNEL_RETRY_MS;
-		const bool there = reach(k);
+		const bool there = reach(k, s);
 		if (there || !k->said)
-			say(log, there, k, t, errno);
+			say(log, there, s, t, errno);
 		k->said = !there;
 	}
 	while (k->fd >= 0 && k->telling) {

@@ -13,11 +13,10 @@
 enum { BAN_KERNEL_RETRY_MS = 5000 };
 
 struct ban_kernel {
-	const struct settings
-		*settings; /* of the start: its listeners, and the path; NULL: not wanted */
-	int fd;            /* -1: not connected */
-	bool said;         /* that it is not there, since it last was */
-	bool telling;      /* all from `cursor` on are still to be told */
+	bool wanted;
+	int fd;       /* -1: not connected */
+	bool said;    /* that it is not there, since it last was */
+	bool telling; /* all from `cursor` on are still to be told */
 	uint32_t cursor;
 	uint64_t retry_ms;
 	uint64_t told; /* bans */
@@ -28,7 +27,7 @@ void ban_kernel_release(struct ban_kernel *k);
 /* NOTICE_BAN. */
 void ban_kernel_notice(struct ban_kernel *k, const struct notice *n);
 /* About once a second: connects, and tells what is still to be told. */
-void ban_kernel_tick(struct ban_kernel *k, const struct sbc *sbc, struct ban_time t,
-		     struct log *log);
+void ban_kernel_tick(struct ban_kernel *k, const struct settings *s, const struct sbc *sbc,
+		     struct ban_time t, struct log *log);
 
 #endif

@@ -129,7 +129,7 @@ void loop_on_second(void *ctx)
 	log_tick(&l->words.log, l->turn.wall_ms);
 	const struct ban_time t = {l->turn.now_ms, l->turn.wall_ms};
 	ban_file_tick(&l->bans.file, l->sbc, t, false, &l->words.log);
-	ban_kernel_tick(&l->bans.kernel, l->sbc, t, &l->words.log);
+	ban_kernel_tick(&l->bans.kernel, l->settings.now, l->sbc, t, &l->words.log);
 	geo_tick(l->geo);
 	sheets_tick(&l->sheets, l->turn.now_ms);
 	loop_free_old_settings(l);

@@ -188,8 +188,11 @@ static enum err start_parts(struct loop *l, const struct loop_params *p, struct 
 		l->relays.changed_ctx = l;
 	}
 	if (!e) {
-		const struct store_params params = {
-			.turn = &l->turn, .rng = &l->rng, .settings = s, .changed = loop_on_store, .ctx = l};
+		const struct store_params params = {.turn = &l->turn,
+						    .rng = &l->rng,
+						    .settings = s,
+						    .changed = loop_on_store,
+						    .ctx = l};
 		e = store_init(&l->store, &params, why);
 		l->has_store = !e;
 		if (e && why->len > 0)
@@ -208,7 +211,7 @@ static enum err start_bans(struct loop *l, struct buf *why)
 		return fail(why, e, "bans.file", s->bans.file);
 	ban_kernel_init(&l->bans.kernel, s);
 	ban_file_load(&l->bans.file, l->sbc, t, &l->words.log);
-	ban_kernel_tick(&l->bans.kernel, l->sbc, t, &l->words.log);
+	ban_kernel_tick(&l->bans.kernel, l->settings.now, l->sbc, t, &l->words.log);
 	return OK;
 }
 

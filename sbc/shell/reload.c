@@ -89,6 +89,8 @@ enum err reload_check(const struct settings *from, const struct settings *to, st
 		{same_https(from, to), "observe.http"},
 		{same_store(&from->store, &to->store), "store.redis (but for on_loss)"},
 		{str_eq(from->control_path, to->control_path), "observe.control"},
+		{str_eq(from->bans.file, to->bans.file), "bans.file"},
+		{str_eq(from->bans.kernel_path, to->bans.kernel_path), "bans.kernel"},
 		{from->limits.calls == to->limits.calls, "limits.calls"},
 		{from->limits.transactions == to->limits.transactions, "limits.transactions"},
 		{from->limits.connections == to->limits.connections, "limits.connections"},

@@ -317,7 +317,12 @@ static void test_all_sections(void **state)
 	     "    media: { address: 10.0.0.3, ports: 30000-30099 }\n"
 	     "    media_policy: m\n"
 	     "    acl: { deny: [10.9.0.0/16] }\n"
-	     "admission: { edge: { requests: { per_source: 30/10s, burst: 7 } } }\n"
+	     "admission: { edge: { requests: { per_source: 30/10s, burst: 7 }, register: { "
+	     "per_source: 2/s, "
+	     "failures: 5/10m, ban: 2h }, unknown_methods: drop } }\n"
+	     "bans: { first: 30m, factor: 3, most: 10d, forget: 2d, allow: [0.0.0.0/0, \"::/0\"], "
+	     "prefix_after: "
+	     "8, kernel_after: 9/1m, kernel: /run/x.sock, file: /var/x }\n"
 	     "media_policies: { m: { srtp: prefer, suites: AES_CM_128_HMAC_SHA1_80, codecs: { "
 	     "allow: [opus, PCMU], order: [PCMU] } } }\n"
 	     "trunks:\n"
@@ -396,6 +401,17 @@ static void test_all_sections(void **state)
 	EXPECT_TRUE(str_eq(admission->name, STR("edge")) && admission->place.line > 0);
 	EXPECT_TRUE(admission->requests.count == 30 && admission->requests.per_ms == 10000 &&
 		    admission->requests.burst == 7);
+	EXPECT_TRUE(admission->registers.count == 2 && admission->registers.per_ms == 1000);
+	EXPECT_TRUE(admission->failures.most.count == 5 &&
+		    admission->failures.most.per_ms == 600000);
+	EXPECT_TRUE(admission->failures.ban_s == 7200 && admission->drop_unknown);
+	const struct ban_rules *bans = &s->policy.bans;
+	EXPECT_TRUE(bans->first_s == 1800 && bans->factor == 3 && bans->most_s == 864000 &&
+		    bans->forget_s == 172800);
+	EXPECT_TRUE(bans->allow_count == 2 && bans->prefix_after == 8 && bans->place.line > 0);
+	EXPECT_TRUE(bans->kernel_after.count == 9 && bans->kernel_after.per_ms == 60000);
+	EXPECT_STR(s->bans.file, STR("/var/x"));
+	EXPECT_STR(s->bans.kernel_path, STR("/run/x.sock"));
 	EXPECT_INT(s->policy.realms[1].admission.requests.count, 0);
 	const struct admit_rule *admit = &s->trunks[0].admit;
 	EXPECT_TRUE(admit->sessions == 500 && admit->live[ADMIT_IN] == 400 &&

@@ -74,6 +74,9 @@ static void what_needs_a_restart(void **state)
 	ROW("rotation", to.cdrs[0].rotate_ms = 5, true);
 	ROW("pages", to.https[0].metrics = false, true);
 	ROW("the control socket", to.s.control_path = STR("/x"), true);
+	ROW("the file of bans", to.s.bans.file = STR("/x"), true);
+	ROW("the socket of the helper", to.s.bans.kernel_path = STR("/x"), true);
+	ROW("how long bans last", to.s.policy.bans.first_s = 7, false);
 	ROW("the limit of calls", to.s.limits.calls = 11, true);
 #undef ROW
 }

@@ -28,6 +28,9 @@ check "signalling: the unit has no mistakes" no_mistake sallyport-sbc.service
 check "relay: the unit has no mistakes" no_mistake sallyport-rtpproxy.service
 check "the relay's loader: exposure at most 3.5 (it is $(exposure sallyport-bpf.service))" at_most sallyport-bpf.service 3.5
 check "the relay's loader: the unit has no mistakes" no_mistake sallyport-bpf.service
+check "bans: exposure at most 1.6 (it is $(exposure sallyport-ban.service))" at_most sallyport-ban.service 1.6
+check "bans: the unit has no mistakes" no_mistake sallyport-ban.service
+check "bans: CAP_NET_ADMIN alone" sh -c "grep -qx CapabilityBoundingSet=CAP_NET_ADMIN systemd/sallyport-ban.service && grep -qx LimitCORE=0 systemd/sallyport-ban.service"
 for u in sbc rtpproxy; do
 	check "$u: notify, watchdog, restart" sh -c "grep -qx Type=notify systemd/sallyport-$u.service && grep -qx WatchdogSec=10 systemd/sallyport-$u.service && grep -qx Restart=always systemd/sallyport-$u.service"
 	check "$u: no capabilities, no core files" sh -c "grep -qx CapabilityBoundingSet= systemd/sallyport-$u.service && grep -qx LimitCORE=0 systemd/sallyport-$u.service"
