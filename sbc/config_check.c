@@ -551,6 +551,8 @@ void config_check(struct conf_report *r, const struct raw_config *raw, const str
 	check_trunks(&g);
 	check_routes(&g);
 	config_check_hidden(r, raw, s);
+	if (r->errors == 0) /* what is wrong may be why something is not used */
+		config_check_use(r, raw, s);
 	check_users(&g);
 	check_same_names(&g);
 }

@@ -13,6 +13,9 @@ void config_check(struct conf_report *r, const struct raw_config *raw, const str
 /* Routes that can never match (config_check_hidden.c). */
 void config_check_hidden(struct conf_report *r, const struct raw_config *raw,
 			 const struct settings *s);
+/* What was written and is of no use (config_check_use.c). */
+void config_check_use(struct conf_report *r, const struct raw_config *raw,
+		      const struct settings *s);
 /* Reads each certificate, key and anchor: there, whole, matching, valid at `now` (seconds). */
 void config_check_files(struct conf_report *r, const struct raw_config *raw,
 			const struct settings *s, int64_t now);

@@ -34,8 +34,11 @@ int cli_check(const struct cli_options *o)
 		       (unsigned)report.warnings);
 	else if (e != OK)
 		fprintf(stderr, "sallyport: %s\n", err_text(e));
+	const bool report_warnings = report.warnings > 0;
 	config_free(s);
 	conf_report_release(&report);
+	if (e == OK && report_warnings && cli_argument(o, "strict"))
+		return CLI_WRONG;
 	return e == OK ? CLI_OK : e == ERR_BAD ? CLI_WRONG : CLI_FAILED;
 }
 

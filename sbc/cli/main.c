@@ -31,6 +31,7 @@ static const struct {
 	const char *command;
 	const char *const options[CLI_ARGUMENTS_MAX];
 } own_options[] = {
+	{"check", {"strict"}},
 	{"explain",
 	 {"from=", "via=", "certificate=", "realm=", "user=", "caller=", "number=", "domain=",
 	  "method=", "at=", "media=", "message=", "call=", "cdr=", "offline"}},
@@ -50,6 +51,7 @@ static int help(const struct cli_options *o)
 	       "/run/sallyport/sbc.sock)\n"
 	       "  -q         check: print nothing when all is well\n"
 	       "  --json     status, calls, reload, explain: the reply as it came\n\n"
+	       "check: --strict: warnings count as mistakes\n\n"
 	       "explain: --from ADDRESS[:PORT] --number N [--via UDP|TCP|TLS|WS|WSS] [--realm R]\n"
 	       "  [--certificate NAME] [--user U@DOMAIN] [--caller N] [--domain D] [--method M] "
 	       "[--at TIME]\n"
