@@ -246,6 +246,7 @@ struct number_rules {
 };
 
 struct geo_rule;     /* policy/geo_rule.h */
+struct opinion_rule; /* policy/opinion.h */
 struct fraud_config; /* fraud_rule.h */
 
 struct policy_config {
@@ -264,6 +265,7 @@ struct policy_config {
 	size_t attest_count;
 	const struct geo_rule *geo; /* the first that matches decides */
 	size_t geo_count;
+	const struct opinion_rule *opinion; /* NULL: nobody else is asked */
 	const struct fraud_config *fraud; /* NULL: no rules */
 	struct rate_rule node_calls;      /* new calls of all together */
 	struct rule_place node_place;

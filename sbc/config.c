@@ -164,6 +164,7 @@ static void build(struct config_build *g)
 	config_build_bans(g);
 	config_build_routes(g);
 	config_build_geo(g);
+	config_build_opinion(g);
 	config_build_fraud(g);
 	config_build_store(g);
 	build_relays(g);

@@ -87,6 +87,8 @@ void config_build_user_routes(struct config_build *g, struct route_rule *hidden)
 
 /* What nodes share: config_store.c. Needs certificates and anchors. */
 void config_build_store(struct config_build *g);
+/* Whose opinion is asked: config_opinion.c */
+void config_build_opinion(struct config_build *g);
 /* Rules of geography: config_geo.c */
 void config_build_geo(struct config_build *g);
 /* Rules of fraud, after realms and trunks: config_fraud.c */

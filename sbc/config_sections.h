@@ -31,6 +31,8 @@ extern const struct conf_section config_limits_section, config_timers_section;
 
 /* config_tables_store.c */
 extern const struct conf_section config_store_section;
+/* config_tables_opinion.c */
+extern const struct conf_section config_opinion_section;
 /* config_tables_geo.c */
 extern const struct conf_section config_geo_section;
 /* config_tables_fraud.c */

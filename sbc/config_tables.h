@@ -482,6 +482,27 @@ struct raw_store {
 	struct raw_redis redis;
 };
 
+struct raw_opinion_when {
+	struct conf_head head;
+	struct conf_list from, number; /* struct str */
+};
+
+struct raw_opinion_breaker {
+	struct conf_head head;
+	struct breaker_rule v;
+};
+
+struct raw_opinion {
+	struct conf_head head;
+	struct str url, trunk;
+	uint32_t timeout;  /* ms */
+	uint32_t on_error; /* 0: reject, 1: accept */
+	struct raw_opinion_when when;
+	struct conf_list trunks; /* struct str */
+	uint32_t in_flight;
+	struct raw_opinion_breaker breaker;
+};
+
 struct raw_config {
 	struct conf_head head;
 	uint32_t version;
@@ -498,12 +519,15 @@ struct raw_config {
 	struct raw_limits limits;
 	struct raw_timers timers;
 	struct raw_geo geo;
+	struct raw_opinion opinion;
 	struct raw_fraud fraud;
 	struct raw_store store;
 };
 
 extern const struct conf_section config_section;
 
+/* "http://192.0.2.1:8099/path" → server and path. ERR_BAD. */
+enum err config_opinion_url(struct str url, struct opinion_settings *out) MUST_USE;
 /* "404" or "4xx"; ERR_BAD. */
 enum err config_status_range(struct str text, struct status_range *out) MUST_USE;
 

@@ -69,6 +69,7 @@ enum event_type {
 	EVENT_STORE_REPLY, /* the answer to ports.store */
 	EVENT_STORE_TOLD,  /* another node has published something */
 	EVENT_STORE_STATE, /* the store has come or gone */
+	EVENT_OPINION,     /* the answer to ports.opine */
 	EVENT_TICK,        /* time has come (sbc_next_ms) */
 	EVENT_SETTINGS,    /* a new generation of the configuration applies to new work */
 	EVENT_DRAIN,       /* no new calls from now on */
@@ -119,6 +120,12 @@ struct event {
 		struct store_reply stored;
 		struct store_told store_told;
 		struct store_state store_state;
+		struct {
+			id_t64 id; /* as given to ports.opine */
+			/* 200 and what it said, which nobody has looked at; else 0, and nothing. */
+			uint16_t status;
+			struct str body;
+		} opinion;
 		const struct settings *settings;
 	};
 };

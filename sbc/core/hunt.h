@@ -19,6 +19,7 @@ enum { HUNT_MAX = 32 };
 struct hunt_target {
 	uint16_t trunk, peer;
 	id_t64 contact; /* of a user of that trunk's group; ID_NONE: the peer */
+	bool opinion;   /* it is asked for its opinion, and does not get the call (opine.h) */
 	uint8_t number; /* 0: the one that was dialled; else where a 3xx sent us (redirect.h) */
 };
 

@@ -48,6 +48,8 @@ enum notice_type {
 	NOTICE_BAN, /* what became of a ban: ban, why (banned, longer, lifted, ended, flood, spared, unproven, full), seconds */
 	NOTICE_MEDIA, /* what the relay has seen of a party's media: call, side, its trunk, why */
 	NOTICE_FRAUD, /* what a rule wants done to whom: todo, source where the subject is one */
+	NOTICE_OPINION, /* somebody else was asked of a call: call, why: what came of it */
+	NOTICE_OPINION_RESTS, /* it failed too often, and is left alone for `seconds`; 0: it answers again */
 	NOTICE_COUNT
 };
 

@@ -44,6 +44,12 @@ struct relay_query {
 	uint16_t relay;     /* index in settings->relays, or SETTINGS_NO_INDEX: choose one */
 };
 
+struct opinion_query {
+	const struct opinion_settings *service;
+	struct str json; /* the question */
+	uint32_t timeout_ms;
+};
+
 struct ports {
 	void *ctx;
 	/* tag: names the sender in EVENT_SEND_FAILED; ID_NONE: do not tell. */
@@ -57,6 +63,8 @@ struct ports {
 	void (*store)(void *ctx, const struct store_op *op);
 	/* The certificate of a signer, from where its signature says (RFC 8224 §4). */
 	void (*credential)(void *ctx, struct str url, id_t64 id);
+	/* Exactly one EVENT_OPINION comes of it, at the latest a second after its time. */
+	void (*opine)(void *ctx, const struct opinion_query *q, id_t64 id);
 };
 
 #endif

@@ -928,6 +928,15 @@ static void on_credential(struct sbc *s, const struct event *e)
 		setup_on_credential(s, c, e->credential.id, e);
 }
 
+static void on_opinion(struct sbc *s, const struct event *e)
+{
+	struct ask a = take_ask(s, e->opinion.id);
+	struct call *c = a.what == ASK_OPINION ? call_find(s, a.owner) : NULL;
+
+	if (c && c->setup)
+		opine_on_answer(s, c, e->opinion.id, e);
+}
+
 static void on_relay_reply(struct sbc *s, const struct event *e)
 {
 	struct ask a = take_ask(s, e->relay.id);
@@ -1069,6 +1078,7 @@ void sbc_step(struct sbc *s, const struct event *e)
 	case EVENT_RESOLVED: on_resolved(s, e); break;
 	case EVENT_CREDENTIAL: on_credential(s, e); break;
 	case EVENT_RELAY_REPLY: on_relay_reply(s, e); break;
+	case EVENT_OPINION: on_opinion(s, e); break;
 	case EVENT_RELAY_TOLD: call_watch_on_event(s, e); break;
 	case EVENT_STORE_REPLY: stored_on_reply(s, &e->stored); break;
 	case EVENT_STORE_TOLD: stored_on_told(s, &e->store_told); break;

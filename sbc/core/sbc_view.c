@@ -36,6 +36,8 @@ void sbc_count(const struct sbc *s, struct sbc_counts *out)
 		.relay_sessions = s->counts.relay_sessions,
 		.calls_total = s->counts.total,
 		.shed = s->gate.shed,
+		.opinions = s->opine.in_flight,
+		.opinion_rests = s->opine.breaker.state != BREAKER_CLOSED,
 		.requests = s->errands.used,
 		.subscriptions = s->subscriptions.used,
 		.registrations = s->binds.contacts.used,

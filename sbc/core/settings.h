@@ -16,6 +16,7 @@
 #include "policy/attest.h"
 #include "policy/policy_config.h"
 #include "sbc/core/health.h"
+#include "sbc/core/breaker.h"
 #include "sbc/core/store.h"
 
 /* WS and WSS (RFC 7118) are accepted, never opened by us: a browser has no address. */
@@ -374,6 +375,14 @@ struct ban_settings {
 	struct str kernel_path; /* socket of sallyport-ban */
 };
 
+/* A service that is asked for its opinion over HTTP. */
+struct opinion_settings {
+	struct addr server; /* family ADDR_NONE: none */
+	struct str path;
+	uint32_t in_flight; /* questions at once */
+	struct breaker_rule breaker;
+};
+
 /* enum log_level of common/log.h; the core does not log. */
 struct log_settings {
 	uint8_t level;
@@ -387,6 +396,7 @@ struct settings {
 	struct log_settings log;
 	struct policy_config policy;
 	struct geo_settings geo;
+	struct opinion_settings opinion;
 	const struct realm *realms;
 	size_t realm_count;
 	const struct listener *listeners;

@@ -1,5 +1,6 @@
 #include "sbc/core/setup.h"
 
+#include "policy/opinion.h"
 #include "policy/route.h"
 #include "sbc/core/call_media.h"
 #include "sbc/core/judge.h"
@@ -24,6 +25,7 @@ void setup_free(struct sbc *s, struct setup **setup)
 
 	*setup = NULL;
 	spiral_leave(u);
+	opine_forget(s, u);
 	worker_stop_alarm(s, &u->alarm);
 	worker_stop_alarm(s, &u->prack);
 	fork_free_all(s, u);
@@ -185,6 +187,9 @@ static void try_candidates(struct sbc *s, struct call *c)
 			continue;
 		if (setup_send_invite(s, c, to, &fatal)) {
 			u->tries++;
+			if (u->target.opinion)
+				worker_alarm(s, &u->alarm, ALARM_SETUP,
+					     s->now_ms + c->settings->policy.opinion->timeout_ms);
 			return;
 		}
 		if (fatal) {
@@ -225,6 +230,11 @@ void setup_go_on(struct sbc *s, struct call *c)
 			give_up(s, c);
 			return;
 		}
+		/* One of a service that has spoken; and one behind a service that could not be asked. */
+		if (u->opine == OPINE_GIVEN && u->target.opinion)
+			continue;
+		if (u->opine == OPINE_CALLED && !u->target.opinion && !opine_pass_over(s, c))
+			return;
 		const bool spared = u->emergency || route->emergency;
 		if (!spared && peers_shed(s, c->settings, u->target.trunk, u->target.peer))
 			continue;       /* it asked us to (RFC 7339) */
@@ -281,8 +291,7 @@ void setup_attempt_ended(struct sbc *s, struct call *c, uint16_t status, unsigne
 	worker_publish(s, &n);
 }
 
-/* Nothing of the attempt is left but its line in the record. */
-static void leave_attempt(struct sbc *s, struct call *c, uint16_t status, unsigned cause)
+void setup_leave(struct sbc *s, struct call *c, uint16_t status, unsigned cause)
 {
 	struct setup *u = c->setup;
 
@@ -300,11 +309,11 @@ static void leave_attempt(struct sbc *s, struct call *c, uint16_t status, unsign
 	fork_free_all(s, u);
 }
 
-void setup_moved(struct sbc *s, struct call *c, uint16_t status)
+void setup_moved(struct sbc *s, struct call *c, uint16_t status, unsigned cause)
 {
 	struct setup *u = c->setup;
 
-	leave_attempt(s, c, status, 0);
+	setup_leave(s, c, status, cause);
 	u->candidate_next = u->candidate_count;
 	if (u->tries) /* who sends us on has not failed */
 		u->tries--;
@@ -320,8 +329,12 @@ void setup_failed(struct sbc *s, struct call *c, uint16_t status, unsigned cause
 			    &(struct call_ending){.by = CDR_CALLEE});
 		return;
 	}
+	if (u->target.opinion) {
+		opine_on_failure(s, c, status, cause);
+		return;
+	}
 	const struct route_rule *route = &c->settings->policy.routes[c->record.route];
-	leave_attempt(s, c, status, cause);
+	setup_leave(s, c, status, cause);
 	/* The other addresses of one name are the same peer (RFC 3263 §4.3): on_failure has no say in them. */
 	if (tries_next_address(cause, status) && u->candidate_next < u->candidate_count) {
 		setup_go_on(s, c);
@@ -453,6 +466,8 @@ void setup_on_response(struct sbc *s, struct call *c, const struct msg *m, const
 		setup_on_answer(s, c, m, f);
 		return;
 	}
+	if (u->target.opinion && opine_on_response(s, c, m, f))
+		return;
 	if (!u->heard || (m->status > 100 && m->status < 200)) {
 		u->heard = true;
 		u->alarm_is_c = true;
@@ -478,6 +493,10 @@ void setup_on_alarm(struct sbc *s, struct setup *u)
 
 	if (u->stage == SETUP_IDENTIFYING) {
 		setup_identity_late(s, c);
+		return;
+	}
+	if (u->stage == SETUP_OPINION) {
+		opine_on_alarm(s, c);
 		return;
 	}
 	if (u->stage != SETUP_RINGING && u->stage != SETUP_TRYING)

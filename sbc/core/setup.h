@@ -2,14 +2,14 @@
  * A call on its way to an answer: the caller's INVITE, the targets that are tried, the early dialogs that the callee's
  * side makes of it. Lives from INVITE to the final answer (RFC 3261 §13, §16.6-16.8 for the hunting, RFC 3263 §4).
  *
- *   IDENTIFYING (only where a signature is to be verified)
+ *   IDENTIFYING (only where a signature is to be verified), OPINION (only where somebody else is asked)
  *       ▼
  *   next target ─► OFFERING (relay) ─► RESOLVING (names only) ─► TRYING ─ 18x ─► RINGING
  *       ▲                                                          │ refused, silent, unreachable
  *       └──────────────────────────────────────────────────────────┘ and on_failure says so
  *   TRYING, RINGING ── 2xx ─► ANSWERING (relay) ─► 200 to A
  *
- * Timers: `alarm` is, while IDENTIFYING, the verifier's fetch_timeout; then the route's failure_after (no answer at all), then Timer C.
+ * Timers: `alarm` is, while IDENTIFYING, the verifier's fetch_timeout; in OPINION its timeout; then the route's failure_after (no answer at all), then Timer C.
  */
 #ifndef SALLYPORT_SETUP_H
 #define SALLYPORT_SETUP_H
@@ -27,6 +27,7 @@ enum setup_stage {
 	SETUP_TRYING,
 	SETUP_RINGING,
 	SETUP_ANSWERING,
+	SETUP_OPINION, /* before all of these: somebody else is asked (opine.h) */
 	SETUP_STAGE_COUNT
 };
 
@@ -59,6 +60,7 @@ struct setup {
 	struct candidate candidates[CANDIDATES_MAX];
 	uint8_t candidate_count, candidate_next;
 	uint8_t stage, tries;
+	uint8_t opine; /* enum opine_stage */
 	bool sips, has_offer;
 	bool emergency;            /* no limit stands in its way */
 	bool rel100;               /* the caller can PRACK */
@@ -117,8 +119,12 @@ void setup_go_on(struct sbc *s, struct call *c);
 /* The attempt came to nothing: a status, or a ROUTE_CAUSE_*. Next target, or the end. */
 void setup_failed(struct sbc *s, struct call *c, uint16_t status, unsigned cause);
 
-/* A 3xx has put new targets in front: on with them. */
-void setup_moved(struct sbc *s, struct call *c, uint16_t status);
+/* Nothing of the attempt under way is left but its line in the record. */
+void setup_leave(struct sbc *s, struct call *c, uint16_t status, unsigned cause);
+/* Who was asked is no callee that has failed: a 3xx has put new targets in front, or it gave its opinion. On with the next. */
+void setup_moved(struct sbc *s, struct call *c, uint16_t status, unsigned cause);
+/* The targets of a 3xx that may be had are the next ones. False: there are none. */
+bool setup_follow(struct sbc *s, struct call *c, const struct msg *m);
 /* A 3xx, by the trunk's habit (setup_redirect.c). False: it is a refusal as any other. */
 bool setup_redirect(struct sbc *s, struct call *c, const struct msg *m);
 

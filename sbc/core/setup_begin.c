@@ -235,7 +235,8 @@ static void decide(struct sbc *s, struct call *c, const struct msg *m, const str
 		fraud_watch_begin(s, c, facts);
 	offer_step(&c->offer[0], u->has_offer ? OFFER_GOT_REQUEST : OFFER_GOT_INVITE);
 	if (!lent) {
-		setup_go_on(s, c);
+		if (!opine_begin(s, c, facts))
+			setup_go_on(s, c);
 		return;
 	}
 	const struct settings *set = c->settings;

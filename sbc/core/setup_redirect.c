@@ -112,7 +112,7 @@ static bool grant(struct sbc *s, struct call *c, const struct redirect_wish *w, 
 	return t.number && hunt_insert(&u->hunt, at, &t);
 }
 
-static bool follow(struct sbc *s, struct call *c, const struct msg *m)
+bool setup_follow(struct sbc *s, struct call *c, const struct msg *m)
 {
 	struct setup *u = c->setup;
 	struct redirect_wish wishes[REDIRECTS_MAX];
@@ -124,8 +124,15 @@ static bool follow(struct sbc *s, struct call *c, const struct msg *m)
 		if (so_far < most && grant(s, c, &wishes[i], granted))
 			granted++;
 	}
-	if (granted) {
-		setup_moved(s, c, m->status);
+	return granted > 0;
+}
+
+static bool follow(struct sbc *s, struct call *c, const struct msg *m)
+{
+	const struct setup *u = c->setup;
+
+	if (setup_follow(s, c, m)) {
+		setup_moved(s, c, m->status, 0);
 		return true;
 	}
 	worker_refused(s, c->settings, &c->leg[1].flow, m, u->target.trunk,

@@ -166,6 +166,15 @@ id_t64 worker_ask_credential(struct sbc *s, id_t64 owner, struct str url)
 	return id;
 }
 
+id_t64 worker_ask_opinion(struct sbc *s, id_t64 owner, const struct opinion_query *q)
+{
+	id_t64 id = ask_new(s, owner, ASK_OPINION);
+
+	if (id != ID_NONE)
+		s->ports.opine(s->ports.ctx, q, id);
+	return id;
+}
+
 /* ---- names and texts */
 
 struct str worker_token(struct sbc *s, enum hide_kind kind, id_t64 id, char out[HIDE_BRANCH_LEN])

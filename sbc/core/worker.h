@@ -30,6 +30,7 @@
 #include "sbc/core/keep.h"
 #include "sbc/core/keepout.h"
 #include "sbc/core/msg.h"
+#include "sbc/core/opine.h"
 #include "sbc/core/peer.h"
 #include "sbc/core/ports.h"
 #include "sbc/core/refuse.h"
@@ -72,6 +73,7 @@ enum ask_what {
 	ASK_DELETE,
 	ASK_CREDENTIAL,
 	ASK_FORGET, /* a delete whose answer no one waits for */
+	ASK_OPINION,
 	ASK_WHAT_COUNT
 };
 struct ask {
@@ -142,6 +144,7 @@ struct sbc {
 	struct enrols enrols;
 	struct ban_share ban_share;
 	struct shares shares;     /* of limits, with other nodes */
+	struct opine opine;
 	struct store_state store; /* what nodes share: is it there */
 	struct keeps keeps;       /* our calls in it */
 	struct cluster cluster;   /* who else is behind it */
@@ -175,6 +178,7 @@ id_t64 worker_ask_relay(struct sbc *s, id_t64 owner, enum ask_what what, uint16_
 			struct str command, struct str bencode);
 id_t64 worker_ask_resolve(struct sbc *s, id_t64 owner, const struct resolve_query *q);
 id_t64 worker_ask_credential(struct sbc *s, id_t64 owner, struct str url);
+id_t64 worker_ask_opinion(struct sbc *s, id_t64 owner, const struct opinion_query *q);
 
 /* ---- names and texts */
 

@@ -38,6 +38,12 @@ static void port_relay(void *ctx, const struct relay_query *q, id_t64 id)
 	relay_client_ask(&l->relays, q, id);
 }
 
+static void port_opine(void *ctx, const struct opinion_query *q, id_t64 id)
+{
+	struct loop *l = ctx;
+	opinion_client_ask(&l->opinion, q, id);
+}
+
 static void port_publish(void *ctx, const struct notice *n)
 {
 	struct loop *l = ctx;
@@ -89,6 +95,7 @@ struct ports loop_ports(struct loop *l)
 			      .resolve = port_resolve,
 			      .relay = port_relay,
 			      .publish = port_publish,
+			      .opine = port_opine,
 			      .close = port_close,
 			      .store = port_store,
 			      .credential = port_credential};

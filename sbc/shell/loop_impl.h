@@ -16,6 +16,7 @@
 #include "sbc/shell/http.h"
 #include "sbc/shell/log_out.h"
 #include "sbc/shell/loop.h"
+#include "sbc/shell/opinion.h"
 #include "sbc/shell/relay_client.h"
 #include "sbc/shell/resolve.h"
 #include "sbc/shell/sbc_metrics.h"
@@ -75,6 +76,7 @@ struct loop {
 	struct geo *geo;
 	struct sheets sheets;
 	struct cert_fetch *certs;
+	struct opinion_client opinion;
 	struct loop_pages pages;
 	struct loop_words words;
 	struct loop_bans bans;

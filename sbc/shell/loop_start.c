@@ -160,6 +160,7 @@ static enum err start_parts(struct loop *l, const struct loop_params *p, struct 
 {
 	const struct settings *s = l->settings.now;
 	uint8_t seed[RNG_SEED_LEN];
+	opinion_client_init(&l->opinion, &l->turn);
 	clock_random(seed, sizeof(seed));
 	rng_init(&l->rng, seed);
 	enum err e = start_logs(l, p);
@@ -303,6 +304,7 @@ void loop_free(struct loop **loop)
 	if (l->has_flows)
 		flow_table_release(&l->flows);
 	close_udps(l);
+	opinion_client_release(&l->opinion);
 	geo_free(&l->geo);
 	sheets_release(&l->sheets);
 	cert_fetch_free(&l->certs);

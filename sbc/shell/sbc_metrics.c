@@ -62,6 +62,8 @@ enum family {
 	M_HANDSHAKES,
 	M_CONNECTIONS,
 	M_CERTIFICATE,
+	M_OPINIONS,
+	M_OPINION_UP,
 	M_GEO_UP,
 	M_GEO_MADE,
 	M_RELAY_UP,
@@ -343,6 +345,17 @@ static const struct stats_family families[] = {
 			   .kind = STATS_GAUGE,
 			   .max_sets = 256,
 			   .labels = {"certificate"}},
+	[M_OPINIONS] =
+		{.name = "sallyport_opinions_total",
+		 .help = "Calls that somebody else was asked of, by what came of it: accept, "
+			 "reject, route; late, failed, bad (nothing that can be used); full, "
+			 "resting (not asked)",
+		 .kind = STATS_COUNTER,
+		 .labels = {"result"}},
+	[M_OPINION_UP] = {.name = "sallyport_opinion_up",
+			  .help = "0: the service that is asked of calls failed too often, and is "
+				  "left alone for a while",
+			  .kind = STATS_GAUGE},
 	[M_GEO_UP] = {.name = "sallyport_geo_up",
 		      .help = "1: the database of places is in use as its file is now; 0: the "
 			      "file is missing or broken, and what was read before it is used",
@@ -915,6 +928,23 @@ static void note_fraud(struct sbc_metrics *m, const struct notice *n)
 	log_end(m->log);
 }
 
+static void count_opinion(struct sbc_metrics *m, const struct notice *n)
+{
+	++*stats_get(&m->stats, M_OPINIONS, &n->why);
+	log_start(m->log, LOG_LEVEL_INFO, "opinion", n->call, n->wall_ms);
+	log_str(m->log, "result", n->why);
+	log_end(m->log);
+}
+
+static void log_opinion(struct log *l, const struct notice *n)
+{
+	log_start(l, n->seconds ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
+		  n->seconds ? "opinion_rests" : "opinion_back", STR_NONE, n->wall_ms);
+	if (n->seconds)
+		log_u64(l, "seconds", n->seconds);
+	log_end(l);
+}
+
 void sbc_metrics_notice(struct sbc_metrics *m, const struct notice *n)
 {
 	switch (n->type) {
@@ -968,6 +998,8 @@ void sbc_metrics_notice(struct sbc_metrics *m, const struct notice *n)
 	case NOTICE_ENROL_ENDED: log_enrol(m->log, n, "unregistered", false); break;
 	case NOTICE_BAN: note_ban(m, n); break;
 	case NOTICE_FRAUD: note_fraud(m, n); break;
+	case NOTICE_OPINION: count_opinion(m, n); break;
+	case NOTICE_OPINION_RESTS: log_opinion(m->log, n); break;
 	case NOTICE_COUNT: break;
 	}
 }
@@ -1141,6 +1173,8 @@ static void read_core(struct sbc_metrics *m, const struct sbc_facts *f)
 		struct str label[] = {str_from(ban_kind_name((enum subject_kind)k))};
 		set(m, M_BANS, label, c.bans[k]);
 	}
+	if (f->settings->opinion.server.family != ADDR_NONE)
+		set(m, M_OPINION_UP, NULL, !c.opinion_rests);
 	set(m, M_CALLS_LIMIT, NULL, f->settings->limits.calls);
 	zero_calls(m, f->settings);
 	sbc_each_call(f->sbc, add_call, m);

@@ -92,6 +92,8 @@ static void rec_publish(void *ctx, const struct notice *n)
 		r->drops[n->drop]++;
 	if (n->type == NOTICE_REFUSED)
 		snprintf(r->rule, sizeof(r->rule), "%.*s", STR_ARG(n->verdict->rule));
+	if (n->type == NOTICE_OPINION)
+		snprintf(r->why, sizeof(r->why), "%.*s", STR_ARG(n->why));
 	if (n->type == NOTICE_CALL_ENDED && !r->quiet) {
 		struct buf b;
 		CHECK(n->cdr && r->cdr_len < REC_CDR);
@@ -100,6 +102,15 @@ static void rec_publish(void *ctx, const struct notice *n)
 		CHECK(!b.overflow);
 		r->cdr_len += b.len;
 	}
+}
+
+static void rec_opine(void *ctx, const struct opinion_query *q, id_t64 id)
+{
+	struct ports_rec *r = ctx;
+
+	r->opinions++;
+	r->opinion_id = id;
+	snprintf(r->opinion, sizeof(r->opinion), "%.*s", STR_ARG(q->json));
 }
 
 static void rec_close(void *ctx, id_t64 flow)
@@ -127,6 +138,7 @@ struct ports ports_rec_table(struct ports_rec *r)
 			      .relay = rec_relay,
 			      .publish = rec_publish,
 			      .close = rec_close,
+			      .opine = rec_opine,
 			      .store = rec_store,
 			      .credential = rec_credential};
 }
