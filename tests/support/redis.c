@@ -134,15 +134,29 @@ const char *redis_daemon_do(const struct redis_daemon *d, const char *command)
 	static char line[COMMAND];
 	char shell[COMMAND];
 	snprintf(shell, sizeof(shell), "redis-cli -s %s %s 2>&1", d->socket + 5, command);
-	FILE *f = popen(shell, "re");
+	int ends[2];
 	line[0] = 0;
-	if (!f)
+	if (pipe(ends) != 0)
 		return line;
-	size_t n = fread(line, 1, sizeof(line) - 1, f);
+	const pid_t pid = fork();
+	if (pid == 0) {
+		dup2(ends[1], STDOUT_FILENO);
+		close(ends[0]);
+		close(ends[1]);
+		execl("/bin/sh", "sh", "-c", shell, (char *)NULL);
+		_exit(127);
+	}
+	close(ends[1]);
+	size_t n = 0;
+	ssize_t got;
+	while ((got = read(ends[0], line + n, sizeof(line) - 1 - n)) > 0)
+		n += (size_t)got;
+	close(ends[0]);
+	if (pid > 0)
+		(void)waitpid(pid, NULL, 0);
 	line[n] = 0;
 	if (n > 0 && line[n - 1] == '\n')
 		line[n - 1] = 0;
-	pclose(f);
 	return line;
 }
 
