@@ -111,36 +111,49 @@ static struct look look(const struct distinct_table *t, size_t at, uint32_t thin
 	return l;
 }
 
-static void drop_old(struct distinct_table *t, size_t at, uint32_t now)
+/* What is old goes, and what is left is looked over in the same pass. */
+static struct look settle(struct distinct_table *t, size_t at, uint32_t thing, uint32_t now)
 {
-	uint32_t *things = &t->things[at * t->most], *times = &t->times[at * t->most], kept = 0;
-	struct distinct_entry *e = &t->entries[at];
+	uint32_t *things = &t->things[at * t->most], *times = &t->times[at * t->most];
+	struct look l = {.found = t->most};
+	int32_t oldest = INT32_MIN;
 
-	for (uint32_t i = 0; i < e->used; i++)
-		if (!is_old(t, times[i], now)) {
-			things[kept] = things[i];
-			times[kept++] = times[i];
+	for (uint32_t i = 0; i < t->entries[at].used; i++) {
+		const uint32_t time = times[i], is = things[i];
+		const int32_t age = (int32_t)(now - time);
+		if (age > 0 && (uint32_t)age > t->span)
+			continue;
+		things[l.live] = is;
+		times[l.live] = time;
+		if (is == thing)
+			l.found = l.live;
+		if (age > oldest) {
+			oldest = age;
+			l.oldest = l.live;
 		}
-	e->used = kept;
+		l.live++;
+	}
+	t->entries[at].used = l.live;
+	return l;
 }
 
-uint32_t distinct_add(struct distinct_table *t, uint64_t key, uint32_t thing, uint64_t now_ms,
-		      uint32_t *out_before)
+uint32_t distinct_add(struct distinct_table *t, uint64_t key, uint32_t thing, uint64_t most,
+		      uint64_t now_ms, uint32_t *out_before)
 {
 	CHECK(t && t->entries && key && out_before);
 	const uint32_t now = units(t, now_ms);
 	const size_t at = take(t, key);
-	uint32_t *things = &t->things[at * t->most], *times = &t->times[at * t->most];
 	struct distinct_entry *e = &t->entries[at];
+	const struct look l = settle(t, at, thing, now);
 
-	drop_old(t, at, now);
-	const struct look l = look(t, at, thing, now);
-	*out_before = e->used;
+	*out_before = l.live;
+	if (l.live > most)
+		return l.live;
 	uint32_t i = l.found;
 	if (i == t->most)
 		i = e->used < t->most ? e->used++ : l.oldest;
-	things[i] = thing;
-	times[i] = now;
+	t->things[at * t->most + i] = thing;
+	t->times[at * t->most + i] = now;
 	return e->used;
 }
 
@@ -164,6 +177,17 @@ uint32_t distinct_count(const struct distinct_table *t, uint64_t key, uint64_t n
 	const size_t at = find(t, key);
 
 	return at == SIZE_MAX ? 0 : look(t, at, 0, units(t, now_ms)).live;
+}
+
+void distinct_prefetch(const struct distinct_table *t, uint64_t key)
+{
+	const size_t first = first_of(t, key);
+
+	__builtin_prefetch(&t->entries[first]);
+	for (size_t i = first; i < first + DISTINCT_WAYS; i++) {
+		__builtin_prefetch(&t->things[i * t->most]);
+		__builtin_prefetch(&t->times[i * t->most]);
+	}
 }
 
 void distinct_forget(struct distinct_table *t, uint64_t key)

@@ -35,16 +35,18 @@ enum err distinct_init(struct distinct_table *t, size_t keys, uint32_t most,
 void distinct_release(struct distinct_table *t);
 size_t distinct_bytes(size_t keys, uint32_t most);
 /*
- * How many there are with this one, `most` at most; *out_before: without it, as many as there were. The hashes are keyed and
- * of the caller. At `most` the oldest makes room.
+ * How many there are with this one, at most as many as are told apart; *out_before: without it. Where there are more than
+ * `most` already it is not added. The hashes are keyed and of the caller. Where the set is full the oldest makes room.
  */
-uint32_t distinct_add(struct distinct_table *t, uint64_t key, uint32_t thing, uint64_t now_ms,
-		      uint32_t *out_before);
+uint32_t distinct_add(struct distinct_table *t, uint64_t key, uint32_t thing, uint64_t most,
+		      uint64_t now_ms, uint32_t *out_before);
 /* The same, and nothing is changed. */
 uint32_t distinct_peek(const struct distinct_table *t, uint64_t key, uint32_t thing,
 		       uint64_t now_ms, uint32_t *out_before);
 /* How many there are. */
 uint32_t distinct_count(const struct distinct_table *t, uint64_t key, uint64_t now_ms);
+/* The set of this key is wanted soon. */
+void distinct_prefetch(const struct distinct_table *t, uint64_t key);
 void distinct_forget(struct distinct_table *t, uint64_t key);
 
 #endif

@@ -389,7 +389,23 @@ static struct verdict refuse(const struct fraud_rule *r)
 				.line = r->place.line};
 }
 
+/* Most rules hold at any hour. */
+static bool is_time(const struct fraud_rule *r, const struct facts *f)
+{
+	return (!r->hours.days && !r->hours.span_count) || hours_is(&r->hours, f->wall_ms);
+}
+
 /* ---- a call wants to begin */
+
+/* Counts lie all over the memory: all are fetched before the first is waited for. */
+static void fetch_counts(struct asked *a)
+{
+	for (size_t i = 0; i < a->s->count; i++) {
+		const struct fraud_rule *r = &a->s->config->rules[i];
+		if (r->measure != FRAUD_NOTHING && subject_of(a, r))
+			fraud_count_prefetch(&a->s->counts[i], a->by[r->by].key);
+	}
+}
 
 /* How it stands with the sum for this call, which is counted where the rule counts beginnings. */
 static struct fraud_sum count_start(struct asked *a, size_t i, bool peek)
@@ -417,7 +433,7 @@ static bool judge_rule(struct asked *a, size_t i, bool peek)
 	const struct fraud_actions *d = &r->does;
 	struct fraud_sum sum = {0, 1};
 
-	if (!hours_is(&r->hours, a->f->wall_ms))
+	if (!is_time(r, a->f))
 		return false;
 	/* What happens later is told later; only who refuses asks for it now. */
 	if (r->measure != FRAUD_NOTHING && r->moment != FRAUD_AT_START && !d->status)
@@ -452,6 +468,7 @@ struct verdict fraud_judge(const struct policy_config *c, struct fraud_state *s,
 					.status = 500,
 					.rule = STR("fraud")};
 	begin(&a, c, s, f, out);
+	fetch_counts(&a);
 	for (size_t i = 0; i < s->count; i++)
 		if (judge_rule(&a, i, peek) && v.outcome == VERDICT_ALLOW)
 			v = refuse(&s->config->rules[i]);
@@ -505,8 +522,8 @@ void fraud_step(const struct policy_config *c, struct fraud_state *s, const stru
 		remember_caller(s, f);
 	for (size_t i = 0; i < s->count; i++) {
 		const struct fraud_rule *r = &s->config->rules[i];
-		if (!counts_as(r, e) || !hours_is(&r->hours, f->wall_ms) ||
-		    !holds(&a, counted(r), &e->past) || !subject_of(&a, r))
+		if (!counts_as(r, e) || !is_time(r, f) || !holds(&a, counted(r), &e->past) ||
+		    !subject_of(&a, r))
 			continue;
 		struct fraud_more m = more_of(&a, r, e->pulse_ms);
 		m.most = UINT64_MAX; /* it has happened */

@@ -176,13 +176,10 @@ static struct fraud_sum peek_thing(const struct fraud_count *k, const struct fra
 
 static struct fraud_sum add_thing(struct fraud_count *k, const struct fraud_more *m)
 {
-	const struct fraud_sum s = peek_thing(k, m);
 	uint32_t before;
+	const uint32_t now = distinct_add(&k->distinct, m->subject, (uint32_t)m->thing, m->most,
+					  m->now_ms, &before);
 
-	if (s.before > m->most)
-		return s;
-	const uint32_t now =
-		distinct_add(&k->distinct, m->subject, (uint32_t)m->thing, m->now_ms, &before);
 	return (struct fraud_sum){before, now};
 }
 
@@ -228,6 +225,16 @@ uint64_t fraud_count_now(const struct fraud_count *k, uint64_t subject, uint64_t
 	return fraud_kind(k->measure) == FRAUD_KIND_DISTINCT
 		       ? distinct_count(&k->distinct, subject, now_ms)
 		       : window_sum_of(&k->window, subject, now_ms);
+}
+
+void fraud_count_prefetch(const struct fraud_count *k, uint64_t subject)
+{
+	if (fraud_kind(k->measure) == FRAUD_KIND_DISTINCT)
+		distinct_prefetch(&k->distinct, subject);
+	else
+		window_prefetch(&k->window, subject);
+	if (k->trail)
+		__builtin_prefetch(&k->trail[(subject >> 1 & (k->trail_sets - 1)) * TRAIL_WAYS]);
 }
 
 void fraud_count_forget(struct fraud_count *k, uint64_t subject)

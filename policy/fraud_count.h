@@ -55,6 +55,8 @@ struct fraud_sum fraud_count_add(struct fraud_count *k, const struct fraud_more 
 struct fraud_sum fraud_count_peek(const struct fraud_count *k, const struct fraud_more *m);
 /* What there is of that subject; `thing` is not asked for. */
 uint64_t fraud_count_now(const struct fraud_count *k, uint64_t subject, uint64_t now_ms);
+/* It is wanted soon. */
+void fraud_count_prefetch(const struct fraud_count *k, uint64_t subject);
 void fraud_count_forget(struct fraud_count *k, uint64_t subject);
 
 #endif

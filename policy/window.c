@@ -12,24 +12,33 @@ enum err window_init(struct window_table *t, size_t most, uint64_t span_ms,
 	t->slice_ms = (span_ms + WINDOW_SLICES - 2) / (WINDOW_SLICES - 1);
 	while (t->sets * WINDOW_WAYS < most)
 		t->sets *= 2;
+	t->keys = calloc(t->sets * WINDOW_WAYS, sizeof(*t->keys));
 	t->entries = calloc(t->sets * WINDOW_WAYS, sizeof(*t->entries));
-	return t->entries ? OK : ERR_NOMEM;
+	if (t->keys && t->entries)
+		return OK;
+	window_release(t);
+	return ERR_NOMEM;
 }
 
 void window_release(struct window_table *t)
 {
+	free(t->keys);
 	free(t->entries);
 	*t = (struct window_table){.sets = 0};
 }
 
-/* Slices of e that still count at `slice`; a clock that went back changes nothing. */
+/* Slices of e that still count at `slice`; a clock that went back changes nothing. What has passed is zero already. */
 static uint64_t sum_at(const struct window_entry *e, uint64_t slice)
 {
 	const uint64_t gone = slice > e->slice ? slice - e->slice : 0;
 	uint64_t sum = 0;
 
-	for (uint64_t back = 0; back + gone < WINDOW_SLICES && back <= e->slice; back++)
-		sum += e->sums[(e->slice - back) % WINDOW_SLICES];
+	if (gone >= WINDOW_SLICES)
+		return 0;
+	for (unsigned i = 0; i < WINDOW_SLICES; i++)
+		sum += e->sums[i];
+	for (uint64_t at = e->slice + 1; at <= e->slice + gone; at++)
+		sum -= e->sums[at % WINDOW_SLICES];
 	return sum;
 }
 
@@ -50,36 +59,47 @@ static uint64_t hash_of(const struct window_table *t, struct str key)
 	return siphash(&t->secret, key.p, key.len) | 1;
 }
 
-static struct window_entry *set_of(const struct window_table *t, uint64_t hash)
+static size_t set_of(const struct window_table *t, uint64_t hash)
 {
-	return &t->entries[(hash >> 1 & (t->sets - 1)) * WINDOW_WAYS];
+	return (size_t)(hash >> 1 & (t->sets - 1)) * WINDOW_WAYS;
 }
 
 static struct window_entry *find(const struct window_table *t, uint64_t hash)
 {
-	struct window_entry *set = set_of(t, hash);
+	const size_t set = set_of(t, hash);
 
-	for (unsigned i = 0; i < WINDOW_WAYS; i++)
-		if (set[i].key == hash)
-			return &set[i];
+	for (size_t i = set; i < set + WINDOW_WAYS; i++)
+		if (t->keys[i] == hash)
+			return &t->entries[i];
 	return NULL;
 }
 
 /* The least of the set makes room. */
 static struct window_entry *take_place(struct window_table *t, uint64_t hash, uint64_t slice)
 {
-	struct window_entry *set = set_of(t, hash), *least = set;
+	const size_t set = set_of(t, hash);
+	size_t least = set;
 	uint64_t least_sum = UINT64_MAX;
 
-	for (unsigned i = 0; i < WINDOW_WAYS; i++) {
-		const uint64_t sum = set[i].key ? sum_at(&set[i], slice) : 0;
+	for (size_t i = set; i < set + WINDOW_WAYS; i++) {
+		const uint64_t sum = t->keys[i] ? sum_at(&t->entries[i], slice) : 0;
 		if (sum < least_sum) {
 			least_sum = sum;
-			least = &set[i];
+			least = i;
 		}
 	}
-	*least = (struct window_entry){.key = hash, .slice = slice};
-	return least;
+	t->keys[least] = hash;
+	t->entries[least] = (struct window_entry){.slice = slice};
+	return &t->entries[least];
+}
+
+void window_prefetch(const struct window_table *t, uint64_t hash)
+{
+	const size_t set = set_of(t, hash);
+
+	__builtin_prefetch(&t->keys[set]);
+	for (size_t i = set; i < set + WINDOW_WAYS; i++)
+		__builtin_prefetch(&t->entries[i]);
 }
 
 uint64_t window_take(struct window_table *t, uint64_t hash, uint32_t amount, uint64_t most,
@@ -125,10 +145,11 @@ uint64_t window_sum(const struct window_table *t, struct str key, uint64_t now_m
 
 void window_forget(struct window_table *t, uint64_t hash)
 {
-	struct window_entry *e = find(t, hash);
+	const size_t set = set_of(t, hash);
 
-	if (e)
-		*e = (struct window_entry){.key = 0};
+	for (size_t i = set; i < set + WINDOW_WAYS; i++)
+		if (t->keys[i] == hash)
+			t->keys[i] = 0;
 }
 
 size_t window_bytes(size_t most)
@@ -137,5 +158,5 @@ size_t window_bytes(size_t most)
 
 	while (sets * WINDOW_WAYS < most)
 		sets *= 2;
-	return sets * WINDOW_WAYS * sizeof(struct window_entry);
+	return sets * WINDOW_WAYS * (sizeof(uint64_t) + sizeof(struct window_entry));
 }

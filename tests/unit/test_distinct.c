@@ -32,7 +32,8 @@ static void different_things_are_counted_and_forgotten(void **state)
 		const uint64_t now = START + row->after_ms;
 		EXPECT_INT(distinct_peek(&t, row->key, row->thing, now, &before), row->now);
 		EXPECT_INT(before, row->before);
-		EXPECT_INT(distinct_add(&t, row->key, row->thing, now, &before), row->now);
+		EXPECT_INT(distinct_add(&t, row->key, row->thing, UINT64_MAX, now, &before),
+			   row->now);
 		EXPECT_INT(before, row->before);
 		EXPECT_INT(distinct_count(&t, row->key, now), row->now);
 	}
@@ -52,9 +53,9 @@ static void the_least_is_forgotten_first(void **state)
 	EXPECT_ERR(distinct_init(&t, 4, 8, SPAN), OK);
 	EXPECT_INT(t.sets, 1);
 	for (uint32_t thing = 0; thing < 8; thing++)
-		distinct_add(&t, A, thing, START, &before);
+		distinct_add(&t, A, thing, UINT64_MAX, START, &before);
 	for (uint64_t key = 101; key < 1101; key += 2)
-		distinct_add(&t, key, 1, START, &before);
+		distinct_add(&t, key, 1, UINT64_MAX, START, &before);
 	EXPECT_INT(distinct_count(&t, A, START), 8);
 	EXPECT_INT(distinct_bytes(4, 8), 4 * (16 + 64));
 	distinct_release(&t);
