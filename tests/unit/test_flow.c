@@ -87,6 +87,8 @@ static void step(void *ctx, const struct event *e)
 	case EVENT_RESOLVED:
 	case EVENT_RELAY_REPLY:
 	case EVENT_RELAY_TOLD:
+	case EVENT_CREDENTIAL:
+	case EVENT_OPINION:
 	case EVENT_STORE_REPLY:
 	case EVENT_STORE_TOLD:
 	case EVENT_STORE_STATE:
