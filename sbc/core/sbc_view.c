@@ -1,6 +1,7 @@
 #include "sbc/core/sbc.h"
 
 #include "sbc/core/call.h"
+#include "sbc/core/sbc_policy.h"
 #include "sbc/core/worker.h"
 
 /* What the operator sees of the root, and what the shell asks it: nothing changes here. */
@@ -143,4 +144,10 @@ bool sbc_uses_settings(const struct sbc *s, const struct settings *settings)
 		if (s->generations[i].calls && s->generations[i].settings == settings)
 			return true;
 	return false;
+}
+
+const struct policy_counts *sbc_policy_counts(const struct sbc *s)
+{
+	CHECK(s);
+	return &s->policy.counts;
 }

@@ -10,6 +10,7 @@
 #include "policy/ban_text.h"
 #include "policy/subject.h"
 #include "sbc/core/cdr.h"
+#include "sbc/core/sbc_policy.h"
 #include "sbc/shell/clock.h"
 
 enum family {
@@ -23,6 +24,7 @@ enum family {
 	M_DROPPED,
 	M_FRAUD,
 	M_REFUSED,
+	M_POLICY,
 	M_INVITES,
 	M_INVITES_FINAL,
 	M_CALLS_ENDED,
@@ -142,6 +144,12 @@ static const struct stats_family families[] = {
 		     .kind = STATS_COUNTER,
 		     .max_sets = 512,
 		     .labels = {"rule", "action"}},
+	[M_POLICY] = {.name = "sallyport_policy_total",
+		      .help = "Questions to the stages of policy and what they said: allow, reject, "
+			      "drop; failed, the stage could not tell",
+		      .kind = STATS_COUNTER,
+		      .max_sets = VERDICT_STAGE_COUNT * (VERDICT_OUTCOME_COUNT + 1),
+		      .labels = {"stage", "outcome"}},
 	[M_INVITES] = {.name = "sallyport_invites_total",
 		       .help = "INVITEs of new calls: in, from a trunk; out, attempts at one",
 		       .kind = STATS_COUNTER,
@@ -1158,6 +1166,21 @@ static void read_trunks(struct sbc_metrics *m, const struct sbc_facts *f)
 	}
 }
 
+static void read_policy(struct sbc_metrics *m, const struct policy_counts *p)
+{
+	for (unsigned s = 0; s < VERDICT_STAGE_COUNT; s++) {
+		struct str labels[] = {str_from(verdict_stage_name((enum verdict_stage)s)),
+				       STR("failed")};
+		if (p->failed[s])
+			set(m, M_POLICY, labels, p->failed[s]);
+		for (unsigned o = 0; o < VERDICT_OUTCOME_COUNT; o++) {
+			labels[1] = str_from(verdict_outcome_name((enum verdict_outcome)o));
+			if (p->of[s][o])
+				set(m, M_POLICY, labels, p->of[s][o]);
+		}
+	}
+}
+
 static void read_core(struct sbc_metrics *m, const struct sbc_facts *f)
 {
 	struct sbc_counts c;
@@ -1175,6 +1198,7 @@ static void read_core(struct sbc_metrics *m, const struct sbc_facts *f)
 	}
 	if (f->settings->opinion.server.family != ADDR_NONE)
 		set(m, M_OPINION_UP, NULL, !c.opinion_rests);
+	read_policy(m, sbc_policy_counts(f->sbc));
 	set(m, M_CALLS_LIMIT, NULL, f->settings->limits.calls);
 	zero_calls(m, f->settings);
 	sbc_each_call(f->sbc, add_call, m);
