@@ -128,7 +128,7 @@ unit      := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 fuzzers   := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 benches   := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench_*.c))
 # What fuzz targets and benchmarks may share: no cmocka in these.
-helpers   := tests/support/media.o tests/support/srtp_watch.o tests/support/site.o tests/support/ports_rec.o tests/support/store_model.o
+helpers   := tests/support/media.o tests/support/srtp_watch.o tests/support/site.o tests/support/ports_rec.o tests/support/store_model.o tests/support/redis.o
 sim_objs  := $(patsubst %.c,%.o,$(call src,tests/sim))
 
 $(B)/asan/tests/unit/test_%: $(B)/asan/tests/unit/test_%.o $(support:%=$(B)/asan/%) $(config_objs:%=$(B)/asan/%.o) $(B)/asan/rtpproxy/control.o $(call lib,asan)
