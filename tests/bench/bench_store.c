@@ -1,4 +1,4 @@
-/* What Redis costs a call: three writes of a kilobyte and a deletion, sealed, sent, and their answers read; ten calls a turn. CPU of this process. */
+/* What Redis costs a call: three writes of a kilobyte and a deletion, sealed, sent, and their answers read; a hundred calls a turn. CPU of this process. */
 #include <stdio.h>
 
 #include "sbc/shell/clock.h"
