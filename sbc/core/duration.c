@@ -33,7 +33,10 @@ void duration_begin(struct sbc *s, struct call *c)
 
 	if (!limit || !c->record.answer_ms || is_emergency(c))
 		return;
-	worker_alarm(s, &c->duration_alarm, ALARM_DURATION, c->record.answer_ms + limit);
+	/* One that was taken over may have been answered before our clock began. */
+	const uint64_t at = c->record.answer_ms + limit;
+	worker_alarm(s, &c->duration_alarm, ALARM_DURATION,
+		     at - s->now_ms > limit ? s->now_ms : at);
 }
 
 void duration_stop(struct sbc *s, struct call *c)

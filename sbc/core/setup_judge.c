@@ -8,6 +8,7 @@
 #include "sbc/core/setup.h"
 #include "sbc/core/worker.h"
 #include "sbc/core/history.h"
+#include "sbc/core/stored.h"
 
 struct verdict setup_verdict(enum verdict_stage stage, uint16_t status, struct str reason,
 			     struct str rule)
@@ -153,6 +154,9 @@ struct verdict setup_room(const struct sbc *s, const struct settings *set, bool 
 	if ((setup_is_short_of_transactions(s) && !emergency) || s->live >= set->limits.calls ||
 	    (s->calls.used == s->calls.limit && list_is_empty(&s->lingering)))
 		return setup_verdict(VERDICT_STAGE_LIMIT, 503, STR_NONE, STR("calls"));
+	/* No other node could go on with it, and the configuration says that this matters. */
+	if (!emergency && stored_rejects(s, STORE_AREA_CALLS))
+		return setup_verdict(VERDICT_STAGE_LIMIT, 503, STR_NONE, STR("store"));
 	return allow();
 }
 

@@ -446,6 +446,28 @@ static void without_the_store_the_answer_is_503_in_time(void **state)
 	}
 }
 
+/* store.redis.on_loss_calls */
+static void new_calls_without_the_store_are_refused_where_that_is_said(void **state)
+{
+	(void)state;
+	for (unsigned reject = 0; reject < 2; reject++) {
+		start();
+		n[A].set.store.on_loss[STORE_AREA_CALLS] =
+			reject ? STORE_LOSS_REJECT : STORE_LOSS_LOCAL;
+		store_model_freeze(&m, now_ms, now_ms + 10000);
+		pass(3000);
+		site_invite(&n[A], SITE_CARRIER, "2", NULL, SITE_SDP_OUT);
+		EXPECT_INT(site_count(&n[A], "SIP/2.0 503 "), reject);
+		hang_up(A, A); /* what is there goes on */
+		if (!reject)
+			site_cancel(&n[A], SITE_CARRIER, "2");
+		relay(A);
+		pass(20000);
+		nothing_is_left(2, 0);
+		stop();
+	}
+}
+
 static void a_store_that_lost_everything_is_filled_again(void **state)
 {
 	(void)state;
@@ -788,6 +810,7 @@ int main(void)
 		cmocka_unit_test(a_node_that_was_cut_off_lets_go),
 		cmocka_unit_test(what_an_old_owner_writes_is_not_read),
 		cmocka_unit_test(without_the_store_the_answer_is_503_in_time),
+		cmocka_unit_test(new_calls_without_the_store_are_refused_where_that_is_said),
 		cmocka_unit_test(a_store_that_lost_everything_is_filled_again),
 		cmocka_unit_test(an_alias_leads_to_the_call),
 		cmocka_unit_test(who_ended_it_unheard_says_so_later),
