@@ -139,6 +139,7 @@ void loop_on_second(void *ctx)
 	ban_kernel_tick(&l->bans.kernel, l->settings.now, l->sbc, t, &l->words.log);
 	geo_tick(l->geo);
 	sheets_tick(&l->sheets, l->turn.now_ms);
+	destinations_watch_tick(&l->destinations, l->turn.now_ms);
 	loop_free_old_settings(l);
 	if (l->settings.old_tls && l->turn.now_ms >= l->settings.old_tls_until_ms)
 		tls_set_free(&l->settings.old_tls);

@@ -20,6 +20,7 @@
 #include "sbc/shell/relay_client.h"
 #include "sbc/shell/resolve.h"
 #include "sbc/shell/sbc_metrics.h"
+#include "sbc/shell/destinations_watch.h"
 #include "sbc/shell/sheets.h"
 #include "sbc/shell/store.h"
 #include "sbc/shell/trace.h"
@@ -75,6 +76,7 @@ struct loop {
 	struct store store;
 	struct geo *geo;
 	struct sheets sheets;
+	struct destinations_watch destinations;
 	struct cert_fetch *certs;
 	struct opinion_client opinion;
 	struct loop_pages pages;

@@ -11,6 +11,9 @@ void loop_apply_sheets(struct loop *l)
 {
 	l->sheets.report = on_report;
 	l->sheets.ctx = l;
+	l->destinations.report = on_report;
+	l->destinations.ctx = l;
+	destinations_watch_apply(&l->destinations, l->settings.now->destinations);
 	if (sheets_apply(&l->sheets, l->settings.now) == OK)
 		return;
 	log_start(&l->words.log, LOG_LEVEL_ERROR, "tables_not_watched", STR_NONE, l->turn.wall_ms);

@@ -307,6 +307,7 @@ void loop_free(struct loop **loop)
 	opinion_client_release(&l->opinion);
 	geo_free(&l->geo);
 	sheets_release(&l->sheets);
+	destinations_watch_release(&l->destinations);
 	cert_fetch_free(&l->certs);
 	if (l->has_in)
 		dgram_in_release(&l->in);
