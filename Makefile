@@ -215,6 +215,7 @@ install: all
 	install -m 640 etc/sallyport.yaml $(DESTDIR)/etc/sallyport/sallyport.yaml.example
 	install -D -m 644 etc/destinations.csv $(DESTDIR)$(PREFIX)/share/sallyport/destinations.csv
 	test -e $(DESTDIR)/etc/sallyport/destinations.csv || install -m 644 etc/destinations.csv $(DESTDIR)/etc/sallyport/
+	install -D -m 644 etc/redis/sallyport.lua $(DESTDIR)$(PREFIX)/share/sallyport/sallyport.lua
 	install -d $(DESTDIR)$(PREFIX)/share/doc/sallyport
 	install -m 644 README.md LICENSE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/sallyport/
 clean:
