@@ -20,12 +20,6 @@ static void run(const char *command)
 		fail_msg("%s", command);
 }
 
-static const char *text_of(const char *fmt, const char *a, unsigned b, char *mem, size_t cap)
-{
-	snprintf(mem, cap, fmt, a, b);
-	return mem;
-}
-
 static void put_and_get(const char *key)
 {
 	struct store_op put = {STORE_PUT, 0,        str_from(key),
@@ -134,8 +128,8 @@ static void a_sentinel_names_the_master_and_the_one_after_it(void **state)
 	put_and_get("after");
 	struct store_view v;
 	store_redis_view(rig.store, &v);
-	assert_string_equal(v.server,
-			    text_of("%s:%u", "127.0.0.1", replica.port, mem, sizeof(mem)));
+	snprintf(mem, sizeof(mem), "127.0.0.1:%u", replica.port);
+	assert_string_equal(v.server, mem);
 	rig_stop(&rig);
 	redis_daemon_stop(&sentinel);
 	unlink(conf);
