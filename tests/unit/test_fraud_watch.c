@@ -70,10 +70,17 @@ static void a_call_of_a_kind_that_is_not_wanted_never_leaves(void **state)
 	stop();
 }
 
+static const struct fraud_rule cap = {.name = STR("cap"),
+				      .measure = FRAUD_COST,
+				      .by = SUBJECT_TRUNK,
+				      .over = 5 * DESTINATION_MONEY,
+				      .span_ms = 24 * 3600 * 1000,
+				      .does = {.status = 403, .end_calls = true}};
+
 static void what_an_emergency_costs_is_not_asked(void **state)
 {
 	(void)state;
-	start(&(struct fraud_rule){.name = STR("no-germany"), .does = {.status = 603}}, NULL);
+	start(&(struct fraud_rule){.name = STR("no-germany"), .does = {.status = 603}}, &cap);
 	site_stop(&t);
 	t.routes[0].emergency = true;
 	site_start(&t);
@@ -82,13 +89,6 @@ static void what_an_emergency_costs_is_not_asked(void **state)
 	EXPECT_TRUE(site_the_call(&t) && !site_the_call(&t)->watch);
 	stop();
 }
-
-static const struct fraud_rule cap = {.name = STR("cap"),
-				      .measure = FRAUD_COST,
-				      .by = SUBJECT_TRUNK,
-				      .over = 5 * DESTINATION_MONEY,
-				      .span_ms = 24 * 3600 * 1000,
-				      .does = {.status = 403, .end_calls = true}};
 
 static void a_call_ends_when_its_pulses_have_cost_too_much(void **state)
 {
