@@ -70,6 +70,32 @@ static void set_late_offer(struct world *w)
 	caller(w)->offerless = true;
 }
 
+/* ---- signatures of who calls */
+
+static void sign(struct world *w, uint32_t credential_ms, unsigned lost)
+{
+	w->want.site.verified = true;
+	w->want.credential_ms = credential_ms;
+	w->want.credential_lost = lost;
+	caller(w)->is_signed = true;
+	caller(w)->forged = draw(w, 0, 3) == 0;
+	caller(w)->dials = w->want.callee == UA_CARRIER ? "900" : "200";
+	ring_and_answer(w, callee(w));
+}
+
+static void set_certificate(struct world *w)
+{
+	sign(w, draw(w, 1, 3000), draw(w, 0, 60));
+	hang_up(w, 1000, 8000);
+}
+
+static void set_certificate_cancel(struct world *w)
+{
+	sign(w, draw(w, 1, 3000), 0);
+	later(caller(w), UA_AFTER_START, draw(w, 0, 1500), UA_CANCEL);
+	later(caller(w), UA_AFTER_ANSWER, 20000, UA_BYE);
+}
+
 const struct scenario scenarios_auth[] = {
 	{"a challenge is answered with the trunk's credentials", set_md5, check_proved, false},
 	{"SHA-256 is answered where it is offered", set_sha256, check_proved, false},
@@ -78,5 +104,7 @@ const struct scenario scenarios_auth[] = {
 	{"a challenge to a trunk without credentials", set_none, check_none, false},
 	{"CANCEL while the core proves itself", set_cancel, NULL, false},
 	{"a challenge to a late offer", set_late_offer, check_proved, false},
+	{"the certificate of who signed is slow, lost or late", set_certificate, expect_200, false},
+	{"CANCEL while a certificate is fetched", set_certificate_cancel, NULL, false},
 	{NULL, NULL, NULL, false},
 };

@@ -135,6 +135,11 @@ static void set_trunks(struct site *s, const struct site_params *p)
 	s->trunk_rules[SITE_CARRIER] = rule_of("carrier", SITE_OUTSIDE, s->carrier_sources, 2);
 	s->trunk_rules[SITE_PBX] =
 		rule_of("pbx", SITE_INSIDE, s->pbx_sources, ARRAY_LEN(s->pbx_sources));
+	s->attest = (struct attest_policy){.name = STR("all")};
+	for (unsigned i = 0; p->verified && i < SITE_SPARE; i++)
+		s->trunk_rules[i].attest = &s->attest;
+	s->settings.verifier = (struct identity_verifier){
+		.on = p->verified, .max_age_ms = 60000, .fetch_timeout_ms = 800};
 	s->trunk_rules[SITE_SPARE] = rule_of("spare", SITE_INSIDE, &s->spare_source, 1);
 }
 

@@ -22,6 +22,7 @@ struct site_params {
 	uint32_t transactions; /* limit; 0: 256 */
 	bool srtp;             /* outside, and nothing else */
 	bool credentials;      /* for those whom we call */
+	bool verified; /* signatures of who calls are looked at; whatever is found, the call goes on */
 	bool back_to_carrier;  /* calls of the carrier for 901 go to the carrier */
 	struct trunk_habits habits[SITE_TRUNKS];
 	bool info_inside;          /* the PBX tells keys in INFO */
@@ -40,6 +41,7 @@ struct site {
 	struct media_rule media[3];
 	struct route_rule routes[2];
 	struct media_relay relay;
+	struct attest_policy attest;
 };
 
 /* Everyone's addresses. */

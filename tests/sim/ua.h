@@ -132,6 +132,7 @@ struct ua_plan {
 	struct ua_timer_plan timer;
 	struct ua_challenge challenge;
 	const char *require; /* in its INVITE; NULL: nothing */
+	bool is_signed, forged; /* its INVITEs have a signature; a wrong one */
 	const char *dials, *refers_to;
 	uint16_t in_dialog_status; /* answer to INFO, UPDATE, OPTIONS, re-INVITE; 0: 200 */
 	uint8_t in_dialog_times;   /* so often; 0: always */

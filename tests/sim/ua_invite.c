@@ -1,7 +1,10 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "tests/sim/signer.h"
 #include "tests/sim/ua_inside.h"
+
+enum { WALL_START_S = 1700000000 }; /* of core_node */
 
 /* ---- the INVITE */
 
@@ -9,9 +12,12 @@
 void ua_invite(struct ua *u, struct ua_dialog *d, uint32_t expires_s, uint32_t min_s)
 {
 	static const char *const rels[] = {"", "Supported: 100rel\r\n", "Require: 100rel\r\n"};
-	char mem[512];
+	char mem[2048];
 	struct buf b;
 	buf_init(&b, mem, sizeof(mem));
+	if (u->plan.is_signed)
+		signer_write(&b, u->p.user, u->plan.dials ? u->plan.dials : "",
+			     WALL_START_S + u->net->clock->now_ms / 1000, !u->plan.forged);
 	buf_z(&b, rels[u->plan.rel]);
 	if (u->plan.require)
 		buf_printf(&b, "Require: %s\r\n", u->plan.require);

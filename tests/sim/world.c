@@ -1,5 +1,7 @@
 #include "world.h"
 
+#include "tests/sim/signer.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -242,6 +244,9 @@ void world_start_core(struct world *w)
 	core_node_start(&w->core, &c, &v->site, dice_u64(&w->net_dice));
 	w->core.resolver_ms = v->resolver_ms;
 	w->core.resolver_fails = v->resolver_fails;
+	w->core.credential = v->credential_ms ? signer_credential() : NULL;
+	w->core.credential_ms = v->credential_ms;
+	w->core.credential_lost = v->credential_lost;
 	struct watch *watch = &w->core.watch;
 	uint32_t hops = v->plans[v->caller].hops;
 	watch->hops = hops ? hops - 1 : 70;

@@ -41,6 +41,8 @@ struct world_want {
 	uint32_t call_ms; /* when the caller calls; 0: at once */
 	uint32_t resolver_ms;
 	bool resolver_fails;
+	uint32_t credential_ms;   /* how slow certificates are at most; 0: nobody signs */
+	unsigned credential_lost; /* of a hundred */
 	struct world_stall stalls[WORLD_STALLS];
 	unsigned stall_count;
 	const char *dials; /* NULL: 200 inward, 900 outward */
