@@ -138,8 +138,6 @@ static void set_trunks(struct site *s, const struct site_params *p)
 	s->attest = (struct attest_policy){.name = STR("all")};
 	for (unsigned i = 0; p->verified && i < SITE_SPARE; i++)
 		s->trunk_rules[i].attest = &s->attest;
-	s->settings.verifier = (struct identity_verifier){
-		.on = p->verified, .max_age_ms = 60000, .fetch_timeout_ms = 800};
 	s->trunk_rules[SITE_SPARE] = rule_of("spare", SITE_INSIDE, &s->spare_source, 1);
 }
 
@@ -215,6 +213,7 @@ void site_init(struct site *s, const struct site_params *p)
 		.trunk_count = SITE_TRUNKS,
 		.relays = &s->relay,
 		.relay_count = 1,
+		.verifier = {.on = p->verified, .max_age_ms = 60000, .fetch_timeout_ms = 800},
 		.limits = {.calls = p->calls ? p->calls : 32,
 			   .transactions = p->transactions ? p->transactions : 256,
 			   .connections = 64,
