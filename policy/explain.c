@@ -169,6 +169,13 @@ static void of_call(struct buf *b, const struct policy_ask *a)
 	known(b, "caller", a->facts->caller);
 	known(b, "number", a->facts->number);
 	text(b, "cause", str_from(causes[a->facts->cause]));
+	if (!a->config->fraud)
+		return;
+	char mem[160];
+	struct buf is;
+	buf_init(&is, mem, sizeof(mem));
+	fraud_describe(&a->state->fraud, a->facts->number, &is);
+	some(b, "destination", buf_view(&is));
 }
 
 static void of_route(struct buf *b, const struct policy_ask *a)
