@@ -43,7 +43,7 @@ trunks:
   hasty: {{ realm: quick, peers: [ {{ target: "sip:127.0.60.9" }} ], identify: {{ source: [127.0.60.9/32] }} }}
   pbx: {{ realm: inside, peers: [ {{ target: "sip:127.0.0.1:{nobody}" }} ] }}
 identity:
-  verifier: {{ anchors: {anchors} }}
+  verifier: {{ anchors: {anchors}, hosts: [certificates.example] }}
   policies:
     strictly: {{ missing: reject 428 }}
 geo:
@@ -74,7 +74,6 @@ ROWS = [
 
 class Stage:
     def __init__(self, folder):
-        ca = lib.Ca(folder) if hasattr(lib, "Ca") else None
         os.makedirs(folder, exist_ok=True)
         anchors = os.path.join(folder, "anchors.pem")
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", os.devnull, "-out", anchors,
