@@ -3,6 +3,7 @@
  * alone, by the same functions, in a core that has seen nothing. --call takes what happened from the record of a call.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -12,6 +13,7 @@
 #include "sbc/config.h"
 #include "sbc/core/explain_args.h"
 #include "sbc/core/sbc.h"
+#include "sbc/shell/geo_db.h"
 
 #define DEFAULT_CONFIG "/etc/sallyport/sallyport.yaml"
 
@@ -186,6 +188,26 @@ static void no_store(void *ctx, const struct store_op *op)
 	(void)ctx, (void)op;
 }
 
+/* Where it comes from, by the databases of the configuration; unknown where they cannot be read, as `check` says. */
+static void find_place(const struct geo_settings *set, struct flow *f)
+{
+	const struct str paths[GEO_KIND_COUNT] = {set->country_path, set->asn_path};
+	for (unsigned k = 0; k < GEO_KIND_COUNT; k++) {
+		char path[PATH_MAX], mem[256];
+		struct buf why;
+		struct geo_db *db = NULL;
+		buf_init(&why, mem, sizeof(mem));
+		if (!paths[k].len || str_copy(paths[k], path, sizeof(path)) != OK ||
+		    geo_db_open(&db, (enum geo_kind)k, path, &why) != OK)
+			continue;
+		if (k == GEO_KIND_COUNTRY)
+			(void)geo_db_country(db, &f->remote, f->country);
+		else
+			f->asn = geo_db_asn(db, &f->remote);
+		geo_db_free(&db);
+	}
+}
+
 static void decide(struct sbc *s, const struct settings *set, const struct dict *d, struct buf *b)
 {
 	char mem[256];
@@ -194,6 +216,7 @@ static void decide(struct sbc *s, const struct settings *set, const struct dict 
 	struct buf why;
 	buf_init(&why, mem, sizeof(mem));
 	if (explain_args_read(set, d, 1, wall_ms(), &args, &why) == OK) {
+		find_place(&set->geo, &args.params.event.message.flow);
 		sbc_explain(s, &args.params, &x);
 		sbc_explain_write(b, s, &x);
 		return;

@@ -208,6 +208,8 @@ static void command_explain(struct loop *l, const struct dict *request, struct b
 	buf_init(&why, mem, sizeof(mem));
 	if (explain_args_read(l->settings.now, request, l->turn.now_ms, l->turn.wall_ms, &args,
 			      &why) == OK) {
+		if (l->geo)
+			geo_mark(l->geo, &args.params.event.message.flow);
 		sbc_explain(l->sbc, &args.params, &x);
 		sbc_explain_write(b, l->sbc, &x);
 		return;
