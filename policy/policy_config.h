@@ -266,8 +266,8 @@ struct policy_config {
 	const struct geo_rule *geo; /* the first that matches decides */
 	size_t geo_count;
 	const struct opinion_rule *opinion; /* NULL: nobody else is asked */
-	const struct fraud_config *fraud; /* NULL: no rules */
-	struct rate_rule node_calls;      /* new calls of all together */
+	const struct fraud_config *fraud;   /* NULL: no rules */
+	struct rate_rule node_calls;        /* new calls of all together */
 	struct rule_place node_place;
 };
 

@@ -18,8 +18,8 @@ void config_build_sheets(struct config_build *g)
 
 	g->s->sheets = config_get(g, most, sizeof(*g->s->sheets));
 	g->s->sheet_count = 0;
-	g->zones = config_get(g, g->raw->routes.count + g->raw->fraud.rules.count,
-			      sizeof(*g->zones));
+	g->zones =
+		config_get(g, g->raw->routes.count + g->raw->fraud.rules.count, sizeof(*g->zones));
 	g->zone_count = 0;
 }
 

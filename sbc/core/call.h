@@ -146,7 +146,7 @@ struct call {
 	uint8_t late_step;           /* late_offer.c: what `late_ask` asks of the relay */
 	id_t64 late_ask;
 	struct session_id session;
-	bool hidden; /* the caller is nobody to the callee (RFC 3323) */
+	bool hidden;               /* the caller is nobody to the callee (RFC 3323) */
 	struct fraud_watch *watch; /* NULL: no rule asks for what becomes of it */
 	struct call_identity identity;
 	struct quota_held quota; /* of who calls and who is called */

@@ -25,11 +25,11 @@ enum notice_type {
 	NOTICE_DUPLICATE,  /* a retransmission arrived and was absorbed: realm, method */
 	NOTICE_DROPPED,    /* bytes were dropped: realm, transport, why, source */
 	NOTICE_REFUSED,    /* a request was refused by a verdict: realm, method, source, verdict */
-	NOTICE_CALL_STARTED,     /* call, trunk in, from, to */
-	NOTICE_CALL_ATTEMPT,     /* one egress INVITE went out: call, trunk */
-	NOTICE_ATTEMPT_ENDED,    /* call, trunk, status */
-	NOTICE_CALL_ANSWERED,    /* call */
-	NOTICE_CALL_ENDED,       /* call, cdr: exactly one for each attempted call */
+	NOTICE_CALL_STARTED,  /* call, trunk in, from, to */
+	NOTICE_CALL_ATTEMPT,  /* one egress INVITE went out: call, trunk */
+	NOTICE_ATTEMPT_ENDED, /* call, trunk, status */
+	NOTICE_CALL_ANSWERED, /* call */
+	NOTICE_CALL_ENDED,    /* call, cdr: exactly one for each attempted call */
 	NOTICE_IDENTITY, /* the signature of a call's caller was looked at: call, trunk, why: passed, or the fault */
 	NOTICE_SIGNED, /* we have signed a call: call, its trunk, why: A, B, C, div, or failed */
 	NOTICE_TRANSFER_STARTED, /* call: of the party that asks */
@@ -37,17 +37,17 @@ enum notice_type {
 	NOTICE_PEER_UP,          /* trunk, peer */
 	NOTICE_PEER_DOWN,        /* trunk, peer, status or 0 */
 	NOTICE_PEER_RESTING,     /* trunk, peer, why, seconds: tried behind all others so long */
-	NOTICE_PEER_RETURNING,   /* trunk, peer, why it rested, seconds: has a growing share of calls */
-	NOTICE_PEER_GOOD,        /* trunk, peer, why it rested */
-	NOTICE_ENROLLED,         /* we are registered at a trunk: trunk, peer, seconds */
+	NOTICE_PEER_RETURNING, /* trunk, peer, why it rested, seconds: has a growing share of calls */
+	NOTICE_PEER_GOOD,      /* trunk, peer, why it rested */
+	NOTICE_ENROLLED,       /* we are registered at a trunk: trunk, peer, seconds */
 	NOTICE_ENROL_FAILED, /* we are not: trunk, peer, status or 0, why, seconds until the next try */
 	NOTICE_ENROL_ENDED, /* we have signed off: trunk, peer, status or 0 */
 	NOTICE_CHALLENGED, /* a trunk wants credentials: trunk, method, status, why (answered, or why not) */
 	NOTICE_CALL_ADOPTED, /* call: it was another node's, which has gone */
 	NOTICE_CALL_LET_GO,  /* call: another node has it, it ends here without a CDR */
 	NOTICE_BAN, /* what became of a ban: ban, why (banned, longer, lifted, ended, flood, spared, unproven, full), seconds */
-	NOTICE_MEDIA, /* what the relay has seen of a party's media: call, side, its trunk, why */
-	NOTICE_FRAUD, /* what a rule wants done to whom: todo, source where the subject is one */
+	NOTICE_MEDIA,   /* what the relay has seen of a party's media: call, side, its trunk, why */
+	NOTICE_FRAUD,   /* what a rule wants done to whom: todo, source where the subject is one */
 	NOTICE_OPINION, /* somebody else was asked of a call: call, why: what came of it */
 	NOTICE_OPINION_RESTS, /* it failed too often, and is left alone for `seconds`; 0: it answers again */
 	NOTICE_COUNT

@@ -15,8 +15,8 @@ enum class {
 	CLASS_BODY,     /* crosses with its body */
 	CLASS_IDENTITY, /* says who somebody is: `made` has it, or nothing */
 	CLASS_SIGNED, /* as FREE, but of `made` alone: a signature of what we did not write is none */
-	CLASS_PRODUCT,  /* never crosses, but may be set */
-	CLASS_LEG       /* belongs to one leg: we write it or nobody does */
+	CLASS_PRODUCT, /* never crosses, but may be set */
+	CLASS_LEG      /* belongs to one leg: we write it or nobody does */
 };
 
 /* All that is not named here is CLASS_FREE. Test: every id of one leg is refused by name in any list. */
@@ -202,8 +202,8 @@ bool rules_lets(const struct rules_params *p, struct str header)
 static bool is_copied(enum class c, enum hdr id, const struct rules_params *p)
 {
 	return c != CLASS_LEG && c != CLASS_PRODUCT && c != CLASS_IDENTITY && c != CLASS_SIGNED &&
-	       !(p->dated && id == HDR_DATE) &&
-	       (c != CLASS_BODY || p->body) && !(p->hidden && is_personal(id));
+	       !(p->dated && id == HDR_DATE) && (c != CLASS_BODY || p->body) &&
+	       !(p->hidden && is_personal(id));
 }
 
 /* --- lines */

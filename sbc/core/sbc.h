@@ -49,7 +49,7 @@ struct sbc_counts {
 	uint64_t admission_repaired;       /* counts of them that were found wrong */
 	uint32_t bans[SUBJECT_KIND_COUNT]; /* in force, of both modes */
 	struct sbc_shared_counts shared;
-	uint32_t shed; /* of a thousand new requests, so many are refused for load now */
+	uint32_t shed;      /* of a thousand new requests, so many are refused for load now */
 	uint32_t opinions;  /* questions to somebody else that are open */
 	bool opinion_rests; /* it has failed too often */
 	/* Memory in use, calls that linger among it. */

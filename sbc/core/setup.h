@@ -84,7 +84,7 @@ struct setup {
 	bool alarm_is_c;
 	struct spiral_mark spiral;
 	struct setup_wait *wait; /* IDENTIFYING: what was known and decided so far */
-	uint8_t proven; /* IDENTIFYING: signatures of the chain that hold */
+	uint8_t proven;          /* IDENTIFYING: signatures of the chain that hold */
 };
 
 /* An INVITE outside any dialog, from that trunk; its verdicts so far were to go on. */

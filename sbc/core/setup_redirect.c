@@ -73,9 +73,8 @@ static struct verdict judge_redirect(struct sbc *s, const struct call *c, const 
 				     struct str number)
 {
 	struct facts facts = *of;
-	const struct aor *user = c->leg[0].user != ID_NONE
-					 ? bind_get_aor(&s->binds, c->leg[0].user)
-					 : NULL;
+	const struct aor *user =
+		c->leg[0].user != ID_NONE ? bind_get_aor(&s->binds, c->leg[0].user) : NULL;
 
 	facts.number = number;
 	facts.caller = call_text(c, CALL_FROM_NUMBER);

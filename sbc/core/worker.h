@@ -143,13 +143,13 @@ struct sbc {
 	struct es256_key *sign_key; /* of `settings`; NULL: we sign nothing */
 	struct enrols enrols;
 	struct ban_share ban_share;
-	struct shares shares;     /* of limits, with other nodes */
+	struct shares shares; /* of limits, with other nodes */
 	struct opine opine;
 	struct store_state store; /* what nodes share: is it there */
 	struct keeps keeps;       /* our calls in it */
 	struct cluster cluster;   /* who else is behind it */
 	struct handovers handovers;
-	bool handed; /* this message has been looked for among the calls of others */
+	bool handed;                /* this message has been looked for among the calls of others */
 	struct challenge challenge; /* nonces of ours */
 	struct keepout keepout;     /* what earns a ban */
 	struct generation generations[SBC_GENERATIONS_MAX];

@@ -144,12 +144,13 @@ static const struct stats_family families[] = {
 		     .kind = STATS_COUNTER,
 		     .max_sets = 512,
 		     .labels = {"rule", "action"}},
-	[M_POLICY] = {.name = "sallyport_policy_total",
-		      .help = "Questions to the stages of policy and what they said: allow, reject, "
-			      "drop; failed, the stage could not tell",
-		      .kind = STATS_COUNTER,
-		      .max_sets = VERDICT_STAGE_COUNT * (VERDICT_OUTCOME_COUNT + 1),
-		      .labels = {"stage", "outcome"}},
+	[M_POLICY] =
+		{.name = "sallyport_policy_total",
+		 .help = "Questions to the stages of policy and what they said: allow, reject, "
+			 "drop; failed, the stage could not tell",
+		 .kind = STATS_COUNTER,
+		 .max_sets = VERDICT_STAGE_COUNT * (VERDICT_OUTCOME_COUNT + 1),
+		 .labels = {"stage", "outcome"}},
 	[M_INVITES] = {.name = "sallyport_invites_total",
 		       .help = "INVITEs of new calls: in, from a trunk; out, attempts at one",
 		       .kind = STATS_COUNTER,
@@ -166,12 +167,11 @@ static const struct stats_family families[] = {
 			   .max_sets = 8192,
 			   .labels = {"trunk", "direction", "outcome", "answered"}},
 	[M_ATTEMPTS_ENDED] =
-		{
-			.name = "sallyport_attempts_ended_total",
-			.help = "Attempts at a trunk's peers that ended; a call may make several",
-			.kind = STATS_COUNTER,
-			.max_sets = 8192,
-			.labels = {"trunk", "outcome"}},
+		{.name = "sallyport_attempts_ended_total",
+		 .help = "Attempts at a trunk's peers that ended; a call may make several",
+		 .kind = STATS_COUNTER,
+		 .max_sets = 8192,
+		 .labels = {"trunk", "outcome"}},
 	[M_TRANSFERS] = {.name = "sallyport_transfers_total",
 			 .help = "Transfers that we carried out ourselves, by what came of them",
 			 .kind = STATS_COUNTER,
@@ -230,11 +230,12 @@ static const struct stats_family families[] = {
 			   .kind = STATS_COUNTER,
 			   .max_sets = 4096,
 			   .labels = {"trunk", "peer", "reason"}},
-	[M_TABLE_OK] = {.name = "sallyport_table_ok",
-			.help = "0: the file has changed since and is broken; the old table is used",
-			.kind = STATS_GAUGE,
-			.max_sets = 256,
-			.labels = {"table"}},
+	[M_TABLE_OK] =
+		{.name = "sallyport_table_ok",
+		 .help = "0: the file has changed since and is broken; the old table is used",
+		 .kind = STATS_GAUGE,
+		 .max_sets = 256,
+		 .labels = {"table"}},
 	[M_TABLE_REFUSED] = {.name = "sallyport_table_refused_total",
 			     .help = "Changed files that were not taken up",
 			     .kind = STATS_COUNTER,
@@ -905,11 +906,11 @@ static void note_ban(struct sbc_metrics *m, const struct notice *n)
 
 static void note_fraud(struct sbc_metrics *m, const struct notice *n)
 {
-	static const char *const actions[CONSEQUENCE_TYPE_COUNT] = {
-		[CONSEQUENCE_ALERT] = "alert",
-		[CONSEQUENCE_BAN] = "ban",
-		[CONSEQUENCE_LIMIT] = "limit",
-		[CONSEQUENCE_END_CALLS] = "end-calls"};
+	static const char *const actions[CONSEQUENCE_TYPE_COUNT] = {[CONSEQUENCE_ALERT] = "alert",
+								    [CONSEQUENCE_BAN] = "ban",
+								    [CONSEQUENCE_LIMIT] = "limit",
+								    [CONSEQUENCE_END_CALLS] =
+									    "end-calls"};
 	static const char *const kinds[SUBJECT_KIND_COUNT] = {
 #define X(name, word) [SUBJECT_##name] = word,
 		SUBJECT_TABLE(X)

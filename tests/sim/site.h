@@ -23,7 +23,7 @@ struct site_params {
 	bool srtp;             /* outside, and nothing else */
 	bool credentials;      /* for those whom we call */
 	bool verified; /* signatures of who calls are looked at; whatever is found, the call goes on */
-	bool back_to_carrier;  /* calls of the carrier for 901 go to the carrier */
+	bool back_to_carrier; /* calls of the carrier for 901 go to the carrier */
 	struct trunk_habits habits[SITE_TRUNKS];
 	bool info_inside;          /* the PBX tells keys in INFO */
 	uint32_t media_timeout_ms; /* 0: never */

@@ -131,7 +131,7 @@ struct ua_plan {
 	bool srtp;        /* offers and expects SRTP */
 	struct ua_timer_plan timer;
 	struct ua_challenge challenge;
-	const char *require; /* in its INVITE; NULL: nothing */
+	const char *require;    /* in its INVITE; NULL: nothing */
 	bool is_signed, forged; /* its INVITEs have a signature; a wrong one */
 	const char *dials, *refers_to;
 	uint16_t in_dialog_status; /* answer to INFO, UPDATE, OPTIONS, re-INVITE; 0: 200 */

@@ -36,7 +36,7 @@ struct ports_rec {
 	size_t opinions; /* questions to the service of `opinion`: the latest */
 	id_t64 opinion_id;
 	char opinion[REC_BYTES];
-	char why[32]; /* what came of the latest opinion */
+	char why[32];              /* what came of the latest opinion */
 	struct store_model *store; /* NULL: what is posted to a store is only counted */
 	unsigned store_node;
 	uint64_t store_now_ms; /* of this turn, the caller's to keep */

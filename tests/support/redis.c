@@ -129,34 +129,41 @@ void redis_daemon_remove(struct redis_daemon *d)
 	rmdir(d->folder);
 }
 
-const char *redis_daemon_do(const struct redis_daemon *d, const char *command)
+int redis_shell(const char *command, char *out, size_t cap)
 {
-	static char line[COMMAND];
-	char shell[COMMAND];
-	snprintf(shell, sizeof(shell), "redis-cli -s %s %s 2>&1", d->socket + 5, command);
-	int ends[2];
-	line[0] = 0;
+	int ends[2], status = -1;
+	CHECK(cap > 0);
+	out[0] = 0;
 	if (pipe(ends) != 0)
-		return line;
+		return -1;
 	const pid_t pid = fork();
 	if (pid == 0) {
 		dup2(ends[1], STDOUT_FILENO);
 		close(ends[0]);
 		close(ends[1]);
-		execl("/bin/sh", "sh", "-c", shell, (char *)NULL);
+		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
 		_exit(127);
 	}
 	close(ends[1]);
 	size_t n = 0;
 	ssize_t got;
-	while ((got = read(ends[0], line + n, sizeof(line) - 1 - n)) > 0)
+	while (n < cap - 1 && (got = read(ends[0], out + n, cap - 1 - n)) > 0)
 		n += (size_t)got;
 	close(ends[0]);
 	if (pid > 0)
-		(void)waitpid(pid, NULL, 0);
-	line[n] = 0;
-	if (n > 0 && line[n - 1] == '\n')
-		line[n - 1] = 0;
+		(void)waitpid(pid, &status, 0);
+	out[n] = 0;
+	if (n > 0 && out[n - 1] == '\n')
+		out[n - 1] = 0;
+	return status;
+}
+
+const char *redis_daemon_do(const struct redis_daemon *d, const char *command)
+{
+	static char line[COMMAND];
+	char shell[COMMAND];
+	snprintf(shell, sizeof(shell), "redis-cli -s %s %s 2>&1", d->socket + 5, command);
+	(void)redis_shell(shell, line, sizeof(line));
 	return line;
 }
 

@@ -3,6 +3,7 @@
 #define SALLYPORT_TESTS_REDIS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "sbc/shell/store_redis.h"
@@ -24,6 +25,8 @@ void redis_daemon_stop(struct redis_daemon *d); /* it may say goodbye */
 void redis_daemon_kill(struct redis_daemon *d);
 void redis_daemon_freeze(struct redis_daemon *d, bool frozen);
 void redis_daemon_remove(struct redis_daemon *d);
+/* By the shell: its output, cut at cap - 1 and without its last line end, and its status as waitpid gives it. */
+int redis_shell(const char *command, char *out, size_t cap);
 /* One command by redis-cli; what it says, up to a line's end. */
 const char *redis_daemon_do(const struct redis_daemon *d, const char *command);
 uint16_t redis_free_port(void);

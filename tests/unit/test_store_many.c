@@ -16,8 +16,9 @@ static struct rig rig;
 
 static void run(const char *command)
 {
-	if (system(command) != 0)
-		fail_msg("%s", command);
+	char said[256];
+	if (redis_shell(command, said, sizeof(said)) != 0)
+		fail_msg("%s: %s", command, said);
 }
 
 static void put_and_get(const char *key)
