@@ -358,7 +358,10 @@ static void show_answer(FILE *out, const json_t *reply)
 	}
 	fprintf(out, "%-10s %-7s %-16s %s\n", "STAGE", "RESULT", "RULE",
 		"WHERE, AND WHAT IT LOOKED AT");
-	json_array_foreach(stages, i, stage) show_stage(out, stage);
+	json_array_foreach(stages, i, stage)
+	{
+		show_stage(out, stage);
+	}
 	show_verdict(out, reply);
 }
 

@@ -248,7 +248,7 @@ static void skip_scalar(struct reader *r)
 /* Whatever it is. Iterative: what is open is in `closers`. */
 static void skip_value(struct reader *r)
 {
-	char closers[PASSPORT_DEPTH_MAX + 1];
+	char closers[PASSPORT_DEPTH_MAX + 1] = {0};
 	unsigned open = 0;
 
 	do {

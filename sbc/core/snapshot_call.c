@@ -151,7 +151,7 @@ bool snapshot_take(struct sbc *s, const struct call *c, struct snapshot *x)
 	const struct call_record *r = &c->record;
 	const struct keep *k = c->keep;
 
-	CHECK(k && c->state == CALL_CONFIRMED && !c->setup);
+	CHECK(c->keep && c->state == CALL_CONFIRMED && !c->setup);
 	memset(x, 0, sizeof(*x));
 	x->key = k->key.name;
 	x->epoch = k->epoch;
