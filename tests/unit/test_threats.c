@@ -281,8 +281,9 @@ static void b11_a_ring_of_two_ends(void **state)
 		ports_rec_clear(&t.rec);
 		site_message(&t, inwards ? &t.inside : &t.outside, text);
 	}
-	EXPECT_TRUE(hops > 10 && hops <= 70);
-	EXPECT_TRUE(site_is(site_sent(&t, 0), "SIP/2.0 483 "));
+	/* Our own Call-ID: it is known when it comes round. What hides it ends by its hops (test_spiral). */
+	EXPECT_INT(hops, 2);
+	EXPECT_TRUE(site_is(site_sent(&t, 0), "SIP/2.0 482 "));
 	site_stop(&t);
 }
 
