@@ -237,7 +237,7 @@ def install(tap, st):
         for path in re.findall(r"(?m)^Exec\w+=-?(/\S+)", text) + re.findall(r"(?m)^Documentation=file://(\S+)", text):
             if not path.startswith("/bin/") and not os.path.exists(root + path):
                 missing.append(f"{os.path.basename(unit)}: {path}")
-    tap.ok(len(units) == 3 and not missing, "what the units name is installed", missing)
+    tap.ok(len(units) == 4 and not missing, "what the units name is installed", missing)
     example = os.path.join(root, "etc/sallyport/sallyport.yaml.example")
     tap.ok(stat.S_IMODE(os.stat(example).st_mode) == 0o640, "the example is not for everyone's eyes")
     with open(example) as f:
