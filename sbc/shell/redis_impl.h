@@ -59,7 +59,7 @@ struct redis_server {
 struct redis_ear {
 	struct redis_link link;
 	struct redis_target target;
-	bool hears, heard_before;
+	bool hears;
 	unsigned confirmed;
 	uint64_t opened_ms, retry_ms, heard_ms, said_ms;
 };

@@ -92,13 +92,12 @@ static void on_confirmed(struct store_redis *r)
 	if (++r->ear.confirmed < STORE_AREA_COUNT || r->ear.hears)
 		return;
 	r->ear.hears = true;
-	/* What was said meanwhile was not heard. */
-	if (r->ear.heard_before && r->up) {
+	/* What was said before was not heard, perhaps not read either. */
+	if (r->up) {
 		struct event e = {.type = EVENT_STORE_STATE,
 				  .store_state = {.up = true, .missed = true}};
 		turn_post(r->turn, &e);
 	}
-	r->ear.heard_before = true;
 }
 
 static void on_reply(void *ctx, const struct resp_value *v)

@@ -5,7 +5,7 @@ import os, random, socket, ssl, struct, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import lib, sip
 
-ROUNDS = int(os.environ.get("SALLYPORT_CHURN", 1500))
+ROUNDS = int(os.environ.get("SALLYPORT_CHURN", 6000))
 CONFIG = """\
 version: 1
 node: {{ name: sbc.test }}
