@@ -32,6 +32,7 @@ static void put(struct sbc *s, const struct ban *v, bool say)
 {
 	char name[STORE_KEY_MAX], mem[BAN_LINE_MAX + 1];
 	struct buf b;
+	struct ban ours = *v;
 	struct store_op op = {.verb = STORE_MEMBER_PUT,
 			      .area = STORE_AREA_BANS,
 			      .key = set_key,
@@ -40,7 +41,10 @@ static void put(struct sbc *s, const struct ban *v, bool say)
 
 	buf_init(&b, mem, sizeof(mem));
 	buf_char(&b, WORD_LAID);
-	ban_write(&b, v);
+	/* Who reads it in the store is not told who has put it there. */
+	if (ours.node[0] == 0 && str_copy(s->settings->node, ours.node, sizeof(ours.node)) != OK)
+		ours.node[0] = 0;
+	ban_write(&b, &ours);
 	op.value = buf_view(&b);
 	if (op.member.len == 0 || op.value.len == 0)
 		return;
