@@ -103,7 +103,7 @@ static struct rules_line date_line(struct buf *text, uint64_t wall_s)
 	return (struct rules_line){.name = STR("Date"), .value = cut_text(text, at), .named = true};
 }
 
-/* RFC 8946 §4: whom it was for, whom it is for now, in the caller's name still. */
+/* RFC 8946 §4: whom it was for, whom it is for now, in the same caller's name. */
 static struct passport_claims div_claims(const struct signature_params *p,
 					 const struct parties *who)
 {

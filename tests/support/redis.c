@@ -3,12 +3,15 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,6 +54,33 @@ static bool answers(const struct redis_daemon *d)
 	return ok && !strstr(reply, "LOADING");
 }
 
+bool redis_daemon_await(struct redis_daemon *d, bool (*is)(const struct redis_daemon *d),
+			uint64_t ms)
+{
+	char events[4096];
+	int status;
+	const uint64_t end = clock_mono_ms() + ms;
+	struct pollfd fds[2] = {{.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), .events = POLLIN},
+				{.fd = (int)syscall(SYS_pidfd_open, d->pid, 0), .events = POLLIN}};
+	bool good = false;
+	/* Before the first look, so that nothing falls between. */
+	CHECK(fds[0].fd >= 0 &&
+	      inotify_add_watch(fds[0].fd, d->folder, IN_CREATE | IN_MODIFY | IN_MOVED_TO) >= 0);
+	for (uint64_t now = clock_mono_ms(); !(good = is(d)) && now < end; now = clock_mono_ms()) {
+		(void)poll(fds, 2, (int)(end - now));
+		while (read(fds[0].fd, events, sizeof(events)) > 0) {
+		}
+		if (waitpid(d->pid, &status, WNOHANG) == d->pid) {
+			d->pid = 0;
+			break;
+		}
+	}
+	close(fds[0].fd);
+	if (fds[1].fd >= 0)
+		close(fds[1].fd);
+	return good;
+}
+
 bool redis_daemon_again(struct redis_daemon *d, const char *const *more)
 {
 	const char *args[REDIS_ARGS + 20];
@@ -74,17 +104,7 @@ bool redis_daemon_again(struct redis_daemon *d, const char *const *more)
 		execvp(args[0], (char *const *)(uintptr_t)args);
 		_exit(127);
 	}
-	for (uint64_t end = clock_mono_ms() + START_MS; clock_mono_ms() < end;) {
-		int status;
-		if (answers(d))
-			return true;
-		if (waitpid(d->pid, &status, WNOHANG) == d->pid) {
-			d->pid = 0;
-			return false;
-		}
-		usleep(5000); /* a process that starts: there is nothing to wait on */
-	}
-	return false;
+	return redis_daemon_await(d, answers, START_MS);
 }
 
 bool redis_daemon_start(struct redis_daemon *d, bool tcp, const char *const *more)

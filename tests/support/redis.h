@@ -25,6 +25,9 @@ void redis_daemon_stop(struct redis_daemon *d); /* it may say goodbye */
 void redis_daemon_kill(struct redis_daemon *d);
 void redis_daemon_freeze(struct redis_daemon *d, bool frozen);
 void redis_daemon_remove(struct redis_daemon *d);
+/* Until this is so, looked at anew whenever the daemon writes something (its log, its socket). False: it ended, or so many ms went by. */
+bool redis_daemon_await(struct redis_daemon *d, bool (*is)(const struct redis_daemon *d),
+			uint64_t ms);
 /* By the shell: its output, cut at cap - 1 and without its last line end, and its status as waitpid gives it. */
 int redis_shell(const char *command, char *out, size_t cap);
 /* One command by redis-cli; what it says, up to a line's end. */

@@ -139,9 +139,9 @@ static void a_sentinel_names_the_master_and_the_one_after_it(void **state)
 	redis_daemon_remove(&master);
 }
 
-static bool is_clustered(void *ctx)
+static bool is_clustered(const struct redis_daemon *d)
 {
-	return strstr(redis_daemon_do(ctx, "cluster info"), "cluster_state:ok") != NULL;
+	return strstr(redis_daemon_do(d, "cluster info"), "cluster_state:ok") != NULL;
 }
 
 static void a_cluster_keeps_each_key_where_its_slot_is(void **state)
@@ -168,8 +168,7 @@ static void a_cluster_keeps_each_key_where_its_slot_is(void **state)
 			redis_daemon_remove(&d[i]);
 		skip();
 	}
-	for (unsigned i = 0; i < 100 && !is_clustered(&d[1]); i++)
-		usleep(50000); /* another process: there is nothing to wait on */
+	assert_true(redis_daemon_await(&d[1], is_clustered, 5000));
 	rig_init(&rig, "A");
 	snprintf(node, sizeof(node), "127.0.0.1:%u", d[0].port);
 	rig.settings.mode = STORE_MODE_CLUSTER;
