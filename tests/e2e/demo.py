@@ -66,7 +66,8 @@ def prove_media(site, packets):
             continue
         if src == PHONE_OUT and dst == OUTSIDE and v["media_out"] <= dport <= v["media_out_end"]:
             outside[r[1]], last = r[3], r[1]
-        if dst == v["phone_in"] and v["media_in"] <= sport <= v["media_in_end"]:
+        # By address as well as by port: the two sides' port ranges may overlap, and both phones have one address here.
+        if src == INSIDE and dst == v["phone_in"] and v["media_in"] <= sport <= v["media_in_end"]:
             inside[r[1]] = r[3]
             if last is not None:
                 steps[(r[1] - last) & 0xFFFF] += 1
@@ -74,7 +75,7 @@ def prove_media(site, packets):
     both = [(o, (o + step) & 0xFFFF) for o in outside if (o + step) & 0xFFFF in inside]
     secret = [(o, i) for o, i in both if inside[i] not in outside[o] and
               sum(a == b for a, b in zip(outside[o], inside[i])) < len(inside[i]) // 4]
-    tone = lib.measure_tone([s for k in sorted(inside)[20:70] for s in ulaw_decode(inside[k])], 8000)
+    tone = lib.measure_tone([s for body in list(inside.values())[20:70] for s in ulaw_decode(body)], 8000)
     return len(both), len(secret), tone
 
 
