@@ -142,6 +142,7 @@ enum err conn_read(struct conn *c, void *p, size_t cap, size_t *out_n)
 			return e;
 		}
 		*out_n = (size_t)ret;
+		c->want = WATCH_READ;
 		return OK;
 	}
 	ssize_t n;
@@ -150,6 +151,7 @@ enum err conn_read(struct conn *c, void *p, size_t cap, size_t *out_n)
 	} while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		*out_n = (size_t)n;
+		c->want = WATCH_READ;
 		return OK;
 	}
 	if (n == 0 || errno == ECONNRESET)
@@ -174,6 +176,7 @@ enum err conn_write(struct conn *c, const void *p, size_t n, size_t *out_n)
 			return e;
 		}
 		*out_n = (size_t)ret;
+		c->want = WATCH_READ;
 		return OK;
 	}
 	ssize_t sent;
@@ -182,6 +185,7 @@ enum err conn_write(struct conn *c, const void *p, size_t n, size_t *out_n)
 	} while (sent < 0 && errno == EINTR);
 	if (sent > 0) {
 		*out_n = (size_t)sent;
+		c->want = WATCH_READ;
 		return OK;
 	}
 	if (sent < 0 && (errno == EPIPE || errno == ECONNRESET))

@@ -17,7 +17,7 @@
 struct conn {
 	int fd;
 	SSL *ssl;        /* NULL: plain TCP */
-	unsigned want;   /* WATCH_READ, WATCH_WRITE: what the last ERR_MORE waits for */
+	unsigned want;   /* WATCH_READ, WATCH_WRITE: what an ERR_MORE waits for; WATCH_READ after OK */
 	bool is_sniffed; /* the first byte was looked at */
 };
 

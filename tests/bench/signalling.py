@@ -54,6 +54,10 @@ observe:
 # A busy machine makes messages wait: what is refused for that would count as calls that cost next to nothing.
 limits: {{ calls: 50000, transactions: 400000, overload: {{ delay: 0s }} }}
 """
+# What a node that shares its calls has besides.
+STORE = """\
+store: {{ redis: {{ nodes: ["unix:{redis}"], key: "a key of the benches, of no worth elsewhere" }} }}
+"""
 
 
 def generators():
@@ -74,12 +78,25 @@ def bench(pid, *args):
     return json.loads(lines[-1])
 
 
+class Redis:
+    """A Redis of our own beside the generator, not on the server's core."""
+
+    def __init__(self, folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+        self.path = os.path.join(folder, "redis.sock")
+        self.p = lib.Process("redis", ["taskset", "-c", "1", "redis-server", "--port", "0", "--unixsocket", self.path, "--save", "", "--appendonly", "no",
+                                       "--dir", folder], folder)
+        lib.wait_for("redis to listen", lambda: os.path.exists(self.path))
+
+
 class Ours:
-    def __init__(self, name, anchor):
+    def __init__(self, name, anchor, store=False):
         self.name, folder = name, os.path.join(RUN, "ours")
         shutil.rmtree(folder, ignore_errors=True)
         self.uac, self.uas = lib.free_port(), lib.free_port()
-        self.site = Site(folder, CONFIG, udp=lib.free_port(), uac=self.uac, uas=self.uas, uas_tp="udp", media_ports=20000,
+        self.redis = Redis(os.path.join(RUN, "redis")) if store else None
+        self.site = Site(folder, CONFIG + (STORE if store else ""), redis=self.redis.path if store else "", udp=lib.free_port(), uac=self.uac, uas=self.uas, uas_tp="udp", media_ports=20000,
                          anchor="" if anchor else ", anchor: off", media_out=40000, media_in=40000)
         self.site.start(relay=anchor)
         subprocess.run(["taskset", "-acp", "0", str(self.site.sbc.pid)], stdout=subprocess.DEVNULL)
@@ -89,6 +106,8 @@ class Ours:
 
     def stop(self):
         self.site.stop()
+        if self.redis:
+            self.redis.p.stop()
 
 
 class Kamailio:
@@ -146,7 +165,10 @@ def main():
     os.makedirs(RUN, exist_ok=True)
     generators()
     rows, memory = [("server", "path", "rate", "µs CPU a call", "user + system", "failed", "INVITE→180 ms p50 / p99")], []
-    servers = [lambda: Ours("sallyport, signalling only", False), lambda: Ours("sallyport, media anchored", True)]
+    servers = [lambda: Ours("sallyport, signalling only", False), lambda: Ours("sallyport, signalling, shared in Redis", False, True),
+               lambda: Ours("sallyport, media anchored", True)]
+    if not shutil.which("redis-server"):
+        del servers[1]
     if PEERS and shutil.which("kamailio"):
         servers.append(Kamailio)
     for make in servers:
