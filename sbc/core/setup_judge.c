@@ -151,7 +151,9 @@ struct verdict setup_room(const struct sbc *s, const struct settings *set, bool 
 {
 	if (s->draining)
 		return setup_verdict(VERDICT_STAGE_LIMIT, 503, STR_NONE, STR("draining"));
-	if ((setup_is_short_of_transactions(s) && !emergency) || s->live >= set->limits.calls ||
+	if (setup_is_short_of_transactions(s) && !emergency)
+		return setup_verdict(VERDICT_STAGE_LIMIT, 503, STR_NONE, STR("transactions"));
+	if (s->live >= set->limits.calls ||
 	    (s->calls.used == s->calls.limit && list_is_empty(&s->lingering)))
 		return setup_verdict(VERDICT_STAGE_LIMIT, 503, STR_NONE, STR("calls"));
 	/* No other node could go on with it, and the configuration says that this matters. */

@@ -3,7 +3,7 @@
 that is killed has held comes back; and while Redis is frozen no call waits for it.
 
 SALLYPORT_FREEZE sets for how many seconds (6; the release is measured with 60)."""
-import json, os, signal, socket, sys, time
+import json, os, select, signal, socket, sys, time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import lib, party, sip
@@ -169,15 +169,18 @@ def play(tap, folder):
 
     # ---- Redis freezes
     to = ("127.0.0.10", nodes[1].v["near"])
-    quiet = set_up_times(free, free_callee, to, 30)
+    quiet = set_up_times(free, free_callee, to, 300)
     os.kill(redis.pid, signal.SIGSTOP)
     end, slow = time.monotonic() + FREEZE, []
     while time.monotonic() < end:
         slow += set_up_times(free, free_callee, to, 10)
+        select.select([], [], [], 0.04)  # 200 calls a second at most: more would fill the table of transactions
     tap.ok(nodes[1].metric("sallyport_store_up") == 0, "with Redis frozen the node says so")
     slow.sort()
-    # A machine that is busy with other tests has pauses of its own: one call in a hundred may meet one. One that waited for Redis would be no exception.
-    tap.ok(slow[len(slow) * 99 // 100] < 50, "and no call waits 50 ms for it", f"quiet median {quiet[len(quiet) // 2]:.1f} ms; {len(slow)} calls, median {slow[len(slow) // 2]:.1f}, p99 {slow[len(slow) * 99 // 100]:.1f}, max {max(slow):.1f} ms")
+    print(f"# quiet median {quiet[len(quiet) // 2]:.1f} ms, max {quiet[-1]:.1f}; frozen: {len(slow)} calls, median {slow[len(slow) // 2]:.1f}, p99 {slow[len(slow) * 99 // 100]:.1f}, max {max(slow):.1f} ms", flush=True)
+    # A machine that is busy with other tests has pauses of its own: what the same calls met before Redis froze.
+    allowed = max(50, 3 * quiet[-1])
+    tap.ok(slow[len(slow) * 99 // 100] < 50 and slow[-1] < allowed, "and no call waits 50 ms for it", f"allowed {allowed:.1f} ms")
     os.kill(redis.pid, signal.SIGCONT)
     nodes[1].wait_metric(1, "sallyport_store_up")
     lib.wait_for("an empty queue", lambda: nodes[1].metric("sallyport_store_queue") == 0)
