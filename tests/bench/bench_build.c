@@ -91,7 +91,7 @@ static void rules_it(void *arg, size_t ops)
 static void token_it(void *arg, size_t ops)
 {
 	struct load *l = arg;
-	const struct hide h = {{{1, 2}}};
+	const struct hide h = {.key = {{1, 2}}};
 	uint8_t random[HIDE_RANDOM_LEN] = {0};
 	for (size_t i = 0; i < ops; i++) {
 		char out[HIDE_BRANCH_LEN];
