@@ -27,6 +27,7 @@ struct redis_op {
 	struct list node; /* in its server's `sent`, or in the queue */
 	struct table_node by_key;
 	uint64_t sent_us, end_ms; /* end: wall clock, of what it writes; 0: none */
+	uint64_t order;           /* of two of one key the later one is what holds */
 	id_t64 owner;
 	int64_t number[STORE_NUMBERS];
 	uint64_t cursor;
@@ -99,6 +100,7 @@ struct store_redis {
 	bool up, was_up, looks; /* looks: whether what we wrote is still there */
 	uint64_t drain_ms, since_ms;
 	uint64_t beat, beat_acked, beat_ms;
+	uint64_t made; /* operations so far */
 	char boot[17];
 	struct turn_timer look, gather;
 	uint64_t look_ms; /* when it is due */

@@ -87,6 +87,7 @@ struct redis_op *redis_op_new(struct store_redis *r, enum redis_kind kind,
 				.kind = (uint8_t)kind,
 				.verb = (uint8_t)from->verb,
 				.area = (uint8_t)from->area,
+				.order = ++r->made,
 				.room = (uint32_t)room};
 	list_init(&op->node);
 	memcpy(op->number, from->number, sizeof(op->number));
@@ -174,11 +175,11 @@ static void take_queued(struct store_redis *r, struct redis_op *op)
 	r->queue_count--;
 }
 
-/* Those of a lost connection come when newer ones of their keys may wait already: `newer` says which wins. */
-static void queue(struct store_redis *r, struct redis_op *op, bool newer)
+/* Those of a lost connection come when newer ones of their keys may wait already, and in the order that they were sent in. */
+static void queue(struct store_redis *r, struct redis_op *op)
 {
 	struct redis_op *other = find_queued(r, op);
-	if (other && !newer) {
+	if (other && other->order > op->order) {
 		r->stats.superseded++;
 		redis_op_free(r, op);
 		return;
@@ -208,12 +209,11 @@ static void queue(struct store_redis *r, struct redis_op *op, bool newer)
 
 void redis_op_away(struct store_redis *r, struct redis_op *op)
 {
-	const bool was_sent = op->sent_us > 0;
 	tell_down(r, op);
 	if (op->kind == REDIS_BEAT_LOOK)
 		r->looks = false;
 	if (is_write(op))
-		queue(r, op, !was_sent);
+		queue(r, op);
 	else
 		redis_op_free(r, op);
 }

@@ -327,6 +327,46 @@ static void while_redis_is_frozen_nobody_waits_and_nothing_is_lost(void **state)
 	rig_stop(&a);
 }
 
+static bool is_given_up(void *ctx)
+{
+	struct store_view v;
+	const struct rig *r = ctx;
+	store_redis_view(r->store, &v);
+	return !v.up && v.queue > 0;
+}
+
+/* Written twice, and neither had an answer when the connection was given up. */
+static void of_what_was_under_way_the_newest_is_written_again(void **state)
+{
+	struct store_op put = {STORE_PUT, 0, STR("u"), .expires_ms = 60000},
+			gone = {STORE_PUT, 0, STR("d"), .value = STR("is"), .expires_ms = 60000},
+			get = {STORE_GET, 0, STR("u"), .owner = 3};
+	NEEDS_REDIS();
+	(void)state;
+	begin(&a, "A");
+	redis_daemon_freeze(&daemon_, true);
+	put.value = STR("first");
+	post(&a, &put);
+	post(&a, &gone);
+	put.value = STR("second");
+	post(&a, &put);
+	gone.verb = STORE_DELETE;
+	post(&a, &gone);
+	assert_true(rig_run(&a, is_given_up, &a, 5000));
+	struct store_view v;
+	store_redis_view(a.store, &v);
+	assert_int_equal(v.queue, 2);
+	redis_daemon_freeze(&daemon_, false);
+	assert_true(rig_wait_up(&a, true, 5000));
+	rig_pass(&a, 700);
+	const struct rig_heard *h = rig_ask(&a, &get);
+	assert_int_equal(h->reply.result, STORE_OK);
+	EXPECT_Z(h->reply.value, "second");
+	get.key = STR("d");
+	assert_int_equal(rig_ask(&a, &get)->reply.result, STORE_NOTHING);
+	rig_stop(&a);
+}
+
 static void a_redis_that_was_killed_comes_back_empty_and_that_is_said(void **state)
 {
 	struct store_op put = {STORE_PUT, 0, STR("k"), STR_NONE, STR("v"), .expires_ms = 60000};
@@ -526,6 +566,7 @@ int main(void)
 		cmocka_unit_test(a_set_of_many_is_read_in_pieces_and_the_expired_leave),
 		cmocka_unit_test(what_one_node_publishes_all_others_hear),
 		cmocka_unit_test(while_redis_is_frozen_nobody_waits_and_nothing_is_lost),
+		cmocka_unit_test(of_what_was_under_way_the_newest_is_written_again),
 		cmocka_unit_test(a_redis_that_was_killed_comes_back_empty_and_that_is_said),
 		cmocka_unit_test(the_queue_has_a_bound_and_the_oldest_goes),
 		cmocka_unit_test(who_is_not_let_in_says_so_and_tries_again_later),
