@@ -13,7 +13,12 @@
 
 #define DEFAULT_SOCKET "/run/sallyport/sbc.sock"
 
-enum { REPLY_BYTES_MAX = 256 * 1024 * 1024, REPLY_BYTES_FIRST = 64 * 1024, PATIENCE_S = 10 };
+enum {
+	REPLY_BYTES_MAX = 256 * 1024 * 1024,
+	REPLY_BYTES_FIRST = 64 * 1024,
+	PATIENCE_S = 10,
+	RELOAD_PATIENCE_S = 130 /* large tables are read beside the calls */
+};
 
 /* The socket as -s says, or the configuration (mistakes in it do not matter here), or the default. */
 static bool socket_path(const struct cli_options *o, char *out, size_t cap)
@@ -33,10 +38,10 @@ static bool socket_path(const struct cli_options *o, char *out, size_t cap)
 	return good;
 }
 
-static int open_socket(const char *path)
+static int open_socket(const char *path, time_t patience_s)
 {
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
-	const struct timeval patience = {.tv_sec = PATIENCE_S};
+	const struct timeval patience = {.tv_sec = patience_s};
 	if (str_copy(str_from(path), un.sun_path, sizeof(un.sun_path)) != OK) {
 		fprintf(stderr, "sallyport: the path %s is too long for a socket\n", path);
 		return -1;
@@ -102,7 +107,9 @@ json_t *cli_ask_with(const struct cli_options *o, const json_t *asked)
 	char path[256];
 	if (!socket_path(o, path, sizeof(path)))
 		return NULL;
-	int fd = open_socket(path);
+	const char *command = json_string_value(json_object_get(asked, "command"));
+	bool reloads = command && strcmp(command, "reload") == 0;
+	int fd = open_socket(path, reloads ? RELOAD_PATIENCE_S : PATIENCE_S);
 	if (fd < 0)
 		return NULL;
 	size_t len = 0;

@@ -19,6 +19,7 @@ struct client {
 	size_t in_len;
 	char *out; /* the reply, once there is one */
 	size_t out_len, out_at;
+	uint64_t waits; /* the number of its asker; 0: nothing comes later */
 };
 
 struct control {
@@ -29,6 +30,8 @@ struct control {
 	struct watch *watch;
 	struct sockaddr_un sa;
 	struct client clients[CONTROL_CLIENTS_MAX];
+	struct client *asks;                    /* while the function runs */
+	uint64_t askers;                        /* numbers given */
 	char nodes[CONTROL_REQUEST_MAX + 8192]; /* of the request that is being answered */
 };
 
@@ -40,6 +43,7 @@ static void hang_up(struct client *c)
 	c->fd = -1;
 	free(c->out);
 	c->out = NULL;
+	c->waits = 0;
 }
 
 struct str control_read(struct str line, struct arena *a, const struct dict **out_request)
@@ -70,14 +74,9 @@ static void write_reply(struct client *c)
 	hang_up(c);
 }
 
-static void answer(struct client *c, struct str line)
+/* Takes the reply. */
+static void reply_with(struct client *c, struct str reply)
 {
-	struct control *control = c->control;
-	const struct dict *request = NULL;
-	struct arena a;
-	arena_init(&a, control->nodes, sizeof(control->nodes));
-	struct str command = control_read(line, &a, &request);
-	struct str reply = control->fn(control->ctx, command, request);
 	if (!reply.p) {
 		hang_up(c);
 		return;
@@ -86,6 +85,44 @@ static void answer(struct client *c, struct str line)
 	c->out_len = reply.len;
 	c->out_at = 0;
 	write_reply(c);
+}
+
+static void answer(struct client *c, struct str line)
+{
+	struct control *control = c->control;
+	const struct dict *request = NULL;
+	struct arena a;
+	arena_init(&a, control->nodes, sizeof(control->nodes));
+	struct str command = control_read(line, &a, &request);
+	control->asks = c;
+	struct str reply = control->fn(control->ctx, command, request);
+	control->asks = NULL;
+	if (c->waits == 0)
+		reply_with(c, reply);
+	/* Whatever more it says has no meaning; that it has gone is seen when it is answered. */
+	else if (watch_set(c->watch, 0) != OK)
+		hang_up(c);
+}
+
+struct control_asker control_later(struct control *control)
+{
+	struct client *c = control->asks;
+	CHECK(c);
+	c->waits = ++control->askers;
+	turn_timer_set(control->turn, &c->timer, control->turn->now_ms + CONTROL_LATER_MS);
+	return (struct control_asker){(size_t)(c - control->clients), c->waits};
+}
+
+void control_reply(struct control *control, struct control_asker to, struct str reply)
+{
+	struct client *c = &control->clients[to.client];
+	if (to.number == 0 || c->waits != to.number) {
+		free((char *)(uintptr_t)reply.p);
+		return;
+	}
+	c->waits = 0;
+	turn_timer_set(control->turn, &c->timer, control->turn->now_ms + CONTROL_PATIENCE_MS);
+	reply_with(c, reply);
 }
 
 static void read_request(struct client *c)

@@ -1,5 +1,5 @@
-/* What the three files of the loop share: loop (the turn and the ports), loop_start (making and ending),
- * loop_operator (what people ask of it). */
+/* What the files of the loop share: loop (the turn and the ports), loop_start (making and ending), loop_operator (what people ask
+ * of it), loop_reload (the configuration anew). */
 #ifndef SALLYPORT_LOOP_IMPL_H
 #define SALLYPORT_LOOP_IMPL_H
 
@@ -38,6 +38,16 @@ struct loop_settings {
 	uint64_t old_tls_until_ms;
 };
 
+struct reload_work;
+
+/* A configuration that is being read. */
+struct loop_reload {
+	struct reload_work *work; /* NULL: none */
+	bool again;               /* asked for once more since it began */
+	struct control_asker askers[CONTROL_CLIENTS_MAX];
+	size_t asker_count, of_work; /* the first `of_work` of them wait for this reading */
+};
+
 /* What people and programs ask. */
 struct loop_pages {
 	struct http *https[LOOP_HTTP_MAX];
@@ -68,6 +78,7 @@ struct loop {
 	struct sbc *sbc;
 	struct rng rng;
 	struct loop_settings settings;
+	struct loop_reload reload;
 	struct dgram_in in;
 	struct udp *udps; /* by listener; those that are streams are empty */
 	struct flow_table flows;
@@ -111,6 +122,12 @@ void loop_page_metrics(void *loop, struct buf *b);
 bool loop_page_health(void *loop, struct buf *b);
 struct str loop_on_command(void *loop, struct str command, const struct dict *request);
 void loop_on_signal(void *loop, unsigned signal);
+
+/* loop_reload.c: the configuration anew. */
+/* Reads it, beside the calls, and takes it into use if it is good; then the asker is told. */
+void loop_reload_ask(struct loop *l, struct control_asker asker);
+/* Ends what is under way; waits for the thread that reads. */
+void loop_reload_release(struct loop *l);
 /* Gives back what no call uses any more. */
 void loop_free_old_settings(struct loop *l);
 

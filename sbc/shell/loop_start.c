@@ -282,6 +282,7 @@ void loop_free(struct loop **loop)
 	struct loop *l = *loop;
 	if (!l)
 		return;
+	loop_reload_release(l);
 	/* Nobody comes in any more. */
 	control_free(&l->pages.control);
 	for (size_t i = 0; i < l->pages.http_count; i++)

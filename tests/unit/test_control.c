@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -14,6 +15,7 @@ static struct control *control;
 static char path[108];
 static char asked[64];
 static size_t reply_len = 3;
+static struct control_asker later; /* who asked "reload" last */
 
 static void step(void *ctx, const struct event *e)
 {
@@ -26,6 +28,10 @@ static struct str on_command(void *ctx, struct str command, const struct dict *r
 	(void)ctx;
 	(void)request;
 	EXPECT_ERR(str_copy(command, asked, sizeof(asked)), OK);
+	if (str_eq(command, STR("reload"))) {
+		later = control_later(control);
+		return STR_NONE;
+	}
 	char *p = malloc(reply_len);
 	memset(p, 'r', reply_len);
 	return (struct str){p, reply_len};
@@ -128,6 +134,64 @@ static void a_long_reply_arrives_whole(void **state)
 	reply_len = 3;
 }
 
+static void turn_once(void)
+{
+	watch_loop_wait(turn.loop, 1);
+	turn_begin(&turn);
+	turn_expire(&turn);
+	turn_end(&turn);
+}
+
+/* What a client says, until its command has arrived. */
+static int ask_for_later(const char *more)
+{
+	int fd = dial();
+	later.number = 0;
+	assert_int_equal(send(fd, "{\"command\":\"reload\"}\n", 21, 0), 21);
+	for (uint64_t end_ms = clock_mono_ms() + 10000; !later.number && clock_mono_ms() < end_ms;)
+		turn_once();
+	assert_true(later.number > 0);
+	(void)!send(fd, more, strlen(more), MSG_NOSIGNAL);
+	return fd;
+}
+
+static struct str text_of(const char *z)
+{
+	char *p = strdup(z);
+	return (struct str){p, strlen(p)};
+}
+
+static void a_reply_may_come_later(void **state)
+{
+	(void)state;
+	int first = ask_for_later("and more that means nothing\n"), second;
+	struct control_asker waits = later;
+	second = ask_for_later("");
+	EXPECT_TRUE(later.number != waits.number);
+	/* Others are served meanwhile. */
+	int fd = dial();
+	assert_int_equal(send(fd, "{\"command\":\"status\"}\n", 21, 0), 21);
+	EXPECT_INT(read_all(fd), 3);
+	control_reply(control, waits, text_of("first"));
+	control_reply(control, waits, text_of("once is enough"));
+	EXPECT_INT(read_all(first), 5);
+	control_reply(control, later, text_of("the second"));
+	EXPECT_INT(read_all(second), 10);
+}
+
+static void a_late_reply_to_who_has_gone_reaches_nobody(void **state)
+{
+	(void)state;
+	close(ask_for_later(""));
+	control_reply(control, later, text_of("nobody"));
+	/* Its place is another's now. */
+	int fd = ask_for_later("");
+	control_reply(control, (struct control_asker){later.client, later.number - 1},
+		      text_of("of the one before"));
+	control_reply(control, later, text_of("mine"));
+	EXPECT_INT(read_all(fd), 4);
+}
+
 static void a_second_process_is_kept_out(void **state)
 {
 	(void)state;
@@ -178,6 +242,8 @@ int main(void)
 		cmocka_unit_test(commands),
 		T(asked_and_answered),
 		T(a_long_reply_arrives_whole),
+		T(a_reply_may_come_later),
+		T(a_late_reply_to_who_has_gone_reaches_nobody),
 		T(a_second_process_is_kept_out),
 		T(more_clients_than_there_are_places),
 		T(only_its_owner),

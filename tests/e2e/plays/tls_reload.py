@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Certificates are swapped while connections live: by the command, by SIGHUP; a broken file changes nothing; memory stays flat."""
-import os, shutil, signal, ssl, sys
+import os, shutil, signal, ssl, sys, threading, time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import lib, sip
@@ -86,6 +86,32 @@ def play(tap, folder):
     tap.ok(sbc.control("reload")["ok"] is True and phone.ask(sip.options(transport="TLS")) == 403, "a changed rule holds for the next request on the old connection")
     sbc.write(source="127.0.0.1/32")
     tap.ok(sbc.control("reload")["ok"] is True and phone.ask(sip.options(transport="TLS")) == 200, "and back")
+
+    # A table that takes long to read: who calls does not wait for it.
+    table, plain = os.path.join(folder, "prefixes.csv"), sbc.template
+    with open(table, "w") as f:
+        f.write("prefix\n" + "".join(f"{n}\n" for n in range(1000000, 1400000)))
+    sbc.template = plain.replace("routes:\n", f"routes:\n  - {{{{ when: {{{{ from: phones, prefixes: {table} }}}}, to: [phones] }}}}\n")
+    sbc.write()
+    done, took, waits = [], [], []
+
+    def reload():
+        began = time.monotonic()
+        done.append(sbc.control("reload"))
+        took.append(time.monotonic() - began)
+
+    asker = threading.Thread(target=reload)
+    asker.start()
+    while asker.is_alive():
+        began = time.monotonic()
+        assert phone.ask(sip.options(transport="TLS")) == 200
+        waits.append(time.monotonic() - began)
+    asker.join()
+    print(f"# read in {took[0] * 1000:.0f} ms; {len(waits)} requests answered meanwhile, the slowest in {max(waits) * 1000:.1f} ms")
+    tap.ok(done[0]["ok"] is True and len(waits) >= 10 and max(waits) < took[0] / 2, "a reload that takes long makes nobody wait", f"{took} {max(waits)} {done}")
+    sbc.template = plain
+    sbc.write()
+    assert sbc.control("reload")["ok"] is True
 
     rss = []
     for i in range(SWAPS):
