@@ -63,7 +63,8 @@ static void remember(struct health *h, const struct health_rule *r, enum health_
 
 	if (over == 0)
 		return;
-	if (h->count > over || h->next >= over) { /* a reload made the ring smaller */
+	if (h->over != over) { /* a reload: places in a ring of another size mean nothing */
+		h->over = over;
 		h->count = h->next = h->answered = h->effective = 0;
 	}
 	if (h->count == over)

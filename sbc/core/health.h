@@ -54,6 +54,7 @@ struct health {
 	uint8_t state, why; /* enum health_state; enum health_why of the latest rest */
 	bool shut;          /* RESTING: no call at all */
 	uint16_t row;       /* that reached nobody, one after another */
+	uint16_t over;      /* calls that the ring is of */
 	uint16_t count, next, answered, effective;
 	uint64_t until_ms;                  /* RESTING, RETURNING */
 	uint64_t returns_ms;                /* RETURNING: since when */

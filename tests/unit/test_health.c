@@ -243,6 +243,26 @@ static void a_smaller_ring_begins_anew(void **state)
 	EXPECT_INT(health_ner(&h), 100);
 }
 
+static void a_larger_ring_begins_anew(void **state)
+{
+	(void)state;
+	struct health h = {.state = HEALTH_GOOD};
+	struct health_rule r = {.on = true, .over = 100, .rest_ms = 1000};
+
+	/* Answers behind refusals, and the ring is grown in its middle. */
+	for (int i = 0; i < 140; i++)
+		(void)health_step(&h, &r, HEALTH_END_REFUSED, 0, 1);
+	EXPECT_INT(health_asr(&h), 0);
+	r.over = 200;
+	for (int i = 0; i < 1000; i++) {
+		(void)health_step(&h, &r, i % 4 ? HEALTH_END_REFUSED : HEALTH_END_ANSWERED, 0, 1);
+		EXPECT_TRUE(h.answered <= h.count && h.effective <= h.count);
+	}
+	EXPECT_INT(h.count, 200);
+	EXPECT_INT(health_asr(&h), 25);
+	EXPECT_INT(health_ner(&h), 25);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +270,7 @@ int main(void)
 		cmocka_unit_test(test_stories),
 		cmocka_unit_test(the_share_of_one_that_returns_grows),
 		cmocka_unit_test(a_smaller_ring_begins_anew),
+		cmocka_unit_test(a_larger_ring_begins_anew),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
