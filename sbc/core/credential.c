@@ -234,6 +234,8 @@ static bool is_named(const struct credential_url *u, struct str pattern)
 	if (str_has_prefix(pattern, STR("*.")))
 		return u->host.len > pattern.len - 1 &&
 		       str_has_isuffix(u->host, str_from_offset(pattern, 1));
+	if (str_has_prefix(pattern, STR("["))) /* as uri_is_host has seen it: with its end */
+		pattern = (struct str){pattern.p + 1, pattern.len - 2};
 	return str_ieq(u->host, pattern);
 }
 

@@ -323,14 +323,18 @@ struct jose {
 
 static void read_jose(struct reader *r, struct jose *out)
 {
-	static const struct str names[] = {{"alg", 3}, {"ppt", 3}, {"typ", 3}, {"x5u", 3}};
+	static const struct str names[] = {
+		{"alg", 3}, {"ppt", 3}, {"typ", 3}, {"x5u", 3}, {"crit", 4}};
 	struct str *to[] = {&out->alg, &out->ppt, &out->typ, &out->x5u};
 	uint32_t seen = 0;
 
 	enter(r, '{');
 	for (bool first = true; more(r, first, '}'); first = false) {
 		int i = member(r, names, ARRAY_LEN(names), &seen);
-		if (i >= 0)
+		if (i ==
+		    (int)ARRAY_LEN(to)) /* RFC 7515 §4.1.11: what must be understood, and is not */
+			fail(r, ERR_BAD);
+		else if (i >= 0)
 			*to[i] = read_string(r);
 	}
 	finish(r);

@@ -211,6 +211,10 @@ static void only_hosts_that_are_named_are_asked(void **state)
 		{"a name that ends so", "*.example.net", "https://evilexample.net/x", false},
 		{"any", "*", "https://evil.example/x", true},
 		{"any, but not any port", "*", "https://evil.example:6379/x", false},
+		{"an address", "192.0.2.7", "https://192.0.2.7/x", true},
+		{"an address of IPv6", "[2001:db8::7]", "https://[2001:DB8::7]/x", true},
+		{"with a port", "[2001:db8::7]:444", "https://[2001:db8::7]:444/x", true},
+		{"another one", "[2001:db8::7]", "https://[2001:db8::8]/x", false},
 	};
 
 	CHECK_TABLE(row, rows)

@@ -200,6 +200,10 @@ static void an_identity_header_is_read_as_strictly_as_what_it_says_matters(void 
 		 PLAIN, "", ERR_BAD},
 		{"typ is another", "{\"alg\":\"ES256\",\"typ\":\"JWT\",\"x5u\":\"" STIR_URL "\"}",
 		 PLAIN, "", ERR_BAD},
+		{"something that must be understood (RFC 7515 4.1.11)",
+		 "{\"alg\":\"ES256\",\"b64\":false,\"crit\":[\"b64\"],\"typ\":\"passport\","
+		 "\"x5u\":\"" STIR_URL "\"}",
+		 PLAIN, "", ERR_BAD},
 		{"no x5u", "{\"alg\":\"ES256\",\"typ\":\"passport\"}", PLAIN, "", ERR_BAD},
 		{"no iat", PLAIN_HEAD, "{\"dest\":{\"tn\":[\"2\"]},\"orig\":{\"tn\":\"1\"}}", "",
 		 ERR_BAD},
