@@ -186,6 +186,15 @@ struct verdict opinion_judge(const struct policy_config *c, const struct opinion
 	return failed(r);
 }
 
+struct verdict opinion_judge_too_long(const struct policy_config *c)
+{
+	CHECK(c->opinion);
+	struct verdict v = verdict_of(c->opinion, VERDICT_REJECT);
+
+	v.status = 414;
+	return v;
+}
+
 struct verdict opinion_judge_status(const struct policy_config *c, uint16_t status)
 {
 	const struct opinion_rule *r = c->opinion;

@@ -21,7 +21,7 @@ enum {
 	OPINION_FROM_MAX = 16,
 	OPINION_NUMBERS_MAX = 16,
 	OPINION_TRUNKS_MAX = 16,
-	OPINION_QUESTION_MAX = 4096,
+	OPINION_QUESTION_MAX = 8192, /* of names and numbers at their longest, each octet escaped */
 	OPINION_ANSWER_MAX = 4096,
 	OPINION_REASON_MAX = 64
 };
@@ -65,6 +65,11 @@ enum err opinion_read(struct str text, struct arena *a, struct opinion_answer *o
 /* What the answer comes to; NULL: there was none, or none that can be read. ROUTE: *out_trunk, else POLICY_NO_INDEX. */
 struct verdict opinion_judge(const struct policy_config *c, const struct opinion_answer *a,
 			     uint16_t *out_trunk);
+/*
+ * The question is longer than may be asked. How long its texts are the caller has chosen: this is no failure that `on_error` may
+ * let pass.
+ */
+struct verdict opinion_judge_too_long(const struct policy_config *c);
 /* What the answer of the trunk that was called first comes to; ALLOW as well for a 3xx, whose targets the core finds. 0: none came. */
 struct verdict opinion_judge_status(const struct policy_config *c, uint16_t status);
 

@@ -93,28 +93,19 @@ static void note_failure(struct sbc *s, const struct settings *set)
 }
 
 /* The question is open. False: *out_why says why not. */
-static bool ask(struct sbc *s, struct call *c, const struct facts *facts, struct str *out_why)
+static bool post(struct sbc *s, struct call *c, struct str json, struct str *out_why)
 {
 	const struct opinion_settings *o = &c->settings->opinion;
 	struct setup *u = c->setup;
-	char mem[OPINION_QUESTION_MAX], name_mem[320];
-	struct buf json, name;
 
 	*out_why = STR("full");
 	if (s->opine.in_flight >= o->in_flight)
-		return false;
-	buf_init(&json, mem, sizeof(mem));
-	buf_init(&name, name_mem, sizeof(name_mem));
-	call_write_name(&name, s, c);
-	opinion_write(&json, &c->settings->policy, facts, buf_view(&name));
-	if (json.overflow)
 		return false;
 	*out_why = STR("resting");
 	if (!breaker_ask(&s->opine.breaker, s->now_ms))
 		return false;
 	const uint32_t timeout_ms = rule_of(c)->timeout_ms;
-	u->ask = worker_ask_opinion(s, c->id,
-				    &(struct opinion_query){o, buf_view(&json), timeout_ms});
+	u->ask = worker_ask_opinion(s, c->id, &(struct opinion_query){o, json, timeout_ms});
 	if (u->ask == ID_NONE) {
 		breaker_dropped(&s->opine.breaker, s->now_ms);
 		*out_why = STR("full");
@@ -124,6 +115,24 @@ static bool ask(struct sbc *s, struct call *c, const struct facts *facts, struct
 	u->stage = SETUP_OPINION;
 	worker_alarm(s, &u->alarm, ALARM_SETUP, s->now_ms + timeout_ms);
 	return true;
+}
+
+/* As opine_begin. */
+static bool ask(struct sbc *s, struct call *c, const struct facts *facts)
+{
+	const struct policy_config *policy = &c->settings->policy;
+	char mem[OPINION_QUESTION_MAX], name_mem[320];
+	struct buf json, name;
+	struct str why;
+
+	buf_init(&json, mem, sizeof(mem));
+	buf_init(&name, name_mem, sizeof(name_mem));
+	call_write_name(&name, s, c);
+	opinion_write(&json, policy, facts, buf_view(&name));
+	if (json.overflow)
+		return !apply(s, c, opinion_judge_too_long(policy), POLICY_NO_INDEX,
+			      STR("too-long"));
+	return post(s, c, buf_view(&json), &why) || !apply_failed(s, c, why);
 }
 
 /* It waits no longer. */
@@ -209,13 +218,11 @@ static bool call_first(struct sbc *s, struct call *c)
 
 bool opine_begin(struct sbc *s, struct call *c, const struct facts *facts)
 {
-	struct str why = STR("failed");
-
 	if (!rule_of(c) || !opinion_is_wanted(&c->settings->policy, facts))
 		return false;
-	if (rule_of(c)->trunk != POLICY_NO_INDEX ? call_first(s, c) : ask(s, c, facts, &why))
-		return c->setup->stage == SETUP_OPINION;
-	return !apply_failed(s, c, why);
+	if (rule_of(c)->trunk == POLICY_NO_INDEX)
+		return ask(s, c, facts);
+	return !call_first(s, c) && !apply_failed(s, c, STR("failed"));
 }
 
 bool opine_pass_over(struct sbc *s, struct call *c)

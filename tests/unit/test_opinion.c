@@ -1,6 +1,8 @@
 /* External opinion: what is asked, what an answer may say, and what becomes of the call. */
 #include "policy/opinion.h"
 
+#include <stdio.h>
+
 #include "sbc/core/breaker.h"
 #include "tests/support/check.h"
 #include "tests/support/site.h"
@@ -227,6 +229,51 @@ static void what_nobody_can_use_is_no_answer(void **state)
 		EXPECT_INT(site.rec.relay_count, accept);
 		stop();
 	}
+}
+
+/* Else a caller could see to it that nobody is asked, where `on_error` accepts. */
+static void a_question_that_is_too_long_is_no_way_around_it(void **state)
+{
+	(void)state;
+	char text[13000];
+
+	set_up(true);
+	snprintf(text, sizeof(text),
+		 "INVITE sip:+4930555@%09000d SIP/2.0\r\n"
+		 "Via: SIP/2.0/UDP 198.51.100.7;branch=z9hG4bK-a\r\n"
+		 "Max-Forwards: 70\r\nFrom: <sip:+49171@198.51.100.7>;tag=a\r\n"
+		 "To: <sip:+4930555@203.0.113.1>\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n"
+		 "Contact: <sip:alice@198.51.100.7>\r\nContent-Length: 0\r\n\r\n",
+		 1);
+	site_message(&site, &site.outside, text);
+	assert_int_equal(site.rec.opinions, 0);
+	assert_true(answered("SIP/2.0 414 "));
+	assert_string_equal(site.rec.rule, "opinion");
+	assert_string_equal(site.rec.why, "too-long");
+	assert_int_equal(site.rec.relay_count, 0);
+	stop();
+}
+
+/* Texts of the callers and ours at their longest, in the worst notation. */
+static void all_that_a_number_may_be_fits_into_a_question(void **state)
+{
+	(void)state;
+	static char bad[256], json[OPINION_QUESTION_MAX];
+	const struct str worst = {bad, sizeof(bad)};
+	const struct policy_config c = {.realm_count = 0};
+	const struct facts f = {.trunk = POLICY_NO_INDEX,
+				.realm = POLICY_NO_INDEX,
+				.user = worst,
+				.caller = worst,
+				.number = worst,
+				.domain = worst};
+	struct buf b;
+
+	memset(bad, 0x80, sizeof(bad));
+	buf_init(&b, json, sizeof(json));
+	opinion_write(&b, &c, &f, worst);
+	assert_false(b.overflow);
+	assert_true(b.len > 5 * 6 * sizeof(bad));
 }
 
 static void who_is_late_has_said_nothing(void **state)
@@ -485,6 +532,8 @@ int main(void)
 		cmocka_unit_test(a_call_waits_for_the_answer_and_goes_on_with_it),
 		cmocka_unit_test(a_call_that_is_rejected_gets_its_status_and_reason_and_a_record),
 		cmocka_unit_test(what_nobody_can_use_is_no_answer),
+		cmocka_unit_test(a_question_that_is_too_long_is_no_way_around_it),
+		cmocka_unit_test(all_that_a_number_may_be_fits_into_a_question),
 		cmocka_unit_test(who_is_late_has_said_nothing),
 		cmocka_unit_test(a_caller_that_hangs_up_does_not_wait_for_it),
 		cmocka_unit_test(so_many_wait_and_no_more),
