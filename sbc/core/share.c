@@ -133,7 +133,8 @@ static bool wants_lease(const struct sbc *s, const struct admission *x, const st
 
 	if (limit == 0 || is_open(l->asked_ms, s->now_ms) || s->now_ms < l->last_ms + SHARE_SOON_MS)
 		return false;
-	if (s->now_ms >= l->next_ms)
+	/* What is due a little later goes with it: one turn, one datagram. */
+	if (s->now_ms + (s->shares.looks ? SHARE_EVERY_MS / 8 : 0) >= l->next_ms)
 		return true;
 	/* Half of the reserve has gone, or come back to those who need it. */
 	const uint32_t reserve = l->held > l->used_then ? l->held - l->used_then : 0;
@@ -184,6 +185,7 @@ void share_on_alarm(struct sbc *s)
 	struct shares *all = &s->shares;
 	uint64_t next_ms = s->now_ms + SHARE_EVERY_MS;
 
+	all->looks = true;
 	for (uint32_t i = 0; all->list && i < s->policy.admissions.count; i++) {
 		struct admission *x = &s->policy.admissions.list[i];
 		if (!x->state.share.on)
@@ -191,6 +193,7 @@ void share_on_alarm(struct sbc *s)
 		const uint64_t at_ms = look_at(s, x);
 		next_ms = at_ms < next_ms ? at_ms : next_ms;
 	}
+	all->looks = false;
 	if (next_ms < s->now_ms + SHARE_LOOK_MS)
 		next_ms = s->now_ms + SHARE_LOOK_MS;
 	if (all->list)

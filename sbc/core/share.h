@@ -58,6 +58,7 @@ struct share {
 struct shares {
 	struct share *list; /* as policy.admissions.list; NULL: nothing is shared */
 	struct alarm alarm;
+	bool looks;       /* at all of them, in one go */
 	uint64_t lack_ms; /* said last that it has too little */
 	uint64_t asked, late;
 };

@@ -19,7 +19,8 @@ enum redis_kind {
 	REDIS_PROBE,     /* PING */
 	REDIS_BEAT,      /* that we are there, and that what we have written is */
 	REDIS_BEAT_LOOK, /* is it still */
-	REDIS_MAP        /* CLUSTER SLOTS */
+	REDIS_MAP,       /* CLUSTER SLOTS */
+	REDIS_MARK       /* nothing: whose reply is not looked at */
 };
 
 /* One operation on its way; key (with prefix), member and value (sealed) behind it. */
@@ -104,6 +105,7 @@ struct store_redis {
 	char boot[17];
 	struct turn_timer look, gather;
 	uint64_t look_ms; /* when it is due */
+	uint64_t rest_ms; /* and when it would be if nothing were under way */
 	char *scratch;    /* one value that is opened or closed */
 	struct store_stats stats;
 	char why[REDIS_WHY_MAX];
@@ -128,6 +130,7 @@ void redis_op_answer(struct store_redis *r, struct redis_op *op, struct store_re
 void redis_beat_found(struct store_redis *r, struct str value);
 void redis_judge(struct store_redis *r);
 void redis_look_soon(struct store_redis *r);
+void redis_look_later(struct store_redis *r);
 void redis_why(struct store_redis *r, const char *what, const char *why);
 
 /* redis_server.c */

@@ -661,6 +661,44 @@ static void on_control(struct redis_server *s, struct redis_op *op, const struct
 	redis_op_free(r, op);
 }
 
+/* The reply to its second command is not looked at: a mark takes its place, in front of all. */
+static bool put_mark(struct redis_server *s, const struct redis_op *op)
+{
+	const struct store_op none = {.verb = STORE_GET};
+	struct redis_op *mark = redis_op_new(s->store, REDIS_MARK, &none);
+	if (!mark)
+		return false;
+	mark->sent_us = op->sent_us;
+	list_add_tail(s->sent.next, &mark->node);
+	s->sent_count++;
+	return true;
+}
+
+/* Takes op, which is not in `sent` any more. */
+static void take_reply(struct redis_server *s, struct redis_op *op, const struct resp_value *v)
+{
+	const uint64_t now_us = clock_mono_us();
+	const uint64_t took_us = now_us > op->sent_us ? now_us - op->sent_us : 0;
+	count_seconds(s->store, took_us);
+	if (op->behind > 0 && !put_mark(s, op)) {
+		redis_op_away(s->store, op);
+		redis_server_give_up(s, "out of memory");
+		return;
+	}
+	if (v->type == RESP_ERROR && on_error(s, op, v))
+		return;
+	if (op->kind == REDIS_OP && v->type == RESP_ERROR) {
+		struct store_reply reply = {.result = STORE_ERROR};
+		redis_op_answer(s->store, op, &reply);
+	} else if (op->kind == REDIS_OP) {
+		on_value(s, op, v);
+	} else if (op->kind == REDIS_BEAT || op->kind == REDIS_BEAT_LOOK) {
+		on_beat(s, op, v);
+	} else {
+		on_control(s, op, v, took_us / 1000 < s->store->settings->slow_ms);
+	}
+}
+
 static void on_reply(void *ctx, const struct resp_value *v)
 {
 	struct redis_server *s = ctx;
@@ -674,41 +712,12 @@ static void on_reply(void *ctx, const struct resp_value *v)
 		op->before--;
 		return;
 	}
-	if (op->kind == 0xff) { /* what is left of it */
-		list_del(&op->node);
-		s->sent_count--;
-		redis_op_free(r, op);
-		return;
-	}
-	const uint64_t now_us = clock_mono_us();
-	const uint64_t took_us = now_us > op->sent_us ? now_us - op->sent_us : 0;
-	count_seconds(r, took_us);
 	list_del(&op->node);
 	s->sent_count--;
-	if (op->behind > 0) {
-		/* The reply to its second command is not looked at: a mark takes its place. */
-		const struct store_op none = {.verb = STORE_GET};
-		struct redis_op *rest = redis_op_new(r, REDIS_PROBE, &none);
-		if (!rest) {
-			redis_op_away(r, op);
-			redis_server_give_up(s, "out of memory");
-			return;
-		}
-		rest->kind = 0xff;
-		rest->sent_us = op->sent_us;
-		list_add_tail(s->sent.next, &rest->node); /* in front of all */
-		s->sent_count++;
-	}
-	if (v->type == RESP_ERROR && on_error(s, op, v))
-		return;
-	if (op->kind == REDIS_OP && v->type == RESP_ERROR) {
-		struct store_reply reply = {.result = STORE_ERROR};
-		redis_op_answer(r, op, &reply);
-	} else if (op->kind == REDIS_OP) {
-		on_value(s, op, v);
-	} else if (op->kind == REDIS_BEAT || op->kind == REDIS_BEAT_LOOK) {
-		on_beat(s, op, v);
-	} else {
-		on_control(s, op, v, took_us / 1000 < r->settings->slow_ms);
-	}
+	if (op->kind == REDIS_MARK)
+		redis_op_free(r, op);
+	else
+		take_reply(s, op, v);
+	if (s->sent_count == 0)
+		redis_look_later(r);
 }

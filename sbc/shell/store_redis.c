@@ -392,7 +392,7 @@ static bool is_busy(const struct store_redis *r)
 {
 	bool busy = r->queue_count > 0 || !r->up || !r->ear.hears;
 	for (size_t i = 0; i < REDIS_SERVERS; i++)
-		busy = busy || r->servers[i].sent_count > 0;
+		busy = busy || r->servers[i].sent_count > 0 || r->servers[i].is_full;
 	return busy;
 }
 
@@ -411,7 +411,17 @@ static void on_look(void *ctx)
 		r->beat_ms = r->turn->now_ms + REDIS_BEAT_MS;
 		beat(r, REDIS_BEAT);
 	}
-	r->look_ms = r->turn->now_ms + (is_busy(r) ? REDIS_LOOK_MS : REDIS_IDLE_MS);
+	r->rest_ms = r->turn->now_ms + REDIS_IDLE_MS;
+	r->look_ms = is_busy(r) ? r->turn->now_ms + REDIS_LOOK_MS : r->rest_ms;
+	turn_timer_set(r->turn, &r->look, r->look_ms);
+}
+
+/* All is answered: what was to be looked for soon has come, and need not wake us for nothing. */
+void redis_look_later(struct store_redis *r)
+{
+	if (r->look_ms >= r->rest_ms || r->rest_ms <= r->turn->now_ms || is_busy(r))
+		return;
+	r->look_ms = r->rest_ms;
 	turn_timer_set(r->turn, &r->look, r->look_ms);
 }
 
