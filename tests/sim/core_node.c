@@ -5,6 +5,7 @@
 
 #include "common/bencode.h"
 #include "common/check.h"
+#include "tests/sim/sip_text.h"
 
 enum { WALL_START_S = 1700000000, RELAY_ARENA = 16 * 1024 };
 
@@ -86,7 +87,7 @@ static void unsent(struct core_node *n, id_t64 tag, enum send_failure why)
 {
 	if (tag == ID_NONE)
 		return;
-	struct happening h = {.kind = HAPPEN_UNSENT, .id = tag, .to = (int)why};
+	struct happening h = {.kind = HAPPEN_UNSENT, .id = tag, .to = (int)why, .conn = n->number};
 	clock_plan(n->net->clock, &h, now_of(n));
 }
 
@@ -131,6 +132,23 @@ static void send_stream(struct core_node *n, const struct dest *d, struct str by
 	net_stream(n->net, conn, core_node_side(n, conn), bytes);
 }
 
+static uint64_t sender_key(struct str branch)
+{
+	return lookup_hash(1, branch);
+}
+
+uint32_t core_node_sender(const struct lookup *senders, struct str branch)
+{
+	return lookup_get(senders, sender_key(branch));
+}
+
+static void note_sender(struct core_node *n, struct str bytes)
+{
+	struct sip_text m;
+	if (sip_text_read(bytes, &m) && m.request)
+		lookup_put(n->senders, sender_key(m.branch), (uint32_t)n->number & 1);
+}
+
 static void port_send(void *ctx, const struct dest *d, struct str bytes, id_t64 tag)
 {
 	struct core_node *n = ctx;
@@ -149,9 +167,11 @@ static void port_send(void *ctx, const struct dest *d, struct str bytes, id_t64 
 		bytes = sabotage_message(n->sabotage, n->arena, trusted, bytes, &extra);
 	if (!bytes.len)
 		return;
-	watch_out(&n->watch, trusted, udp, bytes, now_of(n));
+	watch_out(&n->books->watch, trusted, udp, bytes, now_of(n));
 	if (extra.len)
-		watch_out(&n->watch, trusted, udp, extra, now_of(n));
+		watch_out(&n->books->watch, trusted, udp, extra, now_of(n));
+	if (n->senders)
+		note_sender(n, bytes);
 	if (n->sabotage)
 		bytes = sabotage_late(n->sabotage, n->arena, bytes);
 	if (d->flow.transport == TRANSPORT_UDP)
@@ -170,6 +190,7 @@ static void port_resolve(void *ctx, const struct resolve_query *q, id_t64 id)
 	ladder_say(n->net->ladder, now_of(n), "core     → DNS      %.*s", STR_ARG(q->host));
 	struct happening h = {.kind = HAPPEN_RESOLVED,
 			      .id = id,
+			      .conn = n->number,
 			      .to = q->transport_given ? (int)q->transport : TRANSPORT_UDP,
 			      .bytes = happening_bytes(q->host)};
 	clock_plan(n->net->clock, &h, now_of(n) + dice_range(n->net->dice, 1, n->resolver_ms));
@@ -178,13 +199,14 @@ static void port_resolve(void *ctx, const struct resolve_query *q, id_t64 id)
 static void port_relay(void *ctx, const struct relay_query *q, id_t64 id)
 {
 	struct core_node *n = ctx;
+	n->relay->asker = n->number;
 	if (!n->sabotage || !sabotage_relay(n->sabotage, q))
 		relay_model_ask(n->relay, q, id);
 }
 
 static void port_publish(void *ctx, const struct notice *notice)
 {
-	struct core_node *n = ctx;
+	struct core_node *n = ((struct core_node *)ctx)->books;
 	if (n->sabotage && sabotage_notice(n->sabotage, notice))
 		return;
 	n->notices[notice->type]++;
@@ -253,6 +275,7 @@ static void port_credential(void *ctx, struct str url, id_t64 id)
 	struct core_node *n = ctx;
 	struct happening h = {.kind = HAPPEN_CREDENTIAL,
 			      .id = id,
+			      .conn = n->number,
 			      .to = n->credential ? CREDENTIAL_OK : CREDENTIAL_UNREACHABLE};
 	uint64_t after = dice_range(n->net->dice, 1, n->credential_ms ? n->credential_ms : 1);
 
@@ -266,7 +289,27 @@ static void port_credential(void *ctx, struct str url, id_t64 id)
 
 static void store_tells(void *ctx, struct event *e)
 {
-	step(ctx, e);
+	struct core_node *n = ctx;
+	if (n->running)
+		step(n, e);
+}
+
+static void boot(struct core_node *n, uint64_t seed)
+{
+	struct sbc_params params = {.settings = &n->site->settings,
+				    .ports = {n, port_send, port_resolve, port_relay, port_publish,
+					      port_close, port_store, port_credential},
+				    .worker = 0,
+				    .now_ms = now_of(n),
+				    .wall_ms = (uint64_t)WALL_START_S * 1000 + now_of(n)};
+	memcpy(params.seed, &seed, sizeof(seed));
+	CHECK(sbc_new(&n->sbc, &params) == OK);
+	n->running = true;
+	if (n->store) {
+		n->store_node =
+			store_model_join(n->store, n->params.node, store_tells, n, now_of(n));
+		plan_store(n);
+	}
 }
 
 void core_node_start(struct core_node *n, const struct core_world *world,
@@ -278,6 +321,9 @@ void core_node_start(struct core_node *n, const struct core_world *world,
 	n->watch = old.watch;
 	n->cdrs = old.cdrs;
 	n->cdr_cap = old.cdr_cap;
+	n->books = world->first ? world->first : n;
+	n->senders = world->senders;
+	n->number = world->first ? 1 : 0;
 	watch_reset(&n->watch, world->arena, world->faults);
 	n->net = net;
 	n->relay = world->relay;
@@ -290,31 +336,58 @@ void core_node_start(struct core_node *n, const struct core_world *world,
 	n->params = *p;
 	for (unsigned i = 0; i < SITE_LISTENERS; i++) {
 		const struct listener *l = &n->site->listeners[i];
-		int end = net_listen(net, "core", n->node, (uint16_t)i, &l->local, l->transport);
+		/* Two nodes have one address: who stands in front of them knows which of them is meant. */
+		int end = world->first ? world->first->udp_end[l->realm]
+				       : net_listen(net, "core", n->node, (uint16_t)i, &l->local,
+						    l->transport);
 		if (l->transport == TRANSPORT_UDP)
 			n->udp_end[l->realm] = end;
 	}
-	struct sbc_params params = {.settings = &n->site->settings,
-				    .ports = {n, port_send, port_resolve, port_relay, port_publish,
-					      port_close, port_store, port_credential},
-				    .worker = 0,
-				    .now_ms = now_of(n),
-				    .wall_ms = (uint64_t)WALL_START_S * 1000 + now_of(n)};
-	memcpy(params.seed, &seed, sizeof(seed));
-	CHECK(sbc_new(&n->sbc, &params) == OK);
 	n->store = world->store;
-	if (n->store) {
-		n->store_node = store_model_join(n->store, "node", store_tells, n, now_of(n));
-		plan_store(n);
-	}
+	boot(n, seed);
+}
+
+bool core_node_asked(const struct core_node *n, const struct happening *h)
+{
+	return n->running && h->conn == n->number;
 }
 
 void core_node_stop(struct core_node *n)
 {
-	sbc_free(&n->sbc);
+	if (n->running)
+		sbc_free(&n->sbc);
+	n->running = false;
 	free(n->old);
 	free(n->site);
 	n->old = n->site = NULL;
+}
+
+void core_node_crash(struct core_node *n)
+{
+	ladder_say(n->net->ladder, now_of(n), "%s     dies", n->params.node);
+	store_model_leave(n->store, n->store_node);
+	core_node_stop(n);
+}
+
+void core_node_boot(struct core_node *n, uint64_t seed)
+{
+	ladder_say(n->net->ladder, now_of(n), "%s     starts again", n->params.node);
+	n->number += 2;
+	n->site = new_site(&n->params);
+	boot(n, seed);
+}
+
+void core_node_ban(struct core_node *n, const char *caller)
+{
+	struct ban v;
+	struct ban_order o = {.subject = {.kind = SUBJECT_CALLER, .name = str_from(caller)},
+			      .mode = BAN_OUT,
+			      .by = BAN_BY_OPERATOR,
+			      .seconds = 3600,
+			      .why = STR("enough of it")};
+	ladder_say(n->net->ladder, now_of(n), "%s     bans %s", n->params.node, caller);
+	(void)sbc_ban(n->sbc, &o,
+		      (struct ban_time){now_of(n), (uint64_t)WALL_START_S * 1000 + now_of(n)}, &v);
 }
 
 void core_node_release(struct core_node *n)
@@ -343,7 +416,7 @@ static void arrived(struct core_node *n, const struct flow *f, struct str bytes)
 				.verified = true,
 				.names = {STR("peer.example")},
 				.name_count = 1};
-	watch_in(&n->watch, l->realm == SITE_INSIDE, f->transport == TRANSPORT_UDP, bytes,
+	watch_in(&n->books->watch, l->realm == SITE_INSIDE, f->transport == TRANSPORT_UDP, bytes,
 		 now_of(n));
 	struct event e = {.type = EVENT_MESSAGE};
 	e.message.flow = *f;

@@ -41,6 +41,14 @@ struct core_node {
 	struct relay_model *relay;
 	struct store_model *store; /* NULL: nobody shares */
 	unsigned store_node;
+	/*
+	 * Of two nodes that stand for one: who has the watch, the CDRs and the notices of both (the first), and which node has sent
+	 * what, so that its answer comes to it.
+	 */
+	struct core_node *books;
+	struct lookup *senders; /* NULL: there is one node */
+	int number; /* 0 or 1, and how often it was started: what was asked for an earlier run is nobody's */
+	bool running;
 	struct watch watch;
 	struct arena *arena;
 	struct sabotage *sabotage; /* NULL: none */
@@ -73,12 +81,17 @@ struct core_world {
 	struct sabotage *sabotage;
 	int node;
 	struct store_model *store; /* NULL: none */
+	struct core_node *first;   /* NULL: it is the first itself */
+	struct lookup *senders;
 };
 
 /* `seed` is the core's own randomness. *n is zero, or was stopped before. */
 void core_node_start(struct core_node *n, const struct core_world *world,
 		     const struct site_params *p, uint64_t seed);
 void core_node_stop(struct core_node *n);
+/* It dies, and starts again later, with nothing of what it had. */
+void core_node_crash(struct core_node *n);
+void core_node_boot(struct core_node *n, uint64_t seed);
 void core_node_release(struct core_node *n);
 /* A happening that is the core's: arrivals, connections, relay, resolver. */
 void core_node_happened(struct core_node *n, const struct happening *h);
@@ -88,6 +101,12 @@ void core_node_drain(struct core_node *n);
 /* The daemon is told to end: all calls end, in order. */
 void core_node_end(struct core_node *n);
 void core_node_tick(struct core_node *n);
+/* The operator bans calls of that number at this node. */
+void core_node_ban(struct core_node *n, const char *caller);
+/* Is this the answer to what this very run of it has asked? */
+bool core_node_asked(const struct core_node *n, const struct happening *h);
+/* Which node has sent the request that this answers; LOOKUP_NONE: none that is known. */
+uint32_t core_node_sender(const struct lookup *senders, struct str branch);
 /* Side of a connection that is the core's; NET_NONE: neither. */
 int core_node_side(const struct core_node *n, int conn);
 

@@ -68,6 +68,10 @@
 	  "after its ACK or 64*T1 (RFC 3261 §9.1, §15).")                                          \
 	X(FORM, "form",                                                                            \
 	  "What is sent is SIP with all that its kind must have: tags, Contact, RSeq, refresher.") \
+	X(STORE, "store",                                                                          \
+	  "Whatever the store of two nodes does, an INVITE or BYE that reaches either is "         \
+	  "answered "                                                                              \
+	  "within 50 ms.")                                                                         \
 	X(SCENARIO, "scenario", "What this scenario is about came true.")
 
 enum invariant {

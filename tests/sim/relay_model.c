@@ -278,7 +278,8 @@ void relay_model_ask(struct relay_model *r, const struct relay_query *q, id_t64 
 	arena_reset(&r->turn);
 	enum relay_mood mood = mood_of(r, q->command, count_command(r, q->command));
 	uint64_t wait = dice_range(r->dice, 1, 10);
-	struct happening h = {.kind = HAPPEN_RELAY, .id = id, .to = RELAY_RESULT_OK};
+	struct happening h = {
+		.kind = HAPPEN_RELAY, .id = id, .to = RELAY_RESULT_OK, .conn = r->asker};
 	if (bencode_parse(q->bencode, &r->turn, &d) < 0 ||
 	    !str_eq(dict_get_str(d, STR("command")), q->command)) {
 		faults_add(r->faults, INV_RELAY, "the relay got what is no command: %.*s",

@@ -79,6 +79,7 @@ struct relay_model {
 	struct relay_turn turns[RELAY_COMMANDS_MAX];
 	size_t turn_count;
 	struct relay_say say;
+	int asker; /* comes back in what happens then as `conn` */
 	uint32_t made, offers, answers, deletes, queries, played;
 };
 

@@ -30,6 +30,7 @@ static const char *const scenarios[INV_COUNT] = {
 	[INV_SETTINGS] = "new settings during the call",
 	[INV_DIALOG] = "CANCEL while it rings",
 	[INV_FORM] = "a call, the caller hangs up",
+	[INV_STORE] = "the store freezes during the call",
 	[INV_SCENARIO] = "a call, the caller hangs up",
 };
 
@@ -107,6 +108,9 @@ static struct str answer_spoilt(struct sabotage *s, struct arena *a, const struc
 	case INV_SCHEDULE:
 		/* Each second copy of the 2xx never leaves. */
 		return invite && m->status == 200 && ++s->done % 2 == 0 ? STR_NONE : b;
+	case INV_STORE:
+		/* The first answer to the BYE does not leave before it is asked for again. */
+		return str_eq(m->cseq_method, STR("BYE")) && ++s->done == 1 ? STR_NONE : b;
 	default: return b;
 	}
 }

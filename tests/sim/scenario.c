@@ -6,7 +6,7 @@ static const struct scenario *const tables[] = {
 	scenarios_call,     scenarios_cancel,  scenarios_failover,  scenarios_fork,
 	scenarios_offer,    scenarios_rel,     scenarios_in_dialog, scenarios_timer,
 	scenarios_transfer, scenarios_outside, scenarios_auth,      scenarios_operator,
-	scenarios_hostile,  scenarios_media,   scenarios_chance,
+	scenarios_hostile,  scenarios_media,   scenarios_pair,      scenarios_chance,
 };
 
 const struct scenario *scenario_at(unsigned nth)

@@ -20,6 +20,7 @@ const struct scenario *scenario_at(unsigned nth);
 extern const struct scenario scenarios_call[], scenarios_cancel[], scenarios_failover[],
 	scenarios_fork[], scenarios_offer[], scenarios_rel[], scenarios_in_dialog[],
 	scenarios_timer[], scenarios_transfer[], scenarios_outside[], scenarios_auth[],
-	scenarios_operator[], scenarios_media[], scenarios_hostile[], scenarios_chance[];
+	scenarios_operator[], scenarios_media[], scenarios_pair[], scenarios_hostile[],
+	scenarios_chance[];
 
 #endif

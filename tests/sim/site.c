@@ -196,7 +196,7 @@ void site_init(struct site *s, const struct site_params *p)
 	s->realm_rules[SITE_INSIDE].media_policy = p->info_inside ? 2 : 0;
 	s->relay = (struct media_relay){STR("relay"), STR("ng+unix:/relay"), 1};
 	s->settings = (struct settings){
-		.node = STR("node"),
+		.node = p->node ? str_from(p->node) : STR("node"),
 		.policy = {.realms = s->realm_rules,
 			   .realm_count = SITE_REALMS,
 			   .trunks = s->trunk_rules,
@@ -224,4 +224,10 @@ void site_init(struct site *s, const struct site_params *p)
 			   .message_ms = 5000},
 		.timers = {500, 4000, 5000, p->timer_c_ms},
 		.generation = p->generation};
+	if (p->node) {
+		s->settings.store.kind = STORE_KIND_REDIS;
+		s->settings.store.key = STR("a key of thirty-two octets......");
+		s->settings.store.on_loss[STORE_AREA_LIMITS] =
+			p->refuses_on_loss ? STORE_LOSS_REJECT : STORE_LOSS_LOCAL;
+	}
 }

@@ -27,6 +27,8 @@ struct site_params {
 	struct trunk_habits habits[SITE_TRUNKS];
 	bool info_inside;          /* the PBX tells keys in INFO */
 	uint32_t media_timeout_ms; /* 0: never */
+	const char *node;     /* its name among those that share; NULL: it shares with nobody */
+	bool refuses_on_loss; /* calls beyond what it holds, while the store is away */
 };
 
 struct site {

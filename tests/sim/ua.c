@@ -145,7 +145,9 @@ static void receive_response(struct ua *u, const struct sip_text *m)
 		return;
 	}
 	if (x->state == UA_TXN_DONE) {
-		if (x->status != m->status)
+		const bool other = u->two_nodes && (m->status == 503 || m->status == 481 ||
+						    x->status == 503 || x->status == 481);
+		if (x->status != m->status && !other)
 			ua_fault(u, INV_ONE_FINAL, "got %u after %u to %.*s", m->status, x->status,
 				 STR_ARG(x->method));
 		return;

@@ -241,9 +241,10 @@ struct ua {
 	uint64_t due_ms;     /* its next tick; UINT64_MAX: none */
 	uint64_t planned_ms; /* the tick that the clock knows of */
 	bool vanished;
-	bool referred; /* it has done what a REFER asked for */
-	bool torn;     /* a connection has gone: what was on it may be lost */
-	bool lenient;  /* its peers may leave it without an answer or an ACK */
+	bool referred;  /* it has done what a REFER asked for */
+	bool torn;      /* a connection has gone: what was on it may be lost */
+	bool lenient;   /* its peers may leave it without an answer or an ACK */
+	bool two_nodes; /* answer it: a 503 or 481 of the one does not bind the other */
 	struct ua_txn txns[UA_TXNS];
 	struct ua_dialog dialogs[UA_DIALOGS];
 	uint32_t made; /* tags and branches so far */

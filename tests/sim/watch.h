@@ -17,6 +17,7 @@
 enum {
 	WATCH_TICK_MS = 4,
 	WATCH_TRYING = 200,
+	WATCH_PROMPT = 50 + 2 * WATCH_TICK_MS, /* HANDOVER_WAIT_MS */
 	WATCH_T1 = 500,
 	WATCH_T2 = 4000,
 	WATCH_LONG = 64 * WATCH_T1
@@ -74,10 +75,16 @@ struct watch {
 	struct faults *faults;
 	uint64_t now_ms;
 	/* What this world expects. */
-	uint32_t hops;         /* of the INVITEs that come */
-	bool srtp[2];          /* no plaintext to the untrusted, trusted side */
-	bool drains;           /* the operator has asked for it */
-	bool rogue;            /* a phone breaks rules */
+	uint32_t hops; /* of the INVITEs that come */
+	bool srtp[2];  /* no plaintext to the untrusted, trusted side */
+	bool drains;   /* the operator has asked for it */
+	bool rogue;    /* a phone breaks rules */
+	/*
+	 * Two nodes: a 503 because of the store leaves no transaction where it is given, and a BYE that comes again by the other
+	 * node when its call is over finds no call there.
+	 */
+	bool shared;
+	bool prompt;           /* nothing that the store does may keep an answer waiting */
 	bool stalls;           /* the core gets no CPU at times: no schedule can be held */
 	bool stops;            /* the operator ends calls: what is not answered is dropped */
 	bool closes;           /* connections go: what was answered over one may never be heard */

@@ -114,6 +114,8 @@ static void final_went(struct watch *w, struct watch_request *r, const struct si
 	bool anew = w->drains && m->status == 503 && r->final >= 400;
 	/* Nor does a 481 leave one: a copy that comes later may find the dialog. */
 	anew |= w->rogue && r->final == 481 && r->copies > 1;
+	anew |= w->shared && r->copies > 1 && (m->status == 503 || r->final == 503);
+	anew |= w->shared && r->copies > 1 && m->status == 481 && str_eq(r->method, STR("BYE"));
 	if (r->final && r->final != m->status && !anew)
 		faults_add(w->faults, INV_ONE_FINAL, "the core says %u after %u to %.*s", m->status,
 			   r->final, STR_ARG(r->method));
@@ -192,6 +194,10 @@ void watch_answer_went(struct watch *w, const struct sip_text *m, bool udp)
 	    w->now_ms > r->arrived_ms + WATCH_TRYING + 2 * WATCH_TICK_MS)
 		faults_add(w->faults, INV_SCHEDULE, "the core first answers an INVITE after %u ms",
 			   (unsigned)(w->now_ms - r->arrived_ms));
+	if (!r->heard && w->prompt && w->now_ms > r->arrived_ms + WATCH_PROMPT &&
+	    (str_eq(r->method, STR("INVITE")) || str_eq(r->method, STR("BYE"))))
+		faults_add(w->faults, INV_STORE, "the core first answers %.*s after %u ms",
+			   STR_ARG(r->method), (unsigned)(w->now_ms - r->arrived_ms));
 	r->heard = true;
 	if (m->status >= 200) {
 		final_went(w, r, m, udp);

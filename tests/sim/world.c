@@ -36,6 +36,7 @@ void world_release(struct world *w)
 	arena_release(&w->arena);
 	relay_model_release(&w->relay);
 	core_node_release(&w->core);
+	pair_release(&w->pair);
 	free(w->phones);
 	w->phones = NULL;
 }
@@ -115,6 +116,7 @@ void world_people(struct world *w, bool crowd)
 		ua_init(&w->uas[i], &p, &w->net, &w->faults, &w->arena);
 		w->uas[i].plan = v->plans[i];
 		w->uas[i].lenient = v->silent_ok || v->rogue;
+		w->uas[i].two_nodes = v->pair.on;
 	}
 }
 
@@ -147,6 +149,7 @@ static void plan_script(struct world *w)
 		if (rows[i].at_ms || rows[i].what == SCRIPT_CALL)
 			clock_plan(&w->clock, &h, WORLD_START_MS + rows[i].at_ms);
 	}
+	pair_plan(w);
 	for (unsigned i = 0; i < v->stall_count; i++) {
 		struct happening h = {.kind = HAPPEN_SCRIPT, .to = SCRIPT_STALL, .conn = (int)i};
 		clock_plan(&w->clock, &h, WORLD_START_MS + v->stalls[i].at_ms);
@@ -175,6 +178,10 @@ static void stall(struct world *w, const struct world_stall *s)
 
 static void play(struct world *w, int what, int arg)
 {
+	if (what == WORLD_SCRIPT_PAIR) {
+		pair_act(w);
+		return;
+	}
 	switch ((enum script)what) {
 	case SCRIPT_CALL: place_call(w, w->want.caller); break;
 	case SCRIPT_SECOND: place_call(w, UA_CARRIER2); break;
@@ -240,8 +247,13 @@ void world_start_core(struct world *w)
 			       &w->arena,
 			       w->sabotage.of == INV_COUNT ? NULL : &w->sabotage,
 			       NODE_CORE,
+			       NULL,
+			       NULL,
 			       NULL};
-	core_node_start(&w->core, &c, &v->site, dice_u64(&w->net_dice));
+	if (v->pair.on)
+		pair_start(w, &c);
+	else
+		core_node_start(&w->core, &c, &v->site, dice_u64(&w->net_dice));
 	w->core.resolver_ms = v->resolver_ms;
 	w->core.resolver_fails = v->resolver_fails;
 	w->core.credential = v->credential_ms ? signer_credential() : NULL;
@@ -260,6 +272,9 @@ void world_start_core(struct world *w)
 			watch->closes |= v->plans[i].todos[t].act == UA_CLOSE;
 	for (unsigned i = 0; i < v->stall_count; i++)
 		watch->stalls |= v->stalls[i].node == NODE_CORE;
+	watch->stalls |= v->pair.on && !v->pair.prompt;
+	watch->shared = v->pair.on;
+	watch->prompt = v->pair.prompt;
 }
 
 /* A shorter run: what it leaves out. */
@@ -436,6 +451,13 @@ static int node_of(const struct world *w, const struct happening *h)
 	return NET_NONE;
 }
 
+static void core_happened(struct world *w, const struct happening *h)
+{
+	struct core_node *n = pair_core_of(w, h);
+	if (n)
+		core_node_happened(n, h);
+}
+
 static void happened(struct world *w, struct happening *h)
 {
 	int node = node_of(w, h);
@@ -450,17 +472,33 @@ static void happened(struct world *w, struct happening *h)
 	else if (!net_happened(&w->net, h))
 		;
 	else if (is_core(w, h))
-		core_node_happened(&w->core, h);
+		core_happened(w, h);
 	else
 		phone_happened(w, h);
 	happening_release(h);
 }
 
-static uint64_t core_next_ms(const struct world *w)
+/* Of the node that has something to do next; *out_node is that one. */
+static uint64_t node_next_ms(struct world *w, struct core_node **out_node)
+{
+	uint64_t next = UINT64_MAX;
+	*out_node = &w->core;
+	for (int i = 0; i < (w->want.pair.on ? PAIR_NODES : 1); i++) {
+		struct core_node *n = pair_node(w, i);
+		const uint64_t ms = n->running ? sbc_next_ms(n->sbc) : UINT64_MAX;
+		if (ms < next) {
+			next = ms;
+			*out_node = n;
+		}
+	}
+	return next;
+}
+
+static uint64_t core_next_ms(struct world *w, struct core_node **out_node)
 {
 	if (w->want.direct)
 		return UINT64_MAX;
-	uint64_t next = sbc_next_ms(w->core.sbc);
+	uint64_t next = node_next_ms(w, out_node);
 	if (next == UINT64_MAX)
 		return next;
 	/* The sabotaged core gets no time any more once there has been a call. */
@@ -472,7 +510,8 @@ static uint64_t core_next_ms(const struct world *w)
 void world_pass_time(struct world *w, uint64_t steps_max, uint64_t end_ms)
 {
 	for (uint64_t steps = 0; steps < steps_max; steps++) {
-		uint64_t core = core_next_ms(w), clock = clock_next_ms(&w->clock);
+		struct core_node *node = &w->core;
+		uint64_t core = core_next_ms(w, &node), clock = clock_next_ms(&w->clock);
 		uint64_t next = core < clock ? core : clock;
 		if (next == UINT64_MAX) {
 			w->quiet = true;
@@ -486,7 +525,7 @@ void world_pass_time(struct world *w, uint64_t steps_max, uint64_t end_ms)
 		if (clock <= next && clock_take(&w->clock, &h))
 			happened(w, &h);
 		else
-			core_node_tick(&w->core);
+			core_node_tick(node);
 	}
 }
 
@@ -494,7 +533,9 @@ bool world_run(struct world *w, const struct scenario *s, uint64_t seed,
 	       const struct world_options *o)
 {
 	make(w, s, seed, o);
-	world_pass_time(w, o->broken == INV_REST ? 20 : STEPS_MAX, WORLD_START_MS + END_MS);
+	const struct pair_want *p = &w->want.pair;
+	world_pass_time(w, o->broken == INV_REST ? 20 : STEPS_MAX,
+			WORLD_START_MS + (p->on ? p->until_ms : END_MS));
 	if (w->want.noisy)
 		faults_reset(&w->faults);
 	invariants_check(w);
@@ -504,5 +545,6 @@ bool world_run(struct world *w, const struct scenario *s, uint64_t seed,
 		faults_add(&w->faults, INV_SCENARIO, "as if it were another");
 	if (!w->want.direct)
 		core_node_stop(&w->core);
+	pair_stop(w);
 	return w->faults.count == 0;
 }

@@ -6,12 +6,13 @@
 #include <stdint.h>
 
 #include "tests/sim/core_node.h"
+#include "tests/sim/pair.h"
 #include "tests/sim/sabotage.h"
 #include "tests/sim/ua.h"
 
 enum world_ua { UA_CARRIER, UA_CARRIER2, UA_PBX, UA_PBX2, UA_SPARE, UA_STRANGER, UA_COUNT };
 enum { NODE_CORE = UA_COUNT, NODE_RELAY, WORLD_NODES, WORLD_STALLS = 8 };
-enum { WORLD_START_MS = 1000000 };
+enum { WORLD_START_MS = 1000000, WORLD_SCRIPT_PAIR = 100 };
 
 /* A process gets no CPU for a while. */
 struct world_stall {
@@ -46,6 +47,7 @@ struct world_want {
 	struct world_stall stalls[WORLD_STALLS];
 	unsigned stall_count;
 	const char *dials; /* NULL: 200 inward, 900 outward */
+	struct pair_want pair;
 };
 
 struct scenario;
@@ -77,6 +79,7 @@ struct world {
 	struct net net;
 	struct relay_model relay;
 	struct core_node core;
+	struct pair pair; /* of which `core` is the first */
 	struct ua uas[UA_COUNT];
 	/* All phones by instance; those above are the first. */
 	struct ua **phones;
