@@ -1,6 +1,7 @@
 #include "sbc/core/fraud_watch.h"
 
 #include "sbc/core/call.h"
+#include "sbc/core/fraud_end.h"
 #include "sbc/core/keepout.h"
 #include "sbc/core/leg.h"
 #include "sbc/core/reg.h"
@@ -145,20 +146,13 @@ static void mark(struct sbc *s, struct fraud_watch *w, struct str rule)
 	worker_alarm(s, &w->alarm, ALARM_FRAUD, s->now_ms);
 }
 
-/* All calls of the subject that the rule counts. */
-static void end_calls(struct sbc *s, const struct consequence *x)
+void fraud_watch_end(struct sbc *s, struct call *c, const struct consequence *x)
 {
-	uint32_t cursor = 0;
-	id_t64 id;
-	struct call *c;
-
-	while ((c = pool_next(&s->calls, &cursor, &id)) != NULL)
-		for (struct fraud_watch *w = c->watch; w; w = w->next) {
-			const struct facts f = facts_of(s, w);
-			if (!w->ends &&
-			    fraud_is_meant(&s->settings->policy, &s->policy.fraud, &f, x))
-				mark(s, w, x->rule);
-		}
+	for (struct fraud_watch *w = c->watch; w; w = w->next) {
+		const struct facts f = facts_of(s, w);
+		if (!w->ends && fraud_is_meant(&s->settings->policy, &s->policy.fraud, &f, x))
+			mark(s, w, x->rule);
+	}
 }
 
 void fraud_watch_carry_out(struct sbc *s, struct consequences *l)
@@ -167,7 +161,7 @@ void fraud_watch_carry_out(struct sbc *s, struct consequences *l)
 	for (size_t i = 0; i < l->count; i++) {
 		tell(s, &l->list[i]);
 		if (l->list[i].type == CONSEQUENCE_END_CALLS)
-			end_calls(s, &l->list[i]);
+			fraud_end_order(s, &l->list[i]);
 	}
 	l->count = 0;
 }

@@ -59,6 +59,8 @@ void fraud_watch_refused(struct sbc *s, const struct settings *settings, const s
 void fraud_watch_registered(struct sbc *s, const struct flow *f, uint16_t trunk, struct str user,
 			    bool wrong);
 
+/* This call ends, if x, of a rule of now, means it. */
+void fraud_watch_end(struct sbc *s, struct call *c, const struct consequence *x);
 /* Tells what is wanted, lays bans, ends calls; *l is empty after that. */
 void fraud_watch_carry_out(struct sbc *s, struct consequences *l);
 

@@ -997,6 +997,7 @@ static void on_alarm(struct sbc *s, struct alarm *a)
 		break;
 	case ALARM_SHARE: share_on_alarm(s); break;
 	case ALARM_BANS: ban_share_on_alarm(s); break;
+	case ALARM_FRAUD_END: fraud_end_on_alarm(s); break;
 	case ALARM_KIND_COUNT: break;
 	}
 }

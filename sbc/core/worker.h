@@ -25,6 +25,7 @@
 #include "sbc/core/cluster.h"
 #include "sbc/core/gate.h"
 #include "sbc/core/enrol.h"
+#include "sbc/core/fraud_end.h"
 #include "sbc/core/handover.h"
 #include "sbc/core/hide.h"
 #include "sbc/core/keep.h"
@@ -143,6 +144,7 @@ struct sbc {
 	struct es256_key *sign_key; /* of `settings`; NULL: we sign nothing */
 	struct enrols enrols;
 	struct ban_share ban_share;
+	struct fraud_ends fraud_ends;
 	struct shares shares; /* of limits, with other nodes */
 	struct opine opine;
 	struct store_state store; /* what nodes share: is it there */

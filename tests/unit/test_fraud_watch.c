@@ -264,6 +264,76 @@ static void strangers_that_are_refused_are_counted(void **state)
 	stop();
 }
 
+/* How many of the calls a rule wants ended so far. */
+static unsigned marked(void)
+{
+	uint32_t cursor = 0;
+	unsigned n = 0;
+	id_t64 id;
+	const struct call *c;
+
+	while ((c = pool_next(&t.sbc->calls, &cursor, &id)) != NULL)
+		n += c->watch && c->watch->ends;
+	return n;
+}
+
+static void order_end(const char *caller)
+{
+	const struct consequence x = {.type = CONSEQUENCE_END_CALLS,
+				      .subject = {.kind = SUBJECT_TRUNK, .name = str_from(caller)},
+				      .rule = cap.name};
+
+	t.sbc->now_ms = t.now_ms;
+	fraud_end_order(t.sbc, &x);
+}
+
+/* The alarm alone: what ends of it would fill the record of what is sent. */
+static void look(void)
+{
+	t.now_ms += FRAUD_END_EVERY_MS;
+	t.sbc->now_ms = t.now_ms;
+	fraud_end_on_alarm(t.sbc);
+}
+
+/* Each attempt above a rule orders it: among so many calls none may hold up the others. */
+static void many_calls_are_ended_some_at_a_time(void **state)
+{
+	enum { CALLS = 700 };
+
+	(void)state;
+	start(&cap, NULL);
+	for (unsigned i = 0; i < CALLS; i++) {
+		char id[16];
+		snprintf(id, sizeof(id), "m%u", i);
+		site_invite(&t, SITE_CARRIER, id, NULL, SITE_SDP_OUT);
+		ports_rec_clear(&t.rec);
+	}
+	const char *trunk = t.set.trunks[SITE_CARRIER].name.p;
+	site_tick(&t, FRAUD_END_EVERY_MS);
+	order_end(trunk);
+	EXPECT_INT(marked(), FRAUD_END_AT_ONCE);
+	/* The same again costs nothing now, and finds what has come meanwhile. */
+	for (unsigned i = 0; i < 100; i++)
+		order_end(trunk);
+	EXPECT_INT(marked(), FRAUD_END_AT_ONCE);
+	EXPECT_INT(t.sbc->fraud_ends.count, 1);
+	look();
+	EXPECT_INT(marked(), 2 * FRAUD_END_AT_ONCE);
+	/* More subjects than are kept: the rule will say it again. */
+	for (unsigned i = 0; i < 2 * FRAUD_END_ORDERS_MAX; i++) {
+		char other[16];
+		snprintf(other, sizeof(other), "other%u", i);
+		order_end(other);
+	}
+	EXPECT_INT(t.sbc->fraud_ends.count, FRAUD_END_ORDERS_MAX);
+	EXPECT_INT(t.sbc->fraud_ends.full, FRAUD_END_ORDERS_MAX + 1);
+	for (unsigned i = 0; i < FRAUD_END_ORDERS_MAX * (CALLS / FRAUD_END_AT_ONCE + 1); i++)
+		look();
+	EXPECT_INT(t.sbc->fraud_ends.count, 0);
+	EXPECT_INT(marked(), CALLS);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -276,6 +346,7 @@ int main(void)
 		cmocka_unit_test(ringing_and_answers_without_a_rule_for_them_cost_nothing),
 		cmocka_unit_test(who_gives_up_and_who_is_refused_are_told_apart),
 		cmocka_unit_test(strangers_that_are_refused_are_counted),
+		cmocka_unit_test(many_calls_are_ended_some_at_a_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
