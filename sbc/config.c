@@ -147,6 +147,7 @@ static void build(struct config_build *g)
 	g->s->limits.overload = raw->limits.overload.v;
 	g->s->limits.handshakes = (struct handshake_limits){
 		rate_of(&raw->limits.handshakes.per_source), rate_of(&raw->limits.handshakes.all)};
+	g->s->limits.refused_records = rate_of(&raw->limits.refused_records);
 	g->s->policy.node_calls = (struct rate_rule){
 		raw->limits.call_rate.count, raw->limits.call_rate.per_ms, raw->limits.call_burst};
 	if (raw->limits.head.node)

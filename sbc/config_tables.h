@@ -406,6 +406,7 @@ struct raw_limits {
 	struct limits v;
 	struct conf_rate call_rate;
 	uint32_t call_burst;
+	struct conf_rate refused_records;
 	struct raw_handshakes handshakes;
 	struct raw_overload overload;
 };

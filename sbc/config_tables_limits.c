@@ -159,6 +159,14 @@ static const struct conf_setting limits_settings[] = {
 	 .max = 120000,
 	 .def = "10s",
 	 .help = "From the first byte of a message to its last."},
+	{.name = "refused_records",
+	 .type = CONF_RATE,
+	 CONF_AT(struct raw_limits, refused_records),
+	 .def = "10/s",
+	 .help = "INVITEs that are refused, or dropped, before anybody is known to call: so many "
+		 "of "
+		 "them have a record among the CDRs, of one source a tenth of that and five at "
+		 "once; log and metric have all. 0/s: none has."},
 	{.name = "handshakes",
 	 .type = CONF_SECTION,
 	 .sub = &handshakes_section,

@@ -67,6 +67,8 @@ enum call_text {
 	CALL_TLS_VERSION,
 	CALL_TLS_CIPHER,
 	CALL_TLS_PEER,
+	CALL_DOMAIN, /* of the Request-URI that came */
+	CALL_USER,   /* of ours, who calls; empty: it is none */
 	CALL_TEXT_COUNT
 };
 
@@ -91,6 +93,7 @@ struct call_record {
 	struct call_attempt attempts[CDR_ATTEMPTS_MAX];
 	uint8_t attempt_count;
 	uint8_t ended_by; /* enum cdr_side */
+	uint8_t diversions;
 	uint16_t status, q850, route;
 	bool by_timeout;
 	uint64_t last_call, next_call; /* numbers, of a call that was transferred; 0: none */

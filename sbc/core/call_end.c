@@ -150,6 +150,9 @@ static void fill_parties(struct sbc *s, struct cdr *d, const struct call *c)
 	if (call_text(c, CALL_DIALLED).len)
 		d->number_as_dialled = call_text(c, CALL_DIALLED);
 	d->user_agent = call_text(c, CALL_USER_AGENT);
+	d->domain = call_text(c, CALL_DOMAIN);
+	d->user = call_text(c, CALL_USER);
+	d->diversions = c->record.diversions;
 	d->tls_version = call_text(c, CALL_TLS_VERSION);
 	d->tls_cipher = call_text(c, CALL_TLS_CIPHER);
 	d->tls_peer = call_text(c, CALL_TLS_PEER);
@@ -208,66 +211,6 @@ static void publish_record(struct sbc *s, struct call *c, const struct dict *del
 	if (deleted)
 		d.media_count = media_read_cdr(deleted, &s->arena, d.media, CDR_MEDIA_MAX);
 	n.status = r->status;
-	n.cdr = &d;
-	worker_publish(s, &n);
-}
-
-void call_refused_at_once(struct sbc *s, const struct msg *m, const struct flow *f,
-			  const struct tls_facts *tls, uint16_t trunk, const struct verdict *v)
-{
-	const struct settings *set = s->settings;
-	char name_mem[320], cause_mem[320], from_mem[256], to_mem[256];
-	struct buf name, cause, from, to;
-	struct name_addr a;
-	struct uri u;
-
-	buf_init(&name, name_mem, sizeof(name_mem));
-	buf_init(&cause, cause_mem, sizeof(cause_mem));
-	buf_init(&from, from_mem, sizeof(from_mem));
-	buf_init(&to, to_mem, sizeof(to_mem));
-	buf_str(&name, set->node);
-	buf_char(&name, '-');
-	buf_bytes(&name, s->boot, s->boot_len);
-	buf_char(&name, '-');
-	buf_u64(&name, ++s->counts.total);
-	buf_lit(&cause, "policy:");
-	buf_str(&cause, v->rule);
-	struct cdr d = {
-		.call = buf_view(&name),
-		.node = set->node,
-		.call_id_in = m->call_id,
-		.ingress_trunk = trunk_name(set, trunk),
-		.ingress_realm = realm_name(set, worker_realm_of(set, f)),
-		.ingress_transport = f->transport,
-		.ingress_address = f->remote,
-		.ingress_country = country_of(f),
-		.ingress_asn = f->asn,
-		.user_agent = msg_value(m, HDR_USER_AGENT),
-		.start = s->wall_ms,
-		.end = s->wall_ms,
-		.status = v->status,
-		.reason = v->reason.len ? v->reason : build_reason(v->status),
-		.ended_by = CDR_US,
-		.cause = buf_view(&cause),
-	};
-	if (name_addr_parse(m->from, &a) == OK && uri_parse(a.uri, &u) == OK &&
-	    uri_write_number(&from, &u) == OK)
-		d.from_number = buf_view(&from);
-	if (uri_parse(m->uri, &u) == OK && uri_write_number(&to, &u) == OK)
-		d.to_number = d.number_as_dialled = buf_view(&to);
-	if (tls) {
-		d.tls_version = tls->version;
-		d.tls_cipher = tls->cipher;
-	}
-	struct notice n = worker_notice(s, NOTICE_CALL_ENDED);
-	n.call = d.call;
-	n.realm = worker_realm_of(set, f);
-	n.trunk = trunk;
-	n.transport = f->transport;
-	n.source = f->remote;
-	n.status = v->status;
-	n.from = d.from_number;
-	n.to = d.to_number;
 	n.cdr = &d;
 	worker_publish(s, &n);
 }

@@ -148,6 +148,10 @@ static void write_parties(struct members *m, const struct cdr *c)
 	text(m, "to_number", c->to_number);
 	text(m, "number_as_dialled", c->number_as_dialled);
 	text(m, "number_as_sent", c->number_as_sent);
+	text(m, "domain", c->domain);
+	text(m, "user", c->user);
+	if (c->diversions)
+		number(m, "diversions", c->diversions);
 	text(m, "user_agent", c->user_agent);
 	text(m, "route", c->route);
 	text(m, "transferred_from", c->transferred_from);

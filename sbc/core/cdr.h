@@ -47,6 +47,9 @@ struct cdr {
 	uint32_t ingress_asn;
 	struct str from_number, from_display, to_number, number_as_dialled, number_as_sent;
 	struct str user_agent;
+	struct str domain;  /* that was called: host of the Request-URI */
+	struct str user;    /* of ours, who calls */
+	uint8_t diversions; /* that the call came with, as far as rules count them */
 	uint64_t start, ring, early_media, answer, end;
 	uint32_t setup_ms, ring_ms, duration_ms, billable_ms;
 	uint16_t status;

@@ -24,7 +24,7 @@ enum notice_type {
 	NOTICE_RETRANSMIT, /* we sent again: realm, method */
 	NOTICE_DUPLICATE,  /* a retransmission arrived and was absorbed: realm, method */
 	NOTICE_DROPPED,    /* bytes were dropped: realm, transport, why, source */
-	NOTICE_REFUSED,    /* a request was refused by a verdict: realm, method, source, verdict */
+	NOTICE_REFUSED, /* a request was refused by a verdict: realm, method, source, verdict; cdr where it has a record and is no call */
 	NOTICE_CALL_STARTED,  /* call, trunk in, from, to */
 	NOTICE_CALL_ATTEMPT,  /* one egress INVITE went out: call, trunk */
 	NOTICE_ATTEMPT_ENDED, /* call, trunk, status */

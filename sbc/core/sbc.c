@@ -77,6 +77,8 @@ static enum err init_outside(struct sbc *s, const struct limits *l)
 		e = policy_init(&s->policy, calls + calls / 2 + 64, &key);
 	if (e == OK)
 		e = spirals_init(&s->spirals, calls, &key);
+	if (e == OK)
+		e = refused_init(&s->refused, &key);
 	struct siphash_key keys[4];
 	const uint8_t kinds[2] = {kind_byte(s, OWNER_BINDING), kind_byte(s, OWNER_NONE)};
 	uint32_t contacts = l->registrations ? l->registrations : calls;
@@ -218,6 +220,7 @@ void sbc_free(struct sbc **sbc)
 	share_release(s);
 	policy_release(&s->policy);
 	spirals_release(&s->spirals);
+	refused_release(&s->refused);
 	block_release(&s->outside_blocks);
 	if (s->setups.chunks)
 		pool_release(&s->setups);
@@ -451,7 +454,7 @@ static void refuse(struct sbc *s, const struct msg *m, const struct flow *f,
 	/* Silence makes no transaction that would know the repetitions: there is no record for each of them. */
 	if (v->outcome == VERDICT_DROP && v->stage == VERDICT_STAGE_GEO) {
 		worker_dropped(s, f, NOTICE_DROP_GEO);
-		worker_refused(s, s->settings, f, m, trunk, v);
+		refused_tell(s, f, tls, m, STR_NONE, trunk, v);
 		return;
 	}
 	if (m->method == METHOD_INVITE && trunk != SETTINGS_NO_INDEX) {
@@ -463,7 +466,7 @@ static void refuse(struct sbc *s, const struct msg *m, const struct flow *f,
 		buf_reset(&s->lines);
 	if (v->outcome == VERDICT_REJECT)
 		worker_reply(s, m, f, v->status, v->reason, buf_view(&s->lines));
-	worker_refused(s, s->settings, f, m, trunk, v);
+	refused_tell(s, f, tls, m, STR_NONE, trunk, v);
 }
 
 /* A request that names a dialog or transaction that is not there: strangers need not know that. */
@@ -578,7 +581,7 @@ static void shed(struct sbc *s, const struct msg *m, const struct flow *f, uint1
 	buf_u64(&s->lines, gate_retry_after_s(&s->settings->limits.overload, rng_u32(&s->rng)));
 	buf_lit(&s->lines, "\r\n");
 	worker_reply(s, m, f, v.status, STR_NONE, buf_view(&s->lines));
-	worker_refused(s, s->settings, f, m, trunk, &v);
+	refused_tell(s, f, NULL, m, STR_NONE, trunk, &v);
 }
 
 static void on_register(struct sbc *s, struct msg *m, const struct flow *f,
@@ -755,7 +758,7 @@ static void on_fault(struct sbc *s, const struct msg *m, const struct flow *f, e
 	if (m->answerable && v.outcome == VERDICT_REJECT && known) {
 		s->unproven = false; /* identified, or over TLS */
 		worker_reply(s, m, f, v.status, v.reason, STR_NONE);
-		worker_refused(s, s->settings, f, m, trunk, &v);
+		refused_tell(s, f, NULL, m, STR_NONE, trunk, &v);
 		return;
 	}
 	worker_dropped(s, f, e == ERR_LIMIT ? NOTICE_DROP_TOO_BIG : NOTICE_DROP_MALFORMED);
@@ -837,7 +840,7 @@ static void on_message(struct sbc *s, const struct event *e)
 	struct verdict v = judge_first(s, &ask, e);
 	if (v.outcome == VERDICT_DROP) {
 		worker_dropped(s, f, drop_of(v.stage));
-		worker_refused(s, s->settings, f, NULL, SETTINGS_NO_INDEX, &v);
+		refused_tell(s, f, e->message.tls, NULL, e->message.bytes, SETTINGS_NO_INDEX, &v);
 		return;
 	}
 	enum err err = judge_index(s->settings, f, e->message.bytes, m);
@@ -847,7 +850,7 @@ static void on_message(struct sbc *s, const struct event *e)
 			buf_printf(&s->lines, "Retry-After: %u\r\n", v.retry_after_s);
 		if (m->answerable && m->is_request)
 			worker_reply(s, m, f, v.status, v.reason, buf_view(&s->lines));
-		worker_refused(s, s->settings, f, m, SETTINGS_NO_INDEX, &v);
+		refused_tell(s, f, e->message.tls, m, STR_NONE, SETTINGS_NO_INDEX, &v);
 		return;
 	}
 	if (err != OK) {

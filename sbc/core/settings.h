@@ -354,6 +354,7 @@ struct limits {
 	uint32_t message_bytes;                           /* one SIP message */
 	struct overload_limits overload;
 	struct handshake_limits handshakes;
+	struct rate_limit refused_records; /* refused.h; count 0: none */
 	uint32_t udp_bytes; /* a longer request goes by TCP (RFC 3261 §18.1.1); 0: never */
 	uint32_t idle_ms, half_open_ms, message_ms; /* stream connections */
 };

@@ -52,7 +52,7 @@ void setup_refuse_at_once(struct sbc *s, const struct msg *m, const struct flow 
 }
 
 struct numbers {
-	struct str called, dialled, caller;
+	struct str called, dialled, caller, domain, user;
 };
 
 static void set_texts(struct sbc *s, struct call *c, const struct msg *m,
@@ -63,6 +63,8 @@ static void set_texts(struct sbc *s, struct call *c, const struct msg *m,
 		[CALL_FROM_NUMBER] = n->caller,
 		[CALL_TO_NUMBER] = n->called,
 		[CALL_DIALLED] = str_eq(n->called, n->dialled) ? STR_NONE : n->dialled,
+		[CALL_DOMAIN] = n->domain,
+		[CALL_USER] = n->user,
 		[CALL_USER_AGENT] = msg_value(m, HDR_USER_AGENT)};
 
 	if (name_addr_parse(m->from, &a) == OK) {
@@ -338,7 +340,10 @@ void setup_begin(struct sbc *s, const struct msg *m, const struct flow *f,
 	admission_begin(s, c, 0);
 	admission_hold(s, c, &facts);
 	refresh_init(c, 0);
-	set_texts(s, c, m, tls, &(struct numbers){asked.called, asked.dialled, asked.caller});
+	set_texts(s, c, m, tls,
+		  &(struct numbers){asked.called, asked.dialled, asked.caller, asked.uri.host,
+				    facts.user});
+	c->record.diversions = facts.diversions;
 	u->flow = u->asking_flow = *f;
 	u->asking_trunk = trunk;
 	u->sips = asked.uri.scheme == URI_SIPS;
@@ -422,7 +427,9 @@ void setup_start_lent(struct sbc *s, struct call *c, struct facts *facts, const 
 					    : NULL,
 				    NUMBER_TO, buf_view(&number), &canonical),
 		.dialled = buf_view(&number),
-		.caller = setup_caller(c->settings, c->leg[0].trunk, &s->held, caller_mem)};
+		.caller = setup_caller(c->settings, c->leg[0].trunk, &s->held, caller_mem),
+		.domain = uri.host,
+		.user = facts->user};
 	set_texts(s, c, &s->held, NULL, &n);
 	u->sips = uri.scheme == URI_SIPS;
 	call_tell(s, c, NOTICE_CALL_STARTED);

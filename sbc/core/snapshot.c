@@ -136,7 +136,7 @@ static void record(struct codec *k, struct snapshot *x)
 	name(k, &x->route);
 	codec_u16(k, &x->status);
 	codec_u16(k, &x->q850);
-	for (unsigned i = 0; i < CALL_TEXT_COUNT; i++)
+	for (unsigned i = 0; i < SNAPSHOT_TEXTS; i++)
 		codec_bytes(k, &x->text[i], 2 * SNAPSHOT_NAME_MAX);
 	codec_u8(k, &x->number_count, SNAPSHOT_NUMBERS_MAX);
 	for (unsigned i = 0; i < x->number_count && i < SNAPSHOT_NUMBERS_MAX; i++)

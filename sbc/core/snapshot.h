@@ -19,6 +19,8 @@ enum {
 	SNAPSHOT_NAME_MAX = 255,
 	SNAPSHOT_TEXT_MAX = 4096, /* of a dialog */
 	SNAPSHOT_SDP_MAX = 12 * 1024,
+	SNAPSHOT_TEXTS =
+		CALL_TLS_PEER + 1, /* of version one: who called from which domain is not in it */
 	SNAPSHOT_NUMBERS_MAX = 16
 };
 
@@ -65,7 +67,7 @@ struct snapshot {
 	uint64_t start_ms, ring_ms, early_ms, answer_ms;
 	struct str route;
 	uint16_t status, q850;
-	struct str text[CALL_TEXT_COUNT];
+	struct str text[SNAPSHOT_TEXTS];
 	struct str numbers[SNAPSHOT_NUMBERS_MAX]; /* that it was sent on to */
 	uint8_t number_count, attempt_count;
 	struct snapshot_attempt attempts[CDR_ATTEMPTS_MAX];

@@ -1,5 +1,7 @@
 #include "sbc/core/snapshot.h"
 
+#include <string.h>
+
 #include "sbc/core/call_media.h"
 #include "sbc/core/duration.h"
 #include "sbc/core/keep.h"
@@ -168,7 +170,7 @@ bool snapshot_take(struct sbc *s, const struct call *c, struct snapshot *x)
 		x->route = c->settings->policy.routes[r->route].name;
 	x->status = r->status;
 	x->q850 = r->q850;
-	for (unsigned i = 0; i < CALL_TEXT_COUNT; i++)
+	for (unsigned i = 0; i < SNAPSHOT_TEXTS; i++)
 		x->text[i] = call_text(c, (enum call_text)i);
 	take_attempts(c, x);
 	x->identity = c->identity;
@@ -336,7 +338,9 @@ static enum err restore_record(struct sbc *s, struct call *c, const struct snaps
 {
 	struct call_record *r = &c->record;
 	const struct settings *set = c->settings;
+	struct str texts[CALL_TEXT_COUNT] = {{NULL, 0}};
 
+	memcpy(texts, x->text, sizeof(x->text));
 	r->start_wall_ms = x->start_ms;
 	r->start_ms = mono_ago(s, x->start_ms);
 	r->ring_ms = mono_ago(s, x->ring_ms);
@@ -360,7 +364,7 @@ static enum err restore_record(struct sbc *s, struct call *c, const struct snaps
 						       .number = a->number};
 	}
 	enum err e = restore_numbers(s, c, x);
-	return e == OK ? call_set_texts(s, c, x->text) : e;
+	return e == OK ? call_set_texts(s, c, texts) : e;
 }
 
 static void restore_media(struct sbc *s, struct call *c, const struct snapshot *x)

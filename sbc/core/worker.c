@@ -105,6 +105,13 @@ void worker_dropped(struct sbc *s, const struct flow *f, enum notice_drop why)
 void worker_refused(struct sbc *s, const struct settings *settings, const struct flow *f,
 		    const struct msg *m, uint16_t trunk, const struct verdict *v)
 {
+	worker_refused_with(s, settings, f, m, trunk, v, NULL);
+}
+
+void worker_refused_with(struct sbc *s, const struct settings *settings, const struct flow *f,
+			 const struct msg *m, uint16_t trunk, const struct verdict *v,
+			 const struct cdr *record)
+{
 	struct notice n = worker_notice(s, NOTICE_REFUSED);
 
 	n.settings = settings;
@@ -117,6 +124,7 @@ void worker_refused(struct sbc *s, const struct settings *settings, const struct
 	n.method = m ? m->method_text : STR_NONE;
 	n.status = v->status;
 	n.verdict = v;
+	n.cdr = record;
 	worker_publish(s, &n);
 	if (!m || m->is_request) /* not what a callee answers */
 		fraud_watch_refused(s, settings, f, trunk, v);

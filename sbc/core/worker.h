@@ -33,6 +33,7 @@
 #include "sbc/core/msg.h"
 #include "sbc/core/opine.h"
 #include "sbc/core/peer.h"
+#include "sbc/core/refused.h"
 #include "sbc/core/ports.h"
 #include "sbc/core/refuse.h"
 #include "sbc/core/sbc.h"
@@ -138,6 +139,7 @@ struct sbc {
 	struct policy_state policy;
 	struct decision decision; /* of what came in this turn */
 	struct gate gate;
+	struct refused_records refused;
 	struct budget answers; /* octets that strangers may be told over UDP (threats C1) */
 	bool unproven; /* this message may come from anywhere: nothing in it is only ours or a trunk's */
 	struct auth auth;
@@ -174,6 +176,10 @@ void worker_dropped(struct sbc *s, const struct flow *f, enum notice_drop why);
 /* The request of m on f was refused by v. `settings` is what v speaks of. */
 void worker_refused(struct sbc *s, const struct settings *settings, const struct flow *f,
 		    const struct msg *m, uint16_t trunk, const struct verdict *v);
+/* The same, with its record; NULL: it has none, or gets one as a call. */
+void worker_refused_with(struct sbc *s, const struct settings *settings, const struct flow *f,
+			 const struct msg *m, uint16_t trunk, const struct verdict *v,
+			 const struct cdr *record);
 
 /* ID_NONE: too many questions are open. */
 id_t64 worker_ask_relay(struct sbc *s, id_t64 owner, enum ask_what what, uint16_t relay,

@@ -52,7 +52,7 @@ static void port_publish(void *ctx, const struct notice *n)
 		ban_file_note(&l->bans.file);
 		ban_kernel_notice(&l->bans.kernel, n);
 	}
-	if (n->type != NOTICE_CALL_ENDED || !n->cdr)
+	if (!n->cdr) /* of a call that ended, or of an INVITE that became none */
 		return;
 	struct buf b;
 	buf_init(&b, l->words.cdr_line, LOOP_CDR_BYTES);

@@ -28,6 +28,7 @@ enum family {
 	M_INVITES,
 	M_INVITES_FINAL,
 	M_CALLS_ENDED,
+	M_ROUTE_CALLS,
 	M_ATTEMPTS_ENDED,
 	M_TRANSFERS,
 	M_CALLS,
@@ -166,6 +167,13 @@ static const struct stats_family families[] = {
 			   .kind = STATS_COUNTER,
 			   .max_sets = 8192,
 			   .labels = {"trunk", "direction", "outcome", "answered"}},
+	[M_ROUTE_CALLS] =
+		{.name = "sallyport_route_calls_total",
+		 .help = "Calls that a route took, each once, as they ended: answered; refused, "
+			 "by a rule; failed. Their sum is the calls of the route",
+		 .kind = STATS_COUNTER,
+		 .max_sets = 3 * 4096,
+		 .labels = {"route", "result"}},
 	[M_ATTEMPTS_ENDED] =
 		{.name = "sallyport_attempts_ended_total",
 		 .help = "Attempts at a trunk's peers that ended; a call may make several",
@@ -658,6 +666,18 @@ static void count_media(struct sbc_metrics *m, const struct cdr *c)
 	}
 }
 
+/* Routes are those of the configuration: so many series, and no more. */
+static void count_route(struct sbc_metrics *m, const struct cdr *c)
+{
+	const struct str v[] = {c->route, c->answer ? STR("answered")
+					  : str_has_prefix(c->cause, STR("policy:"))
+						  ? STR("refused")
+						  : STR("failed")};
+
+	if (c->route.len)
+		++*stats_get(&m->stats, M_ROUTE_CALLS, v);
+}
+
 static void count_ended(struct sbc_metrics *m, const struct notice *n)
 {
 	const struct cdr *c = n->cdr;
@@ -673,6 +693,7 @@ static void count_ended(struct sbc_metrics *m, const struct notice *n)
 	}
 	++*s->cell;
 	count_final(m, n, IN, c->status);
+	count_route(m, c);
 	uint64_t heard = first_of(first_of(c->ring, c->early_media), c->answer);
 	if (!heard)
 		heard = c->end;
@@ -1124,6 +1145,18 @@ static void zero_calls(struct sbc_metrics *m, const struct settings *s)
 			}
 }
 
+/* A route that no call has taken yet is told of too: a graph wants a beginning. */
+static void show_routes(struct sbc_metrics *m, const struct settings *s)
+{
+	static const char *const results[] = {"answered", "refused", "failed"};
+
+	for (size_t i = 0; i < s->policy.route_count; i++)
+		for (size_t k = 0; k < ARRAY_LEN(results) && s->policy.routes[i].name.len; k++) {
+			struct str v[] = {s->policy.routes[i].name, str_from(results[k])};
+			(void)stats_get(&m->stats, M_ROUTE_CALLS, v);
+		}
+}
+
 static void add_call(void *ctx, const struct sbc_call_view *c)
 {
 	struct sbc_metrics *m = ctx;
@@ -1202,6 +1235,7 @@ static void read_core(struct sbc_metrics *m, const struct sbc_facts *f)
 	read_policy(m, sbc_policy_counts(f->sbc));
 	set(m, M_CALLS_LIMIT, NULL, f->settings->limits.calls);
 	zero_calls(m, f->settings);
+	show_routes(m, f->settings);
 	sbc_each_call(f->sbc, add_call, m);
 }
 

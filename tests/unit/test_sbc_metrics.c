@@ -172,6 +172,7 @@ static void a_call(void **state)
 			.duration_ms = 10000,
 			.status = 200,
 			.cause = STR("answered"),
+			.route = STR("in"),
 			.attempts = {{.trunk = STR("pbx"), .status = 200}},
 			.attempt_count = 1};
 	n = notice(NOTICE_CALL_ENDED);
@@ -182,19 +183,27 @@ static void a_call(void **state)
 	c.cause = STR("policy:srtp-only");
 	c.attempt_count = 0;
 	sbc_metrics_notice(&m, &n);
+	c.cause = STR("busy");
+	sbc_metrics_notice(&m, &n);
+	c.route = STR_NONE; /* refused before there was a route */
+	sbc_metrics_notice(&m, &n);
+	EXPECT_TRUE(has("sallyport_route_calls_total{route=\"in\",result=\"answered\"} 1"));
+	EXPECT_TRUE(has("sallyport_route_calls_total{route=\"in\",result=\"refused\"} 1"));
+	EXPECT_TRUE(has("sallyport_route_calls_total{route=\"in\",result=\"failed\"} 1"));
+	EXPECT_TRUE(!has("sallyport_route_calls_total{route=\"\""));
 	EXPECT_TRUE(has("sallyport_invites_total{trunk=\"carrier\",direction=\"in\"} 1"));
 	EXPECT_TRUE(has("sallyport_invites_total{trunk=\"pbx\",direction=\"out\"} 1"));
 	EXPECT_TRUE(has(
 		"sallyport_invites_final_total{trunk=\"pbx\",direction=\"out\",status=\"200\"} 1"));
 	EXPECT_TRUE(has("sallyport_invites_final_total{trunk=\"carrier\",direction=\"in\",status="
-			"\"488\"} 1"));
+			"\"488\"} 3"));
 	EXPECT_TRUE(has("sallyport_calls_ended_total{trunk=\"carrier\",direction=\"in\",outcome="
 			"\"answered\",answered=\"yes\"} 1"));
 	EXPECT_TRUE(has("sallyport_calls_ended_total{trunk=\"carrier\",direction=\"in\",outcome="
 			"\"policy\",answered=\"no\"} 1"));
 	EXPECT_TRUE(has("sallyport_attempts_ended_total{trunk=\"pbx\",outcome=\"answered\"} 1"));
 	EXPECT_TRUE(has(
-		"sallyport_post_dial_delay_seconds_count{trunk=\"carrier\",direction=\"in\"} 2"));
+		"sallyport_post_dial_delay_seconds_count{trunk=\"carrier\",direction=\"in\"} 4"));
 	EXPECT_TRUE(has("sallyport_post_dial_delay_seconds_bucket{trunk=\"carrier\",direction="
 			"\"in\",le=\"0.2\"} 1"));
 	EXPECT_TRUE(

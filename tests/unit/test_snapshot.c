@@ -153,7 +153,7 @@ static void a_restored_call_is_the_call(void **state)
 	EXPECT_U64(y.start_ms, x.start_ms);
 	EXPECT_U64(y.answer_ms, x.answer_ms);
 	EXPECT_STR(y.route, x.route);
-	for (unsigned i = 0; i < CALL_TEXT_COUNT; i++)
+	for (unsigned i = 0; i < SNAPSHOT_TEXTS; i++)
 		EXPECT_STR(y.text[i], x.text[i]);
 	EXPECT_INT(y.attempt_count, 1);
 	EXPECT_STR(y.attempts[0].peer, x.attempts[0].peer);

@@ -56,19 +56,19 @@ routes:
   - {{ name: closed, when: {{ number: ["^\\\\+4999"] }}, reject: {{ status: 410, reason: Closed }} }}
   - {{ name: in, when: {{ number: ["^\\\\+49"] }}, to: [pbx] }}
 """ + sip.OBSERVE
-# name, from, to which realm, number, status (0: silence), stage, rule, has a record
+# name, from, to which realm, number, status (0: silence), stage, rule
 ROWS = [
-    ("a banned source", BANNED, "outside", "+4930123", 0, "ban", "operator", False),
-    ("the access list", DENIED, "outside", "+4930123", 0, "acl", "outside", False),
-    ("the country", CUBA, "outside", "+4930123", 403, "geo", "no-cuba", True),
-    ("the request rate", HASTY, "quick", "+4930123", 503, "rate", "slowly", False),
-    ("a stranger", STRANGER, "outside", "+4930123", 403, "identify", "outside", False),
-    ("the trunk's rate of calls", FULL, "outside", "+4930123", 503, "admission", "rate", True),
-    ("no signature", SIGNED, "outside", "+4930123", 428, "identity", "strictly", True),
-    ("a premium number", GOOD, "outside", "+49900123456", 403, "fraud", "premium", True),
-    ("a route that rejects", GOOD, "outside", "+4999123", 410, "route", "closed", True),
-    ("no route", GOOD, "outside", "+5511", 404, "route", "no-route", True),
-    ("media in the clear", GOOD, "outside", "+4930123", 488, "media", None, True),
+    ("a banned source", BANNED, "outside", "+4930123", 0, "ban", "operator"),
+    ("the access list", DENIED, "outside", "+4930123", 0, "acl", "outside"),
+    ("the country", CUBA, "outside", "+4930123", 403, "geo", "no-cuba"),
+    ("the request rate", HASTY, "quick", "+4930123", 503, "rate", "slowly"),
+    ("a stranger", STRANGER, "outside", "+4930123", 403, "identify", "outside"),
+    ("the trunk's rate of calls", FULL, "outside", "+4930123", 503, "admission", "rate"),
+    ("no signature", SIGNED, "outside", "+4930123", 428, "identity", "strictly"),
+    ("a premium number", GOOD, "outside", "+49900123456", 403, "fraud", "premium"),
+    ("a route that rejects", GOOD, "outside", "+4999123", 410, "route", "closed"),
+    ("no route", GOOD, "outside", "+5511", 404, "route", "no-route"),
+    ("media in the clear", GOOD, "outside", "+4930123", 488, "media", None),
 ]
 
 
@@ -112,7 +112,7 @@ class Stage:
 
 
 def refused(tap, st, row):
-    name, source, realm, number, status, stage, rule, recorded = row
+    name, source, realm, number, status, stage, rule = row
     labels = dict(stage=stage, **({"rule": rule} if rule else {}))
     before, mark = st.sbc.metric("sallyport_refused_total", **labels), len(st.sbc.process.text())
     said = json.dumps(st.explained(source, realm, number))
@@ -123,11 +123,31 @@ def refused(tap, st, row):
     tap.ok((not rule or f"rule={rule}" in line), f"{name}: metric and log name the stage and the rule", line)
     if stage != "media":  # an offer is not among what explain is told
         tap.ok(f'"{stage}"' in said and (not rule or rule in said), f"{name}: explain says so beforehand", said)
-    if recorded:
-        st.cdrs += 1
-        cdr = lib.wait_for("the record", lambda: len(st.records()) == st.cdrs and st.records())[-1]
-        tap.ok(cdr["cause"].startswith("policy:") and (not rule or cdr["cause"] == "policy:" + rule) and cdr["status"] == status,
-               f"{name}: the record too", cdr)
+    st.cdrs += 1
+    cdr = lib.wait_for("the record", lambda: len(st.records()) == st.cdrs and st.records())[-1]
+    tap.ok(cdr["cause"].startswith("policy:") and (not rule or cdr["cause"] == "policy:" + rule) and cdr.get("status", 0) == status
+           and cdr["ingress_address"].startswith(source) and cdr["to_number"] == number and cdr["domain"] == st.realms[realm][0], f"{name}: the record too", cdr)
+
+
+def bounded(tap, st):
+    """What strangers may write to our disk is bounded, for each of them and in all; the counts have all."""
+    flood, other = Party("127.0.64.1"), Party("127.0.65.1")
+    address, port = to = st.realms["outside"]
+    uri, before = f"sip:+4930123@{address}:{port}", st.sbc.metric("sallyport_refused_total", stage="identify")
+    for _ in range(12):
+        Call(flood, to, uri).invite().status()
+    Call(other, to, uri).invite().status()
+    lib.wait_for("the metric", lambda: st.sbc.metric("sallyport_refused_total", stage="identify") == before + 13)
+    lib.wait_for("the record of the other", lambda: any(r["ingress_address"].startswith("127.0.65.1") for r in st.records()))
+    mine = sum(r["ingress_address"].startswith("127.0.64.1") for r in st.records())
+    tap.ok(5 <= mine <= 6, "of one stranger's twelve calls at once five have a record, and another's has one", mine)
+    again = Call(Party(DENIED), to, uri)
+    for _ in range(3):
+        again.invite()
+    lib.wait_for("the metric", lambda: st.sbc.metric("sallyport_refused_total", stage="acl") == 4)
+    st.call(STRANGER, "outside", "+4930123", False)
+    lib.wait_for("the record behind it", lambda: sum(r["ingress_address"].startswith(STRANGER) for r in st.records()) == 2)
+    tap.ok(sum(r["ingress_address"].startswith(DENIED) for r in st.records()) == 2, "an INVITE that is dropped three times has one", st.records()[-3:])
 
 
 def play(tap, folder):
@@ -139,6 +159,7 @@ def play(tap, folder):
     st.cdrs = 2
     for row in ROWS:
         refused(tap, st, row)
+    bounded(tap, st)
     tap.ok(st.sbc.metric("sallyport_never_total") == 0, "nothing that was believed impossible happened")
     tap.ok(st.sbc.stop() == 0, "the daemon ends in order")
 
