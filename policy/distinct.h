@@ -14,16 +14,21 @@
 
 enum { DISTINCT_MOST = 1000, DISTINCT_WAYS = 4 };
 
-struct distinct_entry {
-	uint64_t key; /* 0: nobody's */
-	uint32_t used;
+/* Four subjects: one line of the cache. */
+struct distinct_set {
+	uint64_t keys[DISTINCT_WAYS]; /* 0: nobody's */
+	uint64_t used[DISTINCT_WAYS]; /* of their things */
+};
+
+struct distinct_thing {
+	uint32_t is;
+	uint32_t at; /* when it came last, in units */
 };
 
 struct distinct_table {
-	struct distinct_entry *entries;
-	uint32_t *things; /* `most` of each entry */
-	uint32_t *times;  /* when each came last, in units */
-	size_t sets;      /* a power of two */
+	struct distinct_set *heads;
+	struct distinct_thing *things; /* `most` of each subject */
+	size_t sets;                   /* a power of two */
 	uint32_t most;
 	uint32_t span;    /* in units */
 	uint64_t unit_ms; /* a thousandth of the span */
@@ -45,8 +50,9 @@ uint32_t distinct_peek(const struct distinct_table *t, uint64_t key, uint32_t th
 		       uint64_t now_ms, uint32_t *out_before);
 /* How many there are. */
 uint32_t distinct_count(const struct distinct_table *t, uint64_t key, uint64_t now_ms);
-/* The set of this key is wanted soon. */
+/* This key is wanted soon: first its set, and when that is there, its things. */
 void distinct_prefetch(const struct distinct_table *t, uint64_t key);
+void distinct_prefetch_things(const struct distinct_table *t, uint64_t key);
 void distinct_forget(struct distinct_table *t, uint64_t key);
 
 #endif

@@ -50,6 +50,7 @@ static enum err make_counts(struct fraud_state *s, const struct fraud_config *c,
 enum err fraud_apply(struct fraud_state *s, const struct fraud_config *c)
 {
 	CHECK(s);
+	CHECK(!c || c->count <= FRAUD_RULES_MAX);
 	const size_t n = c ? c->count : 0;
 	struct fraud_count *counts = n ? calloc(n, sizeof(*counts)) : NULL;
 	struct fraud_rang *rang = s->rang;
@@ -127,8 +128,6 @@ static void remember_caller(struct fraud_state *s, const struct facts *f)
 static bool rang_holds(const struct fraud_state *s, const struct fraud_filter *w,
 		       const struct facts *f)
 {
-	if (!w->rang_us_ms)
-		return true;
 	if (!s->rang || f->number.len == 0)
 		return false;
 	const uint64_t key = rang_key(s, f->number);
@@ -146,11 +145,11 @@ struct asked {
 	struct fraud_state *s;
 	const struct facts *f;
 	struct fraud_number number;
+	/* What was hashed last of each kind: several rules by the same subject hash it once. */
 	struct {
-		uint64_t key;
-		struct subject who;
+		uint64_t key; /* 0: the request has no such subject */
 		uint8_t digits;
-		bool known, done;
+		bool done;
 	} by[SUBJECT_KIND_COUNT];
 	struct consequences *out;
 };
@@ -185,27 +184,27 @@ static struct str cut(struct str s, size_t len)
 	return s.len > len ? (struct str){s.p, len} : s;
 }
 
-/* The part of a number that the rule goes by. */
-static struct str number_part(const struct asked *a, const struct fraud_rule *r, struct str number)
+/* The part of a number that a rule goes by. */
+static struct str number_part(const struct asked *a, uint8_t digits, struct str number)
 {
-	struct fraud_number n = a->number;
-
-	if (r->digits == FRAUD_DIGITS_WHOLE)
+	if (digits == FRAUD_DIGITS_WHOLE)
 		return number;
+	struct fraud_number n = a->number;
 	if (number.p != a->f->number.p)
 		fraud_number_of(a->s->config, number, &n);
-	if (r->digits == FRAUD_DIGITS_CODE)
+	if (digits == FRAUD_DIGITS_CODE)
 		return n.is ? cut(n.digits, n.code_len) : STR_NONE;
-	return cut(n.digits.len ? n.digits : number, r->digits);
+	return cut(n.digits.len ? n.digits : number, digits);
 }
 
-/* False: the request has no such subject, and the rule has nothing to say of it. */
-static bool find_subject(const struct asked *a, const struct fraud_rule *r, struct subject *w)
+/* False: the request has no such subject, and a rule by it has nothing to say. */
+static bool find_subject(const struct asked *a, enum subject_kind by, uint8_t digits,
+			 struct subject *w)
 {
 	const struct facts *f = a->f;
 
-	*w = (struct subject){.kind = r->by};
-	switch (r->by) {
+	*w = (struct subject){.kind = by};
+	switch (by) {
 	case SUBJECT_SOURCE:
 		w->source = prefix_of(&f->source);
 		return f->source.family != ADDR_NONE;
@@ -216,9 +215,9 @@ static bool find_subject(const struct asked *a, const struct fraud_rule *r, stru
 		w->name = a->c->trunks[f->trunk].name;
 		return true;
 	case SUBJECT_CALLER: /* who withholds a number is one of all that do */
-		w->name = number_part(a, r, f->caller);
+		w->name = number_part(a, digits, f->caller);
 		return true;
-	case SUBJECT_DESTINATION: w->name = number_part(a, r, f->number); return true;
+	case SUBJECT_DESTINATION: w->name = number_part(a, digits, f->number); return true;
 	case SUBJECT_KIND_COUNT: break;
 	}
 	return false;
@@ -232,24 +231,25 @@ static uint64_t key_of(const struct fraud_state *s, const struct subject *w)
 	return hash_of(s, w->name.p ? w->name.p : "", w->name.len);
 }
 
-/* Several rules by the same kind of subject hash it once. */
-static bool subject_of(struct asked *a, const struct fraud_rule *r)
+/* 0: there is no such subject. */
+static uint64_t key_by(struct asked *a, enum subject_kind by, uint8_t digits)
 {
-	__typeof__(&a->by[0]) b = &a->by[r->by];
+	__typeof__(&a->by[0]) b = &a->by[by];
 
-	if (!b->done || b->digits != r->digits) {
-		b->known = find_subject(a, r, &b->who);
-		b->key = b->known ? key_of(a->s, &b->who) : 0;
-		b->digits = r->digits;
+	if (!b->done || b->digits != digits) {
+		struct subject who;
+		b->key = find_subject(a, by, digits, &who) ? key_of(a->s, &who) : 0;
+		b->digits = digits;
 		b->done = true;
 	}
-	return b->known;
+	return b->key;
 }
 
 static bool holds(const struct asked *a, const struct fraud_filter *w,
 		  const struct fraud_past *past)
 {
-	return fraud_filter_holds(w, a->f, &a->number, past) && rang_holds(a->s, w, a->f);
+	return (!w->given || fraud_filter_holds(w, a->f, &a->number, past)) &&
+	       (!w->rang_us_ms || rang_holds(a->s, w, a->f));
 }
 
 /* Which calls it counts, and which it is asked of. */
@@ -265,25 +265,21 @@ static const struct fraud_filter *asked_of(const struct fraud_rule *r)
 
 /* ---- what is counted */
 
-static uint64_t thing_of(const struct asked *a, const struct fraud_rule *r)
+static uint64_t thing_of(struct asked *a, const struct fraud_rule *r)
 {
 	const struct facts *f = a->f;
 	const struct fraud_number *n = &a->number;
 	uint64_t number = 0;
 
 	switch (r->measure) {
-	case FRAUD_DESTINATIONS:
-		return hash_of(a->s, f->number.p ? f->number.p : "", f->number.len);
+	case FRAUD_DESTINATIONS: return key_by(a, SUBJECT_DESTINATION, FRAUD_DIGITS_WHOLE);
 	case FRAUD_COUNTRIES:
 		if (n->country || !n->is)
 			return n->country;
 		return hash_of(a->s, n->digits.p, n->code_len); /* satellites and the like */
-	case FRAUD_CALLERS: return hash_of(a->s, f->caller.p ? f->caller.p : "", f->caller.len);
-	case FRAUD_SOURCES: {
-		const struct subject w = {.kind = SUBJECT_SOURCE, .source = prefix_of(&f->source)};
-		return key_of(a->s, &w);
-	}
-	case FRAUD_USERS: return hash_of(a->s, f->user.p ? f->user.p : "", f->user.len);
+	case FRAUD_CALLERS: return key_by(a, SUBJECT_CALLER, FRAUD_DIGITS_WHOLE);
+	case FRAUD_SOURCES: return key_by(a, SUBJECT_SOURCE, FRAUD_DIGITS_WHOLE);
+	case FRAUD_USERS: return key_by(a, SUBJECT_USER, FRAUD_DIGITS_WHOLE);
 	case FRAUD_STEPS:
 		for (size_t i = 0; i < f->number.len; i++)
 			if (f->number.p[i] >= '0' && f->number.p[i] <= '9' &&
@@ -338,9 +334,10 @@ static uint32_t amount_of(const struct asked *a, const struct fraud_rule *r, uin
 	return 1;
 }
 
-static struct fraud_more more_of(struct asked *a, const struct fraud_rule *r, uint32_t pulse_ms)
+static struct fraud_more more_of(struct asked *a, const struct fraud_rule *r, uint64_t subject,
+				 uint32_t pulse_ms)
 {
-	return (struct fraud_more){.subject = a->by[r->by].key,
+	return (struct fraud_more){.subject = subject,
 				   .amount = amount_of(a, r, pulse_ms),
 				   .thing = thing_of(a, r),
 				   .now_ms = a->f->now_ms,
@@ -353,11 +350,13 @@ static void want(struct asked *a, const struct fraud_rule *r, enum consequence_t
 		 uint32_t seconds)
 {
 	struct consequences *l = a->out;
+	struct subject who;
 
 	if (!l || l->count == CONSEQUENCES_MAX)
 		return;
+	(void)find_subject(a, r->by, r->digits, &who);
 	l->list[l->count++] = (struct consequence){.type = type,
-						   .subject = a->by[r->by].who,
+						   .subject = who,
 						   .seconds = seconds,
 						   .spoofable = a->f->spoofable,
 						   .rule = r->name,
@@ -397,37 +396,48 @@ static bool is_time(const struct fraud_rule *r, const struct facts *f)
 
 /* ---- a call wants to begin */
 
-/* Counts lie all over the memory: all are fetched before the first is waited for. */
-static void fetch_counts(struct asked *a)
+/* What happens later is told later; only who refuses asks for it now. */
+static bool is_asked(const struct fraud_rule *r)
 {
+	return r->measure == FRAUD_NOTHING || r->moment == FRAUD_AT_START || r->does.status;
+}
+
+/* Of whom each rule speaks. Counts lie all over the memory: all are fetched before the first is waited for. */
+static void fetch_counts(struct asked *a, uint64_t subjects[FRAUD_RULES_MAX])
+{
+	const struct fraud_rule *rules = a->s->config->rules;
+	const struct fraud_count *counts = a->s->counts;
+
 	for (size_t i = 0; i < a->s->count; i++) {
-		const struct fraud_rule *r = &a->s->config->rules[i];
-		if (r->measure != FRAUD_NOTHING && subject_of(a, r))
-			fraud_count_prefetch(&a->s->counts[i], a->by[r->by].key);
+		subjects[i] = is_asked(&rules[i]) ? key_by(a, rules[i].by, rules[i].digits) : 0;
+		if (subjects[i] && counts[i].kind != FRAUD_KIND_NONE)
+			fraud_count_prefetch(&counts[i], subjects[i]);
 	}
+	for (size_t i = 0; i < a->s->count; i++)
+		if (subjects[i] && counts[i].kind != FRAUD_KIND_NONE)
+			fraud_count_prefetch_sum(&counts[i], subjects[i]);
 }
 
 /* How it stands with the sum for this call, which is counted where the rule counts beginnings. */
-static struct fraud_sum count_start(struct asked *a, size_t i, bool peek)
+static struct fraud_sum count_start(struct asked *a, size_t i, uint64_t subject, bool peek)
 {
 	const struct fraud_rule *r = &a->s->config->rules[i];
 	struct fraud_count *k = &a->s->counts[i];
-	const struct fraud_more m = more_of(a, r, FRAUD_PULSE_MS);
 	struct fraud_sum sum = {0, 0};
 
-	if (r->moment == FRAUD_AT_START) {
-		if (holds(a, counted(r), NULL))
-			return peek ? fraud_count_peek(k, &m) : fraud_count_add(k, &m);
-	} else if (r->moment == FRAUD_AT_PULSE && holds(a, counted(r), NULL)) {
-		/* Its first pulse has to fit. */
-		return fraud_count_peek(k, &m);
+	if ((r->moment == FRAUD_AT_START || r->moment == FRAUD_AT_PULSE) &&
+	    holds(a, counted(r), NULL)) {
+		const struct fraud_more m = more_of(a, r, subject, FRAUD_PULSE_MS);
+		/* Of what comes in pulses the first has to fit. */
+		return peek || r->moment == FRAUD_AT_PULSE ? fraud_count_peek(k, &m)
+							   : fraud_count_add(k, &m);
 	}
-	sum.before = sum.now = fraud_count_now(k, m.subject, m.now_ms);
+	sum.before = sum.now = fraud_count_now(k, subject, a->f->now_ms);
 	return sum;
 }
 
 /* True: this call is too much for rule i. */
-static bool judge_rule(struct asked *a, size_t i, bool peek)
+static bool judge_rule(struct asked *a, size_t i, uint64_t subject, bool peek)
 {
 	const struct fraud_rule *r = &a->s->config->rules[i];
 	const struct fraud_actions *d = &r->does;
@@ -435,13 +445,8 @@ static bool judge_rule(struct asked *a, size_t i, bool peek)
 
 	if (!is_time(r, a->f))
 		return false;
-	/* What happens later is told later; only who refuses asks for it now. */
-	if (r->measure != FRAUD_NOTHING && r->moment != FRAUD_AT_START && !d->status)
-		return false;
-	if (!subject_of(a, r))
-		return false;
 	if (r->measure != FRAUD_NOTHING) {
-		sum = count_start(a, i, peek);
+		sum = count_start(a, i, subject, peek);
 		if (sum.now <= r->over)
 			return false;
 	}
@@ -459,6 +464,7 @@ struct verdict fraud_judge(const struct policy_config *c, struct fraud_state *s,
 	CHECK(c && s && f);
 	struct verdict v = {.outcome = VERDICT_ALLOW, .stage = VERDICT_STAGE_FRAUD};
 	struct asked a;
+	uint64_t subjects[FRAUD_RULES_MAX];
 
 	if (!c->fraud)
 		return v;
@@ -468,9 +474,10 @@ struct verdict fraud_judge(const struct policy_config *c, struct fraud_state *s,
 					.status = 500,
 					.rule = STR("fraud")};
 	begin(&a, c, s, f, out);
-	fetch_counts(&a);
+	fetch_counts(&a, subjects);
 	for (size_t i = 0; i < s->count; i++)
-		if (judge_rule(&a, i, peek) && v.outcome == VERDICT_ALLOW)
+		if (subjects[i] && judge_rule(&a, i, subjects[i], peek) &&
+		    v.outcome == VERDICT_ALLOW)
 			v = refuse(&s->config->rules[i]);
 	return v;
 }
@@ -522,10 +529,12 @@ void fraud_step(const struct policy_config *c, struct fraud_state *s, const stru
 		remember_caller(s, f);
 	for (size_t i = 0; i < s->count; i++) {
 		const struct fraud_rule *r = &s->config->rules[i];
-		if (!counts_as(r, e) || !is_time(r, f) || !holds(&a, counted(r), &e->past) ||
-		    !subject_of(&a, r))
+		if (!counts_as(r, e) || !is_time(r, f) || !holds(&a, counted(r), &e->past))
 			continue;
-		struct fraud_more m = more_of(&a, r, e->pulse_ms);
+		const uint64_t subject = key_by(&a, r->by, r->digits);
+		if (!subject)
+			continue;
+		struct fraud_more m = more_of(&a, r, subject, e->pulse_ms);
 		m.most = UINT64_MAX; /* it has happened */
 		const struct fraud_sum sum = fraud_count_add(&s->counts[i], &m);
 		if (sum.now > r->over)
@@ -566,9 +575,10 @@ bool fraud_is_meant(const struct policy_config *c, struct fraud_state *s, const 
 	begin(&a, c, s, f, NULL);
 	for (size_t i = 0; i < s->count; i++) {
 		const struct fraud_rule *r = &s->config->rules[i];
-		if (!str_eq(r->name, x->rule) || r->by != x->subject.kind || !subject_of(&a, r))
+		if (!str_eq(r->name, x->rule) || r->by != x->subject.kind ||
+		    !key_by(&a, r->by, r->digits))
 			continue;
-		return a.by[r->by].key == key_of(s, &x->subject) &&
+		return key_by(&a, r->by, r->digits) == key_of(s, &x->subject) &&
 		       fraud_filter_holds(counted(r), f, &a.number, NULL) &&
 		       (r->measure != FRAUD_COST || (a.number.is && a.number.is->cost));
 	}

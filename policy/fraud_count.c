@@ -1,6 +1,8 @@
 #include "policy/fraud_count.h"
 
-#include <stdlib.h>
+#include <string.h>
+
+#include "common/lines.h"
 
 static const struct {
 	enum fraud_kind kind;
@@ -45,7 +47,8 @@ size_t fraud_rule_bytes(const struct fraud_rule *r)
 	case FRAUD_KIND_DISTINCT: return distinct_bytes(r->keys, (uint32_t)r->over + 1);
 	case FRAUD_KIND_STEPS:
 		return window_bytes(r->keys) +
-		       trail_sets(r->keys) * TRAIL_WAYS * sizeof(struct trail_entry);
+		       trail_sets(r->keys) *
+			       (sizeof(struct trail_set) + TRAIL_WAYS * sizeof(struct trail));
 	}
 	return 0;
 }
@@ -59,6 +62,7 @@ enum err fraud_count_init(struct fraud_count *k, const struct fraud_rule *r,
 	enum err e;
 
 	*k = (struct fraud_count){.measure = r->measure,
+				  .kind = kind,
 				  .by = r->by,
 				  .digits = r->digits,
 				  .keys = r->keys,
@@ -72,8 +76,9 @@ enum err fraud_count_init(struct fraud_count *k, const struct fraud_rule *r,
 		e = window_init(&k->window, r->keys, r->span_ms, secret);
 	if (e == OK && kind == FRAUD_KIND_STEPS) {
 		k->trail_sets = trail_sets(r->keys);
-		k->trail = calloc(k->trail_sets * TRAIL_WAYS, sizeof(*k->trail));
-		e = k->trail ? OK : ERR_NOMEM;
+		k->trail_heads = lines_new(k->trail_sets, sizeof(*k->trail_heads));
+		k->trails = lines_new(k->trail_sets * TRAIL_WAYS, sizeof(*k->trails));
+		e = k->trail_heads && k->trails ? OK : ERR_NOMEM;
 	}
 	if (e != OK)
 		fraud_count_release(k);
@@ -84,7 +89,8 @@ void fraud_count_release(struct fraud_count *k)
 {
 	window_release(&k->window);
 	distinct_release(&k->distinct);
-	free(k->trail);
+	lines_free(k->trail_heads);
+	lines_free(k->trails);
 	*k = (struct fraud_count){.measure = FRAUD_NOTHING};
 }
 
@@ -101,20 +107,36 @@ bool fraud_count_fits(const struct fraud_count *k, const struct fraud_rule *r)
 
 /* ---- numbers in steps */
 
-static struct trail_entry *trail_find(const struct fraud_count *k, uint64_t key)
+static size_t trail_set(const struct fraud_count *k, uint64_t key)
 {
-	struct trail_entry *set = &k->trail[(key >> 1 & (k->trail_sets - 1)) * TRAIL_WAYS];
-
-	for (unsigned i = 0; i < TRAIL_WAYS; i++)
-		if (set[i].key == key)
-			return &set[i];
-	return NULL;
+	return (size_t)(key >> 1 & (k->trail_sets - 1));
 }
 
-static bool is_step(const struct trail_entry *e, uint64_t number)
+/* The way of the set; TRAIL_WAYS: it is not there. */
+static unsigned trail_find(const struct fraud_count *k, uint64_t key)
 {
-	for (unsigned i = 0; e && i < TRAIL_LAST; i++) {
-		const uint64_t other = e->last[i];
+	const struct trail_set *h = &k->trail_heads[trail_set(k, key)];
+	unsigned way = 0;
+
+	while (way < TRAIL_WAYS && h->keys[way] != key)
+		way++;
+	return way;
+}
+
+static struct trail *trail_of(const struct fraud_count *k, uint64_t key, unsigned way)
+{
+	return &k->trails[trail_set(k, key) * TRAIL_WAYS + way];
+}
+
+static bool is_step(const struct fraud_count *k, uint64_t key, uint64_t number)
+{
+	const unsigned way = trail_find(k, key);
+
+	if (way == TRAIL_WAYS)
+		return false;
+	const struct trail *t = trail_of(k, key, way);
+	for (unsigned i = 0; i < TRAIL_LAST; i++) {
+		const uint64_t other = t->last[i];
 		const uint64_t apart = other > number ? other - number : number - other;
 		if (other && apart && apart <= FRAUD_STEP_MAX)
 			return true;
@@ -123,29 +145,33 @@ static bool is_step(const struct trail_entry *e, uint64_t number)
 }
 
 /* Whoever has dialled nothing for the longest makes room. */
-static struct trail_entry *trail_take(struct fraud_count *k, uint64_t key)
+static unsigned trail_take(struct fraud_count *k, uint64_t key)
 {
-	struct trail_entry *e = trail_find(k, key), *least;
+	struct trail_set *h = &k->trail_heads[trail_set(k, key)];
+	unsigned way = trail_find(k, key);
 
-	if (e)
-		return e;
-	least = e = &k->trail[(key >> 1 & (k->trail_sets - 1)) * TRAIL_WAYS];
+	if (way < TRAIL_WAYS)
+		return way;
+	way = 0;
 	for (unsigned i = 1; i < TRAIL_WAYS; i++)
-		if (e[i].at_ms < least->at_ms)
-			least = &e[i];
-	*least = (struct trail_entry){.key = key};
-	return least;
+		if (h->at_ms[i] < h->at_ms[way])
+			way = i;
+	h->keys[way] = key;
+	*trail_of(k, key, way) = (struct trail){.last = {0}};
+	return way;
 }
 
 static void trail_note(struct fraud_count *k, const struct fraud_more *m)
 {
-	struct trail_entry *e = trail_take(k, m->subject);
+	const unsigned way = trail_take(k, m->subject);
+	uint64_t *last = trail_of(k, m->subject, way)->last;
 
-	e->at_ms = m->now_ms;
+	k->trail_heads[trail_set(k, m->subject)].at_ms[way] = m->now_ms;
 	for (unsigned i = 0; i < TRAIL_LAST; i++)
-		if (e->last[i] == m->thing)
+		if (last[i] == m->thing)
 			return;
-	e->last[e->next++ % TRAIL_LAST] = m->thing;
+	memmove(last + 1, last, (TRAIL_LAST - 1) * sizeof(*last));
+	last[0] = m->thing;
 }
 
 /* ---- counting */
@@ -188,13 +214,12 @@ struct fraud_sum fraud_count_add(struct fraud_count *k, const struct fraud_more 
 	CHECK(k && m && m->subject);
 	struct fraud_sum s = {0, 0};
 
-	switch (fraud_kind(k->measure)) {
+	switch (k->kind) {
 	case FRAUD_KIND_NONE: break;
 	case FRAUD_KIND_SUM: s = add_amount(k, m); break;
 	case FRAUD_KIND_DISTINCT: s = add_thing(k, m); break;
 	case FRAUD_KIND_STEPS:
-		s = is_step(trail_find(k, m->subject), m->thing) ? add_amount(k, m)
-								 : fraud_count_peek(k, m);
+		s = is_step(k, m->subject, m->thing) ? add_amount(k, m) : fraud_count_peek(k, m);
 		trail_note(k, m);
 		break;
 	}
@@ -206,13 +231,13 @@ struct fraud_sum fraud_count_peek(const struct fraud_count *k, const struct frau
 	CHECK(k && m && m->subject);
 	struct fraud_sum s = {0, 0};
 
-	switch (fraud_kind(k->measure)) {
+	switch (k->kind) {
 	case FRAUD_KIND_NONE: break;
 	case FRAUD_KIND_SUM: s = peek_amount(k, m); break;
 	case FRAUD_KIND_DISTINCT: s = peek_thing(k, m); break;
 	case FRAUD_KIND_STEPS:
 		s = peek_amount(k, m);
-		if (!is_step(trail_find(k, m->subject), m->thing))
+		if (!is_step(k, m->subject, m->thing))
 			s.now = s.before;
 		break;
 	}
@@ -222,29 +247,41 @@ struct fraud_sum fraud_count_peek(const struct fraud_count *k, const struct frau
 uint64_t fraud_count_now(const struct fraud_count *k, uint64_t subject, uint64_t now_ms)
 {
 	CHECK(k && subject);
-	return fraud_kind(k->measure) == FRAUD_KIND_DISTINCT
-		       ? distinct_count(&k->distinct, subject, now_ms)
-		       : window_sum_of(&k->window, subject, now_ms);
+	return k->kind == FRAUD_KIND_DISTINCT ? distinct_count(&k->distinct, subject, now_ms)
+					      : window_sum_of(&k->window, subject, now_ms);
 }
 
 void fraud_count_prefetch(const struct fraud_count *k, uint64_t subject)
 {
-	if (fraud_kind(k->measure) == FRAUD_KIND_DISTINCT)
+	if (k->kind == FRAUD_KIND_DISTINCT)
 		distinct_prefetch(&k->distinct, subject);
 	else
 		window_prefetch(&k->window, subject);
-	if (k->trail)
-		__builtin_prefetch(&k->trail[(subject >> 1 & (k->trail_sets - 1)) * TRAIL_WAYS]);
+	if (k->kind == FRAUD_KIND_STEPS)
+		__builtin_prefetch(&k->trail_heads[trail_set(k, subject)]);
+}
+
+void fraud_count_prefetch_sum(const struct fraud_count *k, uint64_t subject)
+{
+	if (k->kind == FRAUD_KIND_DISTINCT)
+		distinct_prefetch_things(&k->distinct, subject);
+	else
+		window_prefetch_sums(&k->window, subject);
+	if (k->kind == FRAUD_KIND_STEPS && trail_find(k, subject) < TRAIL_WAYS)
+		__builtin_prefetch(trail_of(k, subject, trail_find(k, subject)));
 }
 
 void fraud_count_forget(struct fraud_count *k, uint64_t subject)
 {
 	CHECK(k && subject);
-	if (fraud_kind(k->measure) == FRAUD_KIND_DISTINCT)
+	if (k->kind == FRAUD_KIND_DISTINCT)
 		distinct_forget(&k->distinct, subject);
 	else
 		window_forget(&k->window, subject);
-	struct trail_entry *e = k->trail ? trail_find(k, subject) : NULL;
-	if (e)
-		*e = (struct trail_entry){.key = 0};
+	const unsigned way =
+		k->kind == FRAUD_KIND_STEPS ? trail_find(k, subject) : (unsigned)TRAIL_WAYS;
+	if (way < TRAIL_WAYS) {
+		k->trail_heads[trail_set(k, subject)].keys[way] = 0;
+		k->trail_heads[trail_set(k, subject)].at_ms[way] = 0;
+	}
 }

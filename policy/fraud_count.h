@@ -10,23 +10,29 @@
 
 enum { TRAIL_LAST = 4, TRAIL_WAYS = 4 };
 
-/* The numbers that a subject has dialled last. */
-struct trail_entry {
-	uint64_t key, at_ms;
+/* Four subjects, and when each has dialled last: one line of the cache. */
+struct trail_set {
+	uint64_t keys[TRAIL_WAYS]; /* 0: nobody's */
+	uint64_t at_ms[TRAIL_WAYS];
+};
+
+/* The numbers that a subject has dialled last, the latest first. */
+struct trail {
 	uint64_t last[TRAIL_LAST];
-	uint8_t next;
 };
 
 struct fraud_count {
 	char name[64]; /* of the rule */
 	enum fraud_measure measure;
+	enum fraud_kind kind;
 	enum subject_kind by;
 	uint8_t digits;
 	uint32_t keys;
 	uint64_t over, span_ms;
 	struct window_table window;
 	struct distinct_table distinct;
-	struct trail_entry *trail;
+	struct trail_set *trail_heads; /* NULL: it counts no steps */
+	struct trail *trails;          /* TRAIL_WAYS a set */
 	size_t trail_sets;
 };
 
@@ -55,8 +61,9 @@ struct fraud_sum fraud_count_add(struct fraud_count *k, const struct fraud_more 
 struct fraud_sum fraud_count_peek(const struct fraud_count *k, const struct fraud_more *m);
 /* What there is of that subject; `thing` is not asked for. */
 uint64_t fraud_count_now(const struct fraud_count *k, uint64_t subject, uint64_t now_ms);
-/* It is wanted soon. */
+/* It is wanted soon: first where it stands, and when that is there, what there is of it. */
 void fraud_count_prefetch(const struct fraud_count *k, uint64_t subject);
+void fraud_count_prefetch_sum(const struct fraud_count *k, uint64_t subject);
 void fraud_count_forget(struct fraud_count *k, uint64_t subject);
 
 #endif

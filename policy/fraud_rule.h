@@ -129,11 +129,11 @@ struct fraud_rule {
 	enum fraud_moment moment;
 	enum subject_kind by;
 	uint8_t digits; /* of a number: FRAUD_DIGITS_WHOLE, _CODE, or so many from its front */
-	struct fraud_filter when, where;
-	uint64_t over, span_ms; /* of cost: in parts of money; of duration: in ms */
-	struct hours hours;     /* in which it counts and acts */
-	struct fraud_actions does;
 	uint32_t keys;
+	uint64_t over, span_ms; /* of cost: in parts of money; of duration: in ms */
+	struct fraud_actions does;
+	struct hours hours; /* in which it counts and acts */
+	struct fraud_filter when, where;
 };
 
 enum { FRAUD_DIGITS_WHOLE = 0, FRAUD_DIGITS_CODE = 1 };

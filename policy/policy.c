@@ -142,14 +142,15 @@ static struct verdict identity(const struct policy_ask *a)
 static struct verdict admission(const struct policy_ask *a)
 {
 	struct verdict of_number = {.outcome = VERDICT_ALLOW};
+	struct quotas_asked asked;
 
 	if (a->direction == ADMIT_IN)
-		of_number = quota_judge(a->config, &a->state->quotas, a->facts);
+		of_number = quota_judge(a->config, &a->state->quotas, a->facts, &asked);
 	if (of_number.outcome != VERDICT_ALLOW)
 		return of_number;
 	const struct verdict v = admit_trunk(a);
 	if (v.outcome == VERDICT_ALLOW && a->direction == ADMIT_IN && !a->peek)
-		quota_take(a->config, &a->state->quotas, a->facts);
+		quota_take(a->config, &a->state->quotas, &asked, a->facts->now_ms);
 	return v.stage == VERDICT_STAGE_NONE ? of_number : v;
 }
 

@@ -11,7 +11,7 @@ enum { NS_IN_MS = 1000 * 1000, NS_IN_S = 1000 * NS_IN_MS, FULL_WAIT_S = 10, NAME
 enum err quotas_init(struct quotas *q, uint32_t calls, const struct siphash_key *secret)
 {
 	CHECK(q && secret && calls > 0);
-	*q = (struct quotas){.secret = *secret, .size = 16};
+	*q = (struct quotas){.size = 16};
 	while (q->size < 2 * QUOTA_KIND_COUNT * (uint64_t)calls)
 		q->size *= 2;
 	q->entries = calloc(q->size, sizeof(*q->entries));
@@ -27,10 +27,15 @@ void quotas_release(struct quotas *q)
 
 /* ---- how many hold what */
 
+static uint32_t home_of(const struct quotas *q, uint64_t key)
+{
+	return (uint32_t)(key >> 1) & (q->size - 1);
+}
+
 /* The place of that key, or the free one where it would stand. */
 static uint32_t place_of(const struct quotas *q, uint64_t key)
 {
-	uint32_t at = (uint32_t)(key >> 1) & (q->size - 1);
+	uint32_t at = home_of(q, key);
 
 	while (q->entries[at].key && q->entries[at].key != key)
 		at = (at + 1) & (q->size - 1);
@@ -58,7 +63,7 @@ static void del(struct quotas *q, uint32_t at)
 	uint32_t hole = at;
 
 	for (uint32_t i = (at + 1) & mask; q->entries[i].key; i = (i + 1) & mask) {
-		const uint32_t home = (uint32_t)(q->entries[i].key >> 1) & mask;
+		const uint32_t home = home_of(q, q->entries[i].key);
 		if (((i - home) & mask) >= ((i - hole) & mask)) {
 			q->entries[hole] = q->entries[i];
 			hole = i;
@@ -70,19 +75,13 @@ static void del(struct quotas *q, uint32_t at)
 
 /* ---- who is asked about what */
 
-/* A rule that speaks of this call, and whom it counts. */
-struct quota {
-	const struct quota_rule *rule;
-	struct str scope, name; /* of the rule; of whom it counts */
-	struct rule_place place;
-};
-
 static bool find_quota(const struct policy_config *c, const struct facts *f, enum quota_kind kind,
 		       struct quota *out)
 {
 	const struct admission_rule *a = &c->realms[f->realm].admission;
 
-	*out = (struct quota){.rule = &a->calls[kind], .scope = a->name, .place = a->place};
+	*out = (struct quota){
+		.kind = kind, .rule = &a->calls[kind], .scope = a->name, .place = a->place};
 	switch (kind) {
 	case QUOTA_USER: out->name = f->user; break;
 	case QUOTA_CALLER: out->name = f->caller; break;
@@ -103,25 +102,17 @@ static bool find_quota(const struct policy_config *c, const struct facts *f, enu
 	return out->name.len > 0 && (out->rule->sessions || out->rule->rate.count);
 }
 
-/* View into mem: no two rules share a name. */
-static struct str name_of(const struct quota *x, char mem[NAME_MAX])
+/* No two rules share a name. Its rate in the table of rates has the same key. */
+static uint64_t key_of(const struct quotas *q, const struct quota *x)
 {
+	char mem[NAME_MAX];
 	struct buf b;
 
-	buf_init(&b, mem, NAME_MAX);
+	buf_init(&b, mem, sizeof(mem));
 	buf_str(&b, x->scope);
 	buf_char(&b, '\n');
 	buf_str(&b, x->name);
-	return (struct str){mem, b.len};
-}
-
-static uint64_t key_of(const struct quotas *q, enum quota_kind kind, const struct quota *x)
-{
-	char mem[NAME_MAX];
-	const struct str name = name_of(x, mem);
-	const uint64_t hash = siphash(&q->secret, name.p, name.len);
-
-	return (hash ^ (uint64_t)(kind + 1) * 0x9e3779b97f4a7c15u) | 1;
+	return rate_table_hash(&q->rates, x->kind, (struct str){mem, b.len});
 }
 
 bool quota_asks(const struct policy_config *c, const struct facts *f)
@@ -160,20 +151,18 @@ static const char *const rate_rules[QUOTA_KIND_COUNT] = {
 	[QUOTA_GROUP] = "user-rate",
 };
 
-static struct verdict judge_one(const struct quotas *q, const struct facts *f, enum quota_kind kind,
+static struct verdict judge_one(const struct quotas *q, const struct facts *f,
 				const struct quota *x)
 {
 	const uint64_t now_ns = f->now_ms * NS_IN_MS;
-	char mem[NAME_MAX];
 	uint64_t wait_ns;
 
-	if (x->rule->sessions &&
-	    q->entries[place_of(q, key_of(q, kind, x))].live >= x->rule->sessions)
-		return refuse(f, &x->place, session_rules[kind], FULL_WAIT_S - 1);
+	if (x->rule->sessions && q->entries[place_of(q, x->key)].live >= x->rule->sessions)
+		return refuse(f, &x->place, session_rules[x->kind], FULL_WAIT_S - 1);
 	if (x->rule->rate.count) {
-		struct rate r = rate_table_peek(&q->rates, kind, name_of(x, mem), now_ns);
+		struct rate r = rate_table_peek_hash(&q->rates, x->key, now_ns);
 		if (!rate_take(&r, &x->rule->rate, 1, now_ns, &wait_ns))
-			return refuse(f, &x->place, rate_rules[kind], wait_ns / NS_IN_S);
+			return refuse(f, &x->place, rate_rules[x->kind], wait_ns / NS_IN_S);
 	}
 	return (struct verdict){.outcome = VERDICT_ALLOW,
 				.stage = VERDICT_STAGE_ADMISSION,
@@ -182,42 +171,59 @@ static struct verdict judge_one(const struct quotas *q, const struct facts *f, e
 				.line = x->place.line};
 }
 
-struct verdict quota_judge(const struct policy_config *c, const struct quotas *q,
-			   const struct facts *f)
+/* Their counts lie anywhere in memory: all are fetched before the first is waited for. */
+static void find_quotas(const struct policy_config *c, const struct quotas *q,
+			const struct facts *f, struct quotas_asked *out)
 {
-	CHECK(c && q && f && f->realm < c->realm_count);
+	for (unsigned k = 0; k < QUOTA_KIND_COUNT; k++) {
+		struct quota *x = &out->list[out->count];
+		if (!find_quota(c, f, (enum quota_kind)k, x))
+			continue;
+		x->key = key_of(q, x);
+		if (x->rule->rate.count)
+			rate_table_prefetch(&q->rates, x->key);
+		if (x->rule->sessions)
+			__builtin_prefetch(&q->entries[home_of(q, x->key)]);
+		out->count++;
+	}
+}
+
+struct verdict quota_judge(const struct policy_config *c, const struct quotas *q,
+			   const struct facts *f, struct quotas_asked *out)
+{
+	CHECK(c && q && f && f->realm < c->realm_count && out);
 	struct verdict v = {.outcome = VERDICT_ALLOW};
 	struct rate node = q->node;
-	struct quota x;
 	uint64_t wait_ns;
 
-	if (!quota_asks(c, f))
+	out->node = quota_asks(c, f);
+	out->count = 0;
+	if (!out->node)
 		return v;
 	if (!rate_take(&node, &c->node_calls, 1, f->now_ms * NS_IN_MS, &wait_ns))
 		return refuse(f, &c->node_place, "node-rate", wait_ns / NS_IN_S);
-	for (unsigned k = 0; k < QUOTA_KIND_COUNT; k++) {
-		if (!find_quota(c, f, (enum quota_kind)k, &x))
-			continue;
-		v = judge_one(q, f, (enum quota_kind)k, &x);
+	find_quotas(c, q, f, out);
+	for (unsigned i = 0; i < out->count; i++) {
+		v = judge_one(q, f, &out->list[i]);
 		if (v.outcome != VERDICT_ALLOW)
 			return v;
 	}
 	return v;
 }
 
-void quota_take(const struct policy_config *c, struct quotas *q, const struct facts *f)
+void quota_take(const struct policy_config *c, struct quotas *q, const struct quotas_asked *asked,
+		uint64_t now_ms)
 {
-	const uint64_t now_ns = f->now_ms * NS_IN_MS;
-	char mem[NAME_MAX];
-	struct quota x;
+	const uint64_t now_ns = now_ms * NS_IN_MS;
 
-	if (!quota_asks(c, f))
-		return;
-	(void)rate_take(&q->node, &c->node_calls, 1, now_ns, NULL);
-	for (unsigned k = 0; k < QUOTA_KIND_COUNT; k++)
-		if (find_quota(c, f, (enum quota_kind)k, &x) && x.rule->rate.count)
-			(void)rate_take(rate_table_find(&q->rates, k, name_of(&x, mem), now_ns),
-					&x.rule->rate, 1, now_ns, NULL);
+	if (asked->node)
+		(void)rate_take(&q->node, &c->node_calls, 1, now_ns, NULL);
+	for (unsigned i = 0; i < asked->count; i++) {
+		const struct quota *x = &asked->list[i];
+		if (x->rule->rate.count)
+			(void)rate_take(rate_table_find_hash(&q->rates, x->key, now_ns),
+					&x->rule->rate, 1, now_ns, NULL);
+	}
 }
 
 /* ---- what calls hold */
@@ -233,7 +239,7 @@ void quota_begin(const struct policy_config *c, struct quotas *q, const struct f
 	for (unsigned k = 0; k < QUOTA_KIND_COUNT; k++) {
 		if (!find_quota(c, f, (enum quota_kind)k, &x) || !x.rule->sessions)
 			continue;
-		const uint64_t key = key_of(q, (enum quota_kind)k, &x);
+		const uint64_t key = key_of(q, &x);
 		struct quota_entry *e = get(q, key);
 		if (!e)
 			continue;
@@ -262,7 +268,7 @@ uint32_t quota_live(const struct policy_config *c, const struct quotas *q, const
 {
 	struct quota x;
 
-	return find_quota(c, f, kind, &x) ? q->entries[place_of(q, key_of(q, kind, &x))].live : 0;
+	return find_quota(c, f, kind, &x) ? q->entries[place_of(q, key_of(q, &x))].live : 0;
 }
 
 void quotas_recount_add(struct quotas *q, const struct quota_held *held)

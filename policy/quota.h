@@ -26,8 +26,22 @@ struct quota_entry {
 	uint32_t live, counted;
 };
 
+/* A rule that speaks of a call, and whom it counts. */
+struct quota {
+	enum quota_kind kind;
+	const struct quota_rule *rule;
+	struct str scope, name; /* of the rule; of whom it counts */
+	struct rule_place place;
+	uint64_t key; /* hash of both names and of the kind */
+};
+/* All of them, of one call: what was judged is what is taken. */
+struct quotas_asked {
+	bool node; /* some rule could have been there: the node's own rate counts it */
+	uint8_t count;
+	struct quota list[QUOTA_KIND_COUNT];
+};
+
 struct quotas {
-	struct siphash_key secret;
 	struct quota_entry *entries; /* probed in line; half of them stay free */
 	uint32_t size, used;
 	struct rate_table rates;
@@ -44,11 +58,12 @@ bool quota_asks(const struct policy_config *c, const struct facts *f);
 /*
  * ALLOW, of no stage where no quota speaks of it; or a refusal of stage ADMISSION by the rule "user", "caller", "destination" or
  * "node" with "-sessions" or "-rate": 503 with the time to wait for who comes from a trunk, 403 for a user of ours.
- * Takes nothing: quota_take does that, of the rates, when the call may begin.
+ * Takes nothing: quota_take does that with *out, of the rates, when the call may begin.
  */
 struct verdict quota_judge(const struct policy_config *c, const struct quotas *q,
-			   const struct facts *f);
-void quota_take(const struct policy_config *c, struct quotas *q, const struct facts *f);
+			   const struct facts *f, struct quotas_asked *out);
+void quota_take(const struct policy_config *c, struct quotas *q, const struct quotas_asked *asked,
+		uint64_t now_ms);
 
 /* The call has begun: it holds its part until quota_end. */
 void quota_begin(const struct policy_config *c, struct quotas *q, const struct facts *f,

@@ -1,6 +1,6 @@
 #include "policy/rate.h"
 
-#include <stdlib.h>
+#include "common/lines.h"
 
 enum { NS_IN_MS = 1000 * 1000 };
 
@@ -57,30 +57,36 @@ enum err rate_table_init(struct rate_table *t, size_t most, const struct siphash
 	*t = (struct rate_table){.secret = *secret, .sets = 1};
 	while (t->sets * RATE_WAYS < most)
 		t->sets *= 2;
-	t->entries = calloc(t->sets * RATE_WAYS, sizeof(*t->entries));
+	t->entries = lines_new(t->sets * RATE_WAYS, sizeof(*t->entries));
 	return t->entries ? OK : ERR_NOMEM;
 }
 
 void rate_table_release(struct rate_table *t)
 {
-	free(t->entries);
+	lines_free(t->entries);
 	*t = (struct rate_table){.sets = 0};
 }
 
-static struct rate_entry *set_of(const struct rate_table *t, uint32_t rule, struct str key,
-				 uint64_t *out_hash)
+uint64_t rate_table_hash(const struct rate_table *t, uint32_t rule, struct str key)
 {
-	CHECK(t && t->entries);
 	/* Rules share a key's hash: their own bits move them apart. */
-	*out_hash = (siphash(&t->secret, key.p, key.len) ^ (rule + 1) * 0x9e3779b97f4a7c15u) | 1;
-	return &t->entries[(*out_hash >> 1 & (t->sets - 1)) * RATE_WAYS];
+	return (siphash(&t->secret, key.p, key.len) ^ (rule + 1) * 0x9e3779b97f4a7c15u) | 1;
 }
 
-struct rate rate_table_peek(const struct rate_table *t, uint32_t rule, struct str key,
-			    uint64_t now_ns)
+static struct rate_entry *set_of(const struct rate_table *t, uint64_t hash)
 {
-	uint64_t hash;
-	const struct rate_entry *set = set_of(t, rule, key, &hash);
+	CHECK(t && t->entries && hash);
+	return &t->entries[(hash >> 1 & (t->sets - 1)) * RATE_WAYS];
+}
+
+void rate_table_prefetch(const struct rate_table *t, uint64_t hash)
+{
+	__builtin_prefetch(set_of(t, hash));
+}
+
+struct rate rate_table_peek_hash(const struct rate_table *t, uint64_t hash, uint64_t now_ns)
+{
+	const struct rate_entry *set = set_of(t, hash);
 
 	for (unsigned i = 0; i < RATE_WAYS; i++)
 		if (set[i].key == hash)
@@ -88,10 +94,15 @@ struct rate rate_table_peek(const struct rate_table *t, uint32_t rule, struct st
 	return (struct rate){.due_ns = now_ns};
 }
 
-struct rate *rate_table_find(struct rate_table *t, uint32_t rule, struct str key, uint64_t now_ns)
+struct rate rate_table_peek(const struct rate_table *t, uint32_t rule, struct str key,
+			    uint64_t now_ns)
 {
-	uint64_t hash;
-	struct rate_entry *set = set_of(t, rule, key, &hash), *least = set;
+	return rate_table_peek_hash(t, rate_table_hash(t, rule, key), now_ns);
+}
+
+struct rate *rate_table_find_hash(struct rate_table *t, uint64_t hash, uint64_t now_ns)
+{
+	struct rate_entry *set = set_of(t, hash), *least = set;
 
 	for (unsigned i = 0; i < RATE_WAYS; i++) {
 		if (set[i].key == hash)
@@ -101,4 +112,9 @@ struct rate *rate_table_find(struct rate_table *t, uint32_t rule, struct str key
 	}
 	*least = (struct rate_entry){.key = hash, .rate = {.due_ns = now_ns}};
 	return &least->rate;
+}
+
+struct rate *rate_table_find(struct rate_table *t, uint32_t rule, struct str key, uint64_t now_ns)
+{
+	return rate_table_find_hash(t, rate_table_hash(t, rule, key), now_ns);
 }

@@ -55,4 +55,10 @@ struct rate *rate_table_find(struct rate_table *t, uint32_t rule, struct str key
 struct rate rate_table_peek(const struct rate_table *t, uint32_t rule, struct str key,
 			    uint64_t now_ns);
 
+/* The same for who asks about a key more than once, or about several that can be fetched at one time: first its hash. */
+uint64_t rate_table_hash(const struct rate_table *t, uint32_t rule, struct str key);
+void rate_table_prefetch(const struct rate_table *t, uint64_t hash);
+struct rate *rate_table_find_hash(struct rate_table *t, uint64_t hash, uint64_t now_ns);
+struct rate rate_table_peek_hash(const struct rate_table *t, uint64_t hash, uint64_t now_ns);
+
 #endif

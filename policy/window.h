@@ -17,17 +17,21 @@
 
 enum { WINDOW_SLICES = 16, WINDOW_WAYS = 4 };
 
-struct window_entry {
-	uint64_t slice; /* number of the latest one, from the clock's zero */
-	uint32_t sums[WINDOW_SLICES];
+/* Four keys and how far their sums go: one line of the cache. The sums of each are another. */
+struct window_set {
+	uint64_t keys[WINDOW_WAYS];   /* 0: nobody's */
+	uint64_t slices[WINDOW_WAYS]; /* number of the latest one, from the clock's zero */
+};
+
+struct window_sums {
+	uint32_t of[WINDOW_SLICES];
 };
 
 struct window_table {
 	struct siphash_key secret;
-	uint64_t *
-		keys; /* of the entries, apart from them: a set of four is found in one line of the cache. 0: nobody's */
-	struct window_entry *entries;
-	size_t sets; /* a power of two */
+	struct window_set *heads;
+	struct window_sums *sums; /* WINDOW_WAYS a set */
+	size_t sets;              /* a power of two */
 	uint64_t slice_ms;
 };
 
@@ -45,8 +49,9 @@ uint64_t window_sum_of(const struct window_table *t, uint64_t hash, uint64_t now
 /* Adds unless there is more than `most` already, and returns the sum; *out_before: what there was before. */
 uint64_t window_take(struct window_table *t, uint64_t hash, uint32_t amount, uint64_t most,
 		     uint64_t now_ms, uint64_t *out_before);
-/* The set of this hash is wanted soon. */
+/* The sum of this hash is wanted soon: first its set, and when that is there, its sums. */
 void window_prefetch(const struct window_table *t, uint64_t hash);
+void window_prefetch_sums(const struct window_table *t, uint64_t hash);
 void window_forget(struct window_table *t, uint64_t hash);
 size_t window_bytes(size_t most);
 

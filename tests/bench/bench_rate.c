@@ -50,7 +50,7 @@ int main(void)
 	bench_value("rate: memory of a million sources",
 		    (double)(rates.sets * RATE_WAYS * sizeof(struct rate_entry)) / 1e6, "MB");
 	bench_value("window: memory of a million keys",
-		    (double)(windows.sets * WINDOW_WAYS * sizeof(struct window_entry)) / 1e6, "MB");
+		    (double)window_bytes(windows.sets * WINDOW_WAYS) / 1e6, "MB");
 	bench("rate: one of a million sources", take, NULL);
 	bench("window: one of a million keys", add, NULL);
 	rate_table_release(&rates);

@@ -42,10 +42,11 @@ static struct facts call_of(const char *user, const char *caller, const char *nu
 
 static struct verdict try_call(const struct facts *f, struct quota_held *held)
 {
-	struct verdict v = quota_judge(&config, &quotas, f);
+	struct quotas_asked asked;
+	struct verdict v = quota_judge(&config, &quotas, f, &asked);
 
 	if (v.outcome == VERDICT_ALLOW) {
-		quota_take(&config, &quotas, f);
+		quota_take(&config, &quotas, &asked, f->now_ms);
 		quota_begin(&config, &quotas, f, held);
 	}
 	return v;
@@ -115,6 +116,7 @@ static void only_who_has_used_up_what_he_may_have_is_refused(void **unused)
 	CHECK_TABLE(row, rows)
 	{
 		struct quota_held held = {.keys = {0}}, more = {.keys = {0}};
+		struct quotas_asked asked;
 		start();
 		if (row->kind == QUOTA_GROUP)
 			trunks[1].per_user = row->rule;
@@ -134,7 +136,7 @@ static void only_who_has_used_up_what_he_may_have_is_refused(void **unused)
 		quota_end(&quotas, &more);
 		quota_end(&quotas, &held);
 		if (row->rule.sessions)
-			EXPECT_INT(quota_judge(&config, &quotas, &row->first).outcome,
+			EXPECT_INT(quota_judge(&config, &quotas, &row->first, &asked).outcome,
 				   VERDICT_ALLOW);
 		stop();
 	}
