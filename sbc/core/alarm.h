@@ -21,8 +21,8 @@ enum alarm_kind {
 	ALARM_ERRAND,
 	ALARM_SUBSCRIPTION,
 	ALARM_CONTACT,
-	ALARM_BEAT,       /* of this node, to the others */
-	ALARM_KEEP_PAGES, /* names of calls are to be written */
+	ALARM_BEAT, /* of this node, to the others */
+	ALARM_KEEP, /* what has changed of calls is to be written */
 	ALARM_HANDOVER,
 	ALARM_ORPHANS,
 	ALARM_FRAUD, /* a pulse of what a call costs, or its end by a rule */

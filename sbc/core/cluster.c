@@ -202,6 +202,14 @@ bool cluster_is_alive(const struct sbc *s, struct str name, uint32_t boot)
 	return s->now_ms - since < CLUSTER_DEAD_MS;
 }
 
+bool cluster_runs(const struct sbc *s, uint32_t boot)
+{
+	for (uint32_t i = 0; i < s->cluster.count; i++)
+		if (s->cluster.nodes[i].boot == boot)
+			return cluster_is_alive(s, str_from(s->cluster.nodes[i].name), boot);
+	return false;
+}
+
 uint32_t cluster_living(const struct sbc *s)
 {
 	uint32_t n = 0;

@@ -95,7 +95,8 @@ void cluster_say_beat(struct sbc *s);
 void cluster_hear(struct sbc *s, struct str name, uint32_t boot, bool now, uint32_t *out_ended);
 /* Is that run of that node to be asked? One that nobody has spoken of is dead as soon as it could have been heard. */
 bool cluster_is_alive(const struct sbc *s, struct str name, uint32_t boot);
-
+/* Another node runs as `boot`, and was heard lately. */
+bool cluster_runs(const struct sbc *s, uint32_t boot);
 /* Other nodes that were heard lately. */
 uint32_t cluster_living(const struct sbc *s);
 

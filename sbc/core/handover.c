@@ -260,7 +260,7 @@ static void adopt(struct sbc *s, struct handover *h, uint32_t epoch)
 	stored_post(s, &(struct store_op){.verb = STORE_DELETE,
 					  .area = STORE_AREA_CALLS,
 					  .key = keep_call_key(h->name, h->epoch, key)});
-	keep_changed(s, c);
+	keep_changed_now(s, c);
 	cluster_say(s,
 		    &(struct cluster_word){.kind = CLUSTER_TAKEN, .name = h->name, .epoch = epoch});
 	tell_adopted(s, c);
@@ -313,6 +313,15 @@ static void on_record(struct sbc *s, struct handover *h, struct str bytes)
 		else
 			settle_all(s, h, HANDOVER_LATE);
 	}
+}
+
+/* It has ended, or is younger than KEEP_GATHER_MS: who began it knows. */
+static void on_nothing(struct sbc *s, struct handover *h)
+{
+	if (h->epoch == 0 && cluster_runs(s, h->name.boot))
+		hand_on_all(s, h, h->name.boot);
+	else
+		settle_all(s, h, HANDOVER_READY);
 }
 
 static void on_claim(struct sbc *s, struct handover *h, int64_t epoch)
@@ -684,7 +693,7 @@ void handover_on_reply(struct sbc *s, const struct store_reply *r)
 	if (!h)
 		return; /* it took too long */
 	if (r->result == STORE_NOTHING && h->stage == HANDOVER_RECORD)
-		settle_all(s, h, HANDOVER_READY);
+		on_nothing(s, h);
 	else if (r->result == STORE_NOTHING && h->stage == HANDOVER_EPOCH)
 		on_epoch(s, h, 0);
 	else if (r->result != STORE_OK)

@@ -131,7 +131,8 @@ enum err keep_init(struct sbc *s)
 
 	*k = (struct keeps){.on = false};
 	list_init(&k->changed);
-	timer_init(&k->pages_alarm.timer);
+	list_init(&k->urgent);
+	timer_init(&k->alarm.timer);
 	if (s->hide.boot == 0) /* nobody shares */
 		return OK;
 	rng_bytes(&s->rng, &key, sizeof(key));
@@ -270,27 +271,25 @@ static void post_pages(struct sbc *s)
 {
 	struct keeps *k = &s->keeps;
 
-	k->pages_ms = s->now_ms;
+	if (!k->pages_changed)
+		return;
+	k->pages_changed = false;
 	for (uint32_t i = 0; i < k->page_count; i++)
 		if (k->pages[i]->changed)
 			post_page(s, i);
 }
 
-void keep_on_pages_alarm(struct sbc *s)
+static void write_soon(struct sbc *s)
 {
-	post_pages(s);
+	if (!timer_is_set(&s->keeps.alarm.timer))
+		worker_alarm(s, &s->keeps.alarm, ALARM_KEEP, s->now_ms + KEEP_GATHER_MS);
 }
 
-/* At once, but not more often than the alarm says: a page that fills quickly is not written for each name. */
 static void page_changed(struct sbc *s, uint32_t at)
 {
-	struct keeps *k = &s->keeps;
-
-	k->pages[at]->changed = true;
-	if (!timer_is_set(&k->pages_alarm.timer))
-		worker_alarm(s, &k->pages_alarm, ALARM_KEEP_PAGES,
-			     s->now_ms < k->pages_ms + KEEP_PAGES_MS ? k->pages_ms + KEEP_PAGES_MS
-								     : s->now_ms);
+	s->keeps.pages[at]->changed = true;
+	s->keeps.pages_changed = true;
+	write_soon(s);
 }
 
 /* A page with room: the one that is being filled, one that no call is in any more, a new one. */
@@ -345,15 +344,34 @@ static void leave_page(struct sbc *s, struct keep *k)
 
 /* ---- writing */
 
-void keep_changed(struct sbc *s, struct call *c)
+static struct keep *changed_of(struct sbc *s, struct call *c)
 {
 	if (!s->keeps.on || !c || c->state != CALL_CONFIRMED || c->setup)
-		return;
+		return NULL;
 	struct keep *k = keep_of(s, c);
-	if (k && list_is_empty(&k->changed)) {
-		list_add_tail(&s->keeps.changed, &k->changed);
+	if (k)
 		k->call = c->id;
-	}
+	return k;
+}
+
+void keep_changed(struct sbc *s, struct call *c)
+{
+	struct keep *k = changed_of(s, c);
+
+	if (!k || !list_is_empty(&k->changed))
+		return;
+	list_add_tail(&s->keeps.changed, &k->changed);
+	write_soon(s);
+}
+
+void keep_changed_now(struct sbc *s, struct call *c)
+{
+	struct keep *k = changed_of(s, c);
+
+	if (!k)
+		return;
+	list_del(&k->changed);
+	list_add_tail(&s->keeps.urgent, &k->changed);
 }
 
 static void post_put(struct sbc *s, struct str key, struct str value)
@@ -438,20 +456,29 @@ static void post_call(struct sbc *s, struct call *c)
 	add_to_page(s, k);
 }
 
-void keep_flush(struct sbc *s)
+static void write_all(struct sbc *s, struct list *changed)
 {
-	while (!list_is_empty(&s->keeps.changed)) {
-		struct keep *k = LIST_OBJECT(s->keeps.changed.next, struct keep, changed);
+	while (!list_is_empty(changed)) {
+		struct keep *k = LIST_OBJECT(changed->next, struct keep, changed);
 		struct call *c = call_find(s, k->call);
 		list_del(&k->changed);
 		if (c && c->state == CALL_CONFIRMED && !c->setup)
 			post_call(s, c);
 	}
-	if (timer_is_set(&s->keeps.pages_alarm.timer) &&
-	    s->now_ms >= s->keeps.pages_ms + KEEP_PAGES_MS) {
-		worker_stop_alarm(s, &s->keeps.pages_alarm);
-		post_pages(s);
-	}
+}
+
+void keep_flush(struct sbc *s)
+{
+	write_all(s, &s->keeps.urgent);
+}
+
+void keep_on_alarm(struct sbc *s)
+{
+	write_all(s, &s->keeps.changed);
+	post_pages(s);
+	/* A page that the writing has changed is written with it. */
+	if (timer_is_set(&s->keeps.alarm.timer))
+		worker_stop_alarm(s, &s->keeps.alarm);
 }
 
 /* Others may have taken us for dead by now. */
@@ -483,11 +510,14 @@ void keep_end(struct sbc *s, struct call *c)
 
 	if (!k)
 		return;
+	struct call *heir = call_find(s, c->heir);
 	list_del(&k->changed);
 	leave_page(s, k);
 	note_ended(s, k);
-	/* Its name is an alias by now if a leg of it lives on in another call. */
-	if (k->written && (c->heir == ID_NONE || !call_find(s, c->heir)))
+	/* A leg of it lives on in another call: its name becomes an alias with this step. */
+	if (heir)
+		keep_changed_now(s, heir);
+	else if (k->written)
 		post_delete(s, k->key.name, k->epoch);
 	/* What a node that had it before may have written after it had lost it. */
 	for (uint32_t e = k->epoch; e-- > 0 && k->epoch - e <= OLD_EPOCHS;)

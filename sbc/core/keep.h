@@ -1,6 +1,8 @@
 /*
  * The calls of this node in the store, so that another node, or the next run of this one, can go on with them. A call is
- * written when it is confirmed and when something of it has changed, once a turn at most, and deleted when it ends.
+ * written when it is confirmed and when something of it has changed, and deleted when it ends. What changes is gathered for
+ * KEEP_GATHER_MS and written together: once a call, whatever happens to it meanwhile, and not at all if it has ended by then. Who crashes
+ * loses that much. What takes the place of another record (a call taken over, a transfer) does not wait.
  *
  * Its name there is what the tags of its legs say (hide.h): the run of the node that it began in, and its id then. It keeps that name
  * wherever it goes. How often it has changed hands is its epoch, a sum in the store that only grows; each epoch has a key of
@@ -34,7 +36,7 @@ enum {
 	KEEP_PAGE = 128,                      /* names of a page */
 	KEEP_PAGES_MAX = 32 * 1024,
 	KEEP_ENDED_MAX = 16 * 1024, /* that are told later; further ones may have two CDRs */
-	KEEP_PAGES_MS = 20,         /* that a name waits to be in one, at most */
+	KEEP_GATHER_MS = 20,        /* that a change waits to be written, at most */
 	KEEP_SWEEP = 500            /* calls that are looked at in a second */
 };
 
@@ -46,7 +48,7 @@ struct keep_name {
 };
 
 struct keep {
-	struct list changed; /* in this turn; of the root's */
+	struct list changed; /* and not written yet; of the root's */
 	id_t64 id, call;
 	struct keep_name key, home[2];
 	uint32_t epoch;
@@ -80,13 +82,13 @@ struct keeps {
 	bool let_any; /* so that a token of ours may mean a call elsewhere */
 	struct pool pool;
 	struct table names;
-	struct list changed;
+	struct list changed, urgent;    /* to be written with the others; at the end of this step */
 	struct keep_page **pages;       /* KEEP_PAGES_MAX, each made when it is needed */
 	uint32_t page_count, page_free; /* made; 1 + the first that no call is in */
 	uint32_t page_at;               /* the one that is filled */
-	uint64_t pages_ms;              /* when they were written last */
-	struct alarm pages_alarm;       /* when changed ones are written */
-	struct keep_ended *ended;       /* KEEP_ENDED_MAX */
+	bool pages_changed;
+	struct alarm alarm;       /* when what has changed is written */
+	struct keep_ended *ended; /* KEEP_ENDED_MAX */
 	uint32_t ended_count;
 	uint32_t sweep;      /* slot of the pool that is looked at next */
 	uint32_t sweep_left; /* to be verified and written again; 0: only renewed */
@@ -99,8 +101,12 @@ void keep_release(struct sbc *s);
 
 /* Something of this call has changed, perhaps; NULL is allowed. */
 void keep_changed(struct sbc *s, struct call *c);
-/* The end of a step: what has changed is posted. */
+/* The same; it is written at the end of this step: what its record takes the place of goes now. */
+void keep_changed_now(struct sbc *s, struct call *c);
+/* The end of a step: what cannot wait is posted. */
 void keep_flush(struct sbc *s);
+/* All that has changed is posted. */
+void keep_on_alarm(struct sbc *s);
 /* It has ended, and has its CDR: it is deleted. */
 void keep_end(struct sbc *s, struct call *c);
 /* Its memory goes. */
@@ -119,7 +125,6 @@ void keep_on_epoch(struct sbc *s, struct call *c, int64_t epoch);
 
 /* Once a second: a part of the calls is renewed. `all`: everything is verified and written again, the store may have lost it. */
 void keep_tick(struct sbc *s, bool all);
-void keep_on_pages_alarm(struct sbc *s);
 
 /* A page of our own as the store has it: what it names and we do not have is deleted there. */
 void keep_scrub(struct sbc *s, uint32_t number, const struct hide_name *names, size_t count);

@@ -992,7 +992,7 @@ static void on_alarm(struct sbc *s, struct alarm *a)
 		break;
 	case ALARM_CONTACT: reg_on_contact_alarm(s, CONTAINER_OF(a, struct contact, alarm)); break;
 	case ALARM_BEAT: handover_on_beat(s); break;
-	case ALARM_KEEP_PAGES: keep_on_pages_alarm(s); break;
+	case ALARM_KEEP: keep_on_alarm(s); break;
 	case ALARM_HANDOVER: handover_on_alarm(s, CONTAINER_OF(a, struct handover, alarm)); break;
 	case ALARM_ORPHANS: handover_on_orphans(s); break;
 	case ALARM_FRAUD:

@@ -366,7 +366,7 @@ static void complete(struct sbc *s, struct transfer *x, struct call *c)
 	transfer_notify(s, x, 200, true);
 	tell(s, from ? from : c, 200);
 	c->record.last_call = from ? from->number : replaced ? replaced->number : 0;
-	keep_changed(s, c);
+	keep_changed_now(s, c);
 	release(s, x);
 	end_old(s, from, referrer, c);
 	end_old(s, replaced, leaver, c);

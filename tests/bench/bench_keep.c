@@ -8,7 +8,8 @@
 #include "tests/bench/run.h"
 #include "tests/support/site.h"
 
-enum { CALLS = 2000, ROUNDS = 15 };
+/* A call lasts as long as LASTING further ones take, a millisecond each: longer than what has changed is gathered. */
+enum { CALLS = 2000, ROUNDS = 15, LASTING = 64 };
 
 static struct site t[2];
 static unsigned number;
@@ -53,16 +54,29 @@ static struct rec_send establish(struct site *s)
 	return ok;
 }
 
-static void round_of(struct site *s, double *out)
+static void hang_up(struct site *s, const struct rec_send *ok)
 {
+	site_in_dialog(s, &s->outside, ok, "BYE", 8, NULL, NULL);
+	site_answer(s, site_sent(s, 0), 200, NULL, NULL, NULL);
+	site_relay(s, NULL);
+}
+
+static void round_of(struct site *s, int lasting, double *out)
+{
+	static struct rec_send oks[LASTING];
 	double clock = site_clock_ns();
 
 	s->spent_ns = s->steps = 0;
-	for (int i = 0; i < CALLS; i++) {
-		struct rec_send ok = establish(s);
-		site_in_dialog(s, &s->outside, &ok, "BYE", 8, NULL, NULL);
-		site_answer(s, site_sent(s, 0), 200, NULL, NULL, NULL);
-		site_relay(s, NULL);
+	for (int i = 0; i < CALLS + lasting; i++) {
+		if (i >= lasting && lasting > 0)
+			hang_up(s, &oks[i % lasting]);
+		if (i < CALLS) {
+			struct rec_send ok = establish(s);
+			if (lasting == 0)
+				hang_up(s, &ok);
+			else
+				oks[i % lasting] = ok;
+		}
 		s->now_ms++;
 		if (i % 8 == 0)
 			site_tick(s, 0);
@@ -99,16 +113,23 @@ static void read_back(void *ctx, size_t n)
 
 int main(void)
 {
-	double took[2][ROUNDS];
+	static const int lasting[] = {LASTING, 0};
+	static const char *const lines[2][2] = {
+		{"core: one call that nobody shares",
+		 "core: one call that is written to a store and deleted there"},
+		{"core: the same, that ends at once",
+		 "core: the same, of which a store hears nothing"}};
+	static double took[2][2][ROUNDS];
 
 	start(&t[0], false);
 	start(&t[1], true);
 	for (int r = 0; r < ROUNDS; r++)
-		for (int k = 0; k < 2; k++)
-			round_of(&t[k], &took[k][r]);
-	bench_line("core: one call that nobody shares", took[0], ROUNDS, 0);
-	bench_line("core: one call that is written to a store and deleted there", took[1], ROUNDS,
-		   0);
+		for (int k = 0; k < 4; k++)
+			round_of(&t[k % 2], lasting[k / 2], &took[k / 2][k % 2][r]);
+	for (int k = 0; k < 4; k++)
+		bench_line(lines[k / 2][k % 2], took[k / 2][k % 2], ROUNDS, 0);
+	bench_value("puts a call that lasts",
+		    (double)t[1].sbc->keeps.counts.written / (CALLS * ROUNDS), "");
 	site_tick(&t[1], 60000);
 	(void)establish(&t[1]);
 	uint32_t cursor = 0;

@@ -78,7 +78,8 @@ static void pass(uint64_t ms)
 	}
 }
 
-static void start(void)
+/* The call has been confirmed in this very millisecond. */
+static void start_young(void)
 {
 	now_ms = 1000000;
 	cdrs = 0;
@@ -88,6 +89,13 @@ static void start(void)
 	pass(3000);
 	site_establish(&n[A], &k, NULL,
 		       "Supported: timer\r\nSession-Expires: 600;refresher=uas\r\n");
+	ports_rec_clear(&n[A].rec);
+	ports_rec_clear(&n[B].rec);
+}
+
+static void start(void)
+{
+	start_young();
 	pass(500);
 	ports_rec_clear(&n[A].rec);
 	ports_rec_clear(&n[B].rec);
@@ -199,6 +207,53 @@ static void a_bye_to_another_node_ends_the_call_where_it_is(void **state)
 	EXPECT_INT(n[B].rec.notices[NOTICE_CALL_ENDED], 0);
 	nothing_is_left(1, 0);
 	EXPECT_U64(n[B].sbc->cluster.handed_on, 1);
+	stop();
+}
+
+static void a_call_that_ends_at_once_is_never_written(void **state)
+{
+	(void)state;
+	start_young();
+	hang_up(A, A);
+	nothing_is_left(1, 0);
+	EXPECT_U64(n[A].sbc->keeps.counts.written, 0);
+	stop();
+}
+
+static void what_changes_within_a_moment_is_written_once(void **state)
+{
+	(void)state;
+	start_young();
+	for (int i = 0; i < 4; i++) {
+		say(A, "INFO", NULL);
+		pass(1);
+	}
+	EXPECT_U64(n[A].sbc->keeps.counts.written, 0);
+	pass(KEEP_GATHER_MS);
+	EXPECT_U64(n[A].sbc->keeps.counts.written, 1);
+	EXPECT_INT(records(), 4);
+	pass(40000); /* nobody answers the INFOs */
+	hang_up(A, A);
+	nothing_is_left(1, 0);
+	stop();
+}
+
+static void a_bye_to_another_node_ends_a_call_that_is_not_written_yet(void **state)
+{
+	(void)state;
+	start_young();
+	say(B, "BYE", NULL);
+	pass(KEEP_GATHER_MS / 2);
+	EXPECT_U64(n[A].sbc->keeps.counts.written, 0);
+	EXPECT_INT(site_count(&n[B], "SIP/2.0 200 "), 1);
+	const struct rec_send *bye = sent(A, "BYE ");
+	EXPECT_TRUE(bye != NULL);
+	if (bye) {
+		struct rec_send b = *bye;
+		site_answer(&n[A], &b, 200, NULL, NULL, NULL);
+	}
+	relay(A);
+	nothing_is_left(1, 0);
 	stop();
 }
 
@@ -798,6 +853,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_call_is_in_the_store_as_long_as_it_lasts),
 		cmocka_unit_test(a_bye_to_another_node_ends_the_call_where_it_is),
+		cmocka_unit_test(a_call_that_ends_at_once_is_never_written),
+		cmocka_unit_test(what_changes_within_a_moment_is_written_once),
+		cmocka_unit_test(a_bye_to_another_node_ends_a_call_that_is_not_written_yet),
 		cmocka_unit_test(a_re_invite_to_another_node_goes_through),
 		cmocka_unit_test(a_repeated_request_gets_the_same_answer),
 		cmocka_unit_test(a_call_that_nobody_has_is_none),
