@@ -285,6 +285,7 @@ struct raw_users {
 	struct raw_refresh refresh;
 	struct raw_per_user per_user;
 	uint32_t auth;             /* 0: registrar, 1: local */
+	uint32_t ask;              /* enum users_ask */
 	struct conf_list accounts; /* struct raw_account */
 	struct conf_list digest;   /* uint32_t: index in its words */
 	struct conf_list methods;  /* uint32_t: index in config_methods */

@@ -114,6 +114,15 @@ static const struct conf_setting users_settings[] = {
 	 .sub = &account_section,
 	 CONF_AT(struct raw_users, accounts),
 	 .max = 10000},
+	{.name = "ask",
+	 .type = CONF_ENUM,
+	 CONF_AT(struct raw_users, ask),
+	 .words = (const char *const[]){"udp", "always", "never", NULL},
+	 .def = "udp",
+	 .help = "With `auth: local`: when we ask who has registered for the password of a new "
+		 "call "
+		 "or message too. udp: over UDP, where anyone can write another's address on a "
+		 "datagram; always; never."},
 	{.name = "digest",
 	 .type = CONF_LIST_OF,
 	 .item = CONF_ENUM,

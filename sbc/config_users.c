@@ -27,6 +27,7 @@ static void build_group(struct config_build *g, const struct raw_users *from, st
 		.sessions = from->per_user.sessions,
 		.contacts = from->per_user.contacts,
 		.local = from->auth == 1,
+		.ask = (enum users_ask)from->ask,
 		.no_sha256 = !has_word(&from->digest, 0),
 		.no_md5 = !has_word(&from->digest, 1),
 		.accounts = list,

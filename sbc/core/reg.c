@@ -532,16 +532,6 @@ static void refresh(struct sbc *s, const struct reg_ask *a, const struct msg *m,
 	worker_reply(s, m, f, 200, STR_NONE, buf_view(&s->lines));
 }
 
-static const struct user_account *find_account(const struct users *g, struct str user)
-{
-	const struct user_account *found = NULL;
-
-	for (size_t i = 0; i < g->account_count; i++) /* all of them: the time says nothing */
-		if (str_eq(g->accounts[i].user, user))
-			found = &g->accounts[i];
-	return found;
-}
-
 /* True: the password was right. False: answered. */
 static bool is_let_in(struct sbc *s, const struct reg_ask *a, const struct msg *m,
 		      const struct flow *f)
@@ -555,7 +545,7 @@ static bool is_let_in(struct sbc *s, const struct reg_ask *a, const struct msg *
 				    .no_md5 = a->group->no_md5,
 				    .no_sha256 = a->group->no_sha256,
 				    .now_ms = s->now_ms};
-	const struct user_account *account = find_account(a->group, a->user);
+	const struct user_account *account = reg_find_account(a->group, a->user);
 	struct digest_secret who = {.user = a->user,
 				    .password = account ? account->password : STR("?")};
 
@@ -758,7 +748,7 @@ static void on_accepted(struct sbc *s, struct errand *e, const struct msg *answe
 	buf_reset(&s->lines);
 	if (now && msg_index(m, e->request, 0) == OK && read_ask(s, now, m, &path, &a) &&
 	    e->note.len >= (1 + a.count) * HIDE_TOKEN_LEN &&
-	    (!now->local || find_account(now, a.user))) {
+	    (!now->local || reg_find_account(now, a.user))) {
 		for (size_t i = 0; i < a.count; i++)
 			granted_s[i] = granted_of(
 				answer,
@@ -914,7 +904,8 @@ static bool is_kept(const struct users *was, const struct users *g, const struct
 		return false;
 	if (!g->local)
 		return true;
-	const struct user_account *old = find_account(was, user), *now = find_account(g, user);
+	const struct user_account *old = reg_find_account(was, user),
+				  *now = reg_find_account(g, user);
 	return was->local && old && now && str_eq(old->password, now->password);
 }
 

@@ -47,6 +47,8 @@ enum reg_token reg_find_token(const struct sbc *s, uint16_t trunk, struct str us
 /* An address-of-record as it is kept: user@domain, the domain in small letters. */
 void reg_write_name(struct buf *b, struct str user, struct str domain);
 bool reg_has_domain(const struct users *g, struct str domain);
+/* With `auth: local`; NULL: no such user. Takes as long either way. */
+const struct user_account *reg_find_account(const struct users *g, struct str user);
 /* The sip or sips URI of a From or To. */
 bool reg_read_party(struct str value, struct uri *out);
 /* The user part of an address-of-record. */

@@ -23,6 +23,16 @@ bool reg_has_domain(const struct users *g, struct str domain)
 	return false;
 }
 
+const struct user_account *reg_find_account(const struct users *g, struct str user)
+{
+	const struct user_account *found = NULL;
+
+	for (size_t i = 0; i < g->account_count; i++) /* all of them: the time says nothing */
+		if (str_eq(g->accounts[i].user, user))
+			found = &g->accounts[i];
+	return found;
+}
+
 bool reg_read_party(struct str value, struct uri *out)
 {
 	struct name_addr a;

@@ -631,7 +631,7 @@ static void on_new_request(struct sbc *s, struct msg *m, const struct flow *f,
 	struct verdict v = judge_who(s, &ask, f, m);
 	const uint16_t trunk = facts.trunk;
 	/* Who is known by where it sends from; one that must prove it has its chance below. */
-	if (v.outcome == VERDICT_ALLOW && !s->settings->trunks[trunk].proof.on)
+	if (v.outcome == VERDICT_ALLOW && !proof_is_asked(s->settings, trunk, f))
 		s->unproven = false;
 	if (v.outcome == VERDICT_ALLOW && s->gate.shed && is_shed(s, m)) {
 		shed(s, m, f, trunk);

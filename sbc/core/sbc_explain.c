@@ -1,3 +1,4 @@
+#include "sbc/core/proof.h"
 #include "sbc/core/sbc_explain.h"
 
 #include "policy/explain.h"
@@ -181,7 +182,7 @@ static void explain_request(struct sbc *s, const struct policy_ask *a, struct ms
 	}
 	if (!add(a, refuse_request(m, &can)))
 		return;
-	if (set->trunks[a->facts->trunk].proof.on) {
+	if (proof_is_asked(set, a->facts->trunk, f)) {
 		x->asked_password = true;
 		add(a, allow(VERDICT_STAGE_AUTH, STR("password")));
 	}

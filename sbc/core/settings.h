@@ -213,6 +213,9 @@ struct user_account {
 };
 
 /* Phones and browsers that register through us: `users`. To routes and calls a group is a trunk without peers. */
+/* Whether who has registered must answer a challenge for each new request. */
+enum users_ask { USERS_ASK_UDP, USERS_ASK_ALWAYS, USERS_ASK_NEVER };
+
 struct users {
 	struct str name;
 	uint16_t trunk;            /* of its own: the one without peers */
@@ -224,6 +227,7 @@ struct users {
 	uint32_t from_user_s, to_registrar_s; /* how long a registration lasts, on each side */
 	uint16_t sessions, contacts;          /* of one user at most */
 	bool local;                           /* we ask for the password, not the registrar */
+	enum users_ask ask;                   /* `local` only */
 	bool no_md5, no_sha256;               /* what we do not ask with */
 	const struct user_account *accounts;
 	size_t account_count;

@@ -508,16 +508,19 @@ static void unknown_users_and_wrong_passwords_are_answered_alike(void **state)
 
 /* ---- calls */
 
+static const char *invite_extra = ""; /* headers of the next invite() */
+
 static void invite(const struct flow *f, const char *uri, const char *from, const char *id)
 {
 	snprintf(t.text, sizeof(t.text),
 		 "INVITE %s SIP/2.0\r\nVia: SIP/2.0/%s h;branch=z9hG4bK-i%s;rport\r\nMax-Forwards: "
 		 "70\r\n"
 		 "From: <%s>;tag=f%s\r\nTo: <%s>\r\nCall-ID: i%s\r\nCSeq: 1 INVITE\r\n"
-		 "Contact: <sip:x@192.168.0.5>\r\nContent-Type: application/sdp\r\n"
+		 "Contact: <sip:x@192.168.0.5>\r\n%sContent-Type: application/sdp\r\n"
 		 "Content-Length: %zu\r\n\r\n%s",
 		 uri, f->transport == TRANSPORT_TLS ? "TLS" : "UDP", id, from, id, uri, id,
-		 strlen(SITE_SDP_IN), SITE_SDP_IN);
+		 invite_extra, strlen(SITE_SDP_IN), SITE_SDP_IN);
+	invite_extra = "";
 	site_message(&t, f, t.text);
 }
 
@@ -550,6 +553,89 @@ static void a_call_to_our_contact_goes_down_the_users_flow(void **state)
 	refuse_call(&i);
 	t.rec.cdr[t.rec.cdr_len] = 0;
 	EXPECT_TRUE(strstr(t.rec.cdr, "alice") && !strstr(t.rec.cdr, token_of(&r)));
+	finish();
+}
+
+/* The answer of that user to the challenge that came last. */
+static const char *proof_of(const char *user, const char *password, uint32_t nc)
+{
+	static char line[1024];
+	char value[512], mem[512];
+	struct digest_challenge c;
+	struct buf b;
+
+	snprintf(value, sizeof(value), "%s", site_header(site_sent(&t, 0), "WWW-Authenticate"));
+	struct str text = str_from(value);
+	EXPECT_ERR(digest_challenge_cut(&text, &c), OK);
+	struct digest_use use = {.challenge = &c,
+				 .user = str_from(user),
+				 .password = str_from(password),
+				 .method = STR("INVITE"),
+				 .uri = STR("sip:300@example.net"),
+				 .nc = nc,
+				 .cnonce = STR("abc")};
+	buf_init(&b, mem, sizeof(mem));
+	EXPECT_ERR(digest_write(&b, &use), OK);
+	snprintf(line, sizeof(line), "Authorization: %.*s\r\n", STR_ARG(buf_view(&b)));
+	return line;
+}
+
+/* 200: it went on to the PBX, and was refused there. */
+static int outcome_of_call(const struct flow *f, const char *from, const char *id)
+{
+	invite(f, "sip:300@example.net", from, id);
+	if (!site_is(site_sent(&t, 0), "SIP/2.0 100"))
+		return site_is(site_sent(&t, 0), "SIP/2.0 401") ? 401 : 0;
+	site_relay(&t, SITE_SDP_RELAY);
+	struct rec_send i = *site_sent(&t, 0);
+	EXPECT_TRUE(site_is(&i, "INVITE sip:300@10.0.0.21"));
+	EXPECT_TRUE(!site_has(&i, "uthorization"));
+	refuse_call(&i);
+	return 200;
+}
+
+/* Whoever writes its address on a datagram could call at its cost, and needs no answer for that. */
+static void who_has_registered_over_udp_proves_each_call(void **state)
+{
+	(void)state;
+	struct flow udp = {.listener = SITE_LISTEN_OUT_UDP, .transport = TRANSPORT_UDP};
+	struct sbc_counts before, c;
+	const char *alice = "sip:alice@example.net", *proof;
+	CHECK(addr_parse(STR("192.0.2.50:5060"), &udp.remote) == OK);
+	start();
+	registered(&udp, "alice", "sip:alice@192.0.2.50");
+	registered(&phone, "bob", "sip:bob@192.168.0.5:5061;transport=tls");
+	users.local = true; /* as if the passwords had been asked for */
+	sbc_count(t.sbc, &before);
+	EXPECT_INT(outcome_of_call(&udp, alice, "1"), 401);
+	sbc_count(t.sbc, &c);
+	EXPECT_INT(c.calls_total, before.calls_total);
+	EXPECT_INT(c.server_transactions, before.server_transactions);
+	EXPECT_TRUE(site_has(site_sent(&t, 0), "realm=\"example.net\""));
+	invite_extra = proof_of("alice", "secret", 1);
+	EXPECT_INT(outcome_of_call(&udp, alice, "2"), 200);
+	/* One password is for one user. */
+	EXPECT_INT(outcome_of_call(&udp, alice, "3"), 401);
+	invite_extra = proof_of("bob", "sesame", 1);
+	EXPECT_INT(outcome_of_call(&udp, alice, "4"), 401);
+	EXPECT_Z(str_from(t.rec.rule), "password");
+	invite_extra = proof_of("alice", "wrong", 1);
+	EXPECT_INT(outcome_of_call(&udp, alice, "5"), 401);
+	/* Who hides its name has a password too. */
+	invite_extra = proof = proof_of("alice", "secret", 2);
+	EXPECT_INT(outcome_of_call(&udp, "sip:anonymous@anonymous.invalid", "6"), 200);
+	invite_extra = proof;
+	EXPECT_INT(outcome_of_call(&udp, alice, "7"), 401); /* heard on the way */
+	/* A connection is whose it is. */
+	EXPECT_INT(outcome_of_call(&phone, "sip:bob@example.net", "8"), 200);
+	users.ask = USERS_ASK_ALWAYS;
+	EXPECT_INT(outcome_of_call(&phone, "sip:bob@example.net", "9"), 401);
+	users.ask = USERS_ASK_NEVER;
+	EXPECT_INT(outcome_of_call(&udp, alice, "10"), 200);
+	/* Where the registrar asks for passwords we have none. */
+	users.ask = USERS_ASK_UDP;
+	users.local = false;
+	EXPECT_INT(outcome_of_call(&udp, alice, "11"), 200);
 	finish();
 }
 
@@ -972,6 +1058,7 @@ int main(void)
 		cmocka_unit_test(the_registrars_least_time_is_asked_for),
 		cmocka_unit_test(unknown_users_and_wrong_passwords_are_answered_alike),
 		cmocka_unit_test(a_call_to_our_contact_goes_down_the_users_flow),
+		cmocka_unit_test(who_has_registered_over_udp_proves_each_call),
 		cmocka_unit_test(a_contact_whose_flow_has_gone_is_430),
 		cmocka_unit_test(a_flow_that_closes_while_the_registrar_thinks_is_not_registered),
 		cmocka_unit_test(a_number_finds_its_phones_the_latest_first),
