@@ -210,6 +210,16 @@ bool cluster_runs(const struct sbc *s, uint32_t boot)
 	return false;
 }
 
+bool cluster_is_heard(const struct sbc *s, uint32_t boot)
+{
+	const struct cluster *c = &s->cluster;
+
+	for (uint32_t i = 0; i < c->count; i++)
+		if (c->nodes[i].boot == boot)
+			return s->now_ms - c->nodes[i].heard_ms < CLUSTER_DEAD_MS;
+	return false;
+}
+
 uint32_t cluster_living(const struct sbc *s)
 {
 	uint32_t n = 0;

@@ -97,6 +97,8 @@ void cluster_hear(struct sbc *s, struct str name, uint32_t boot, bool now, uint3
 bool cluster_is_alive(const struct sbc *s, struct str name, uint32_t boot);
 /* Another node runs as `boot`, and was heard lately. */
 bool cluster_runs(const struct sbc *s, uint32_t boot);
+/* Has that run itself been heard lately? */
+bool cluster_is_heard(const struct sbc *s, uint32_t boot);
 /* Other nodes that were heard lately. */
 uint32_t cluster_living(const struct sbc *s);
 

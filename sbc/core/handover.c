@@ -18,6 +18,8 @@ enum {
 	NODE_OCTETS = 4,
 	ORPHANS_EVERY_MS = 20,
 	PAGES_MAX = 64 * 1024,
+	PAGES_STEP = 64,
+	PAGES_AGAIN_MS = 2000,
 	/* Generations of the ids that lists are asked for with; the slot is the run whose pages they are. */
 	ASKED_NODES = 1,
 	ASKED_PAGES = 2
@@ -161,6 +163,68 @@ static void ask_claim(struct sbc *s, struct handover *h)
 	post(s, h, STORE_ADD, keep_epoch_key(h->name, key), 1);
 }
 
+/* ---- names of calls that nobody asks for, to be looked at */
+
+static void wake_orphans(struct sbc *s)
+{
+	if (!timer_is_set(&s->handovers.orphan_alarm.timer))
+		worker_alarm(s, &s->handovers.orphan_alarm, ALARM_ORPHANS,
+			     s->now_ms + ORPHANS_EVERY_MS);
+}
+
+static bool grow(void **mem, uint32_t *cap, uint32_t most, size_t size)
+{
+	uint32_t to = *cap ? 2 * *cap : 1024;
+	void *p = to <= most ? realloc(*mem, (size_t)to * size) : NULL;
+
+	if (!p)
+		return false;
+	*mem = p;
+	*cap = to;
+	return true;
+}
+
+static void add_orphan(struct sbc *s, struct hide_name n)
+{
+	struct handovers *h = &s->handovers;
+	void *mem = h->orphans;
+
+	if (h->orphan_count == h->orphan_cap &&
+	    !grow(&mem, &h->orphan_cap, HANDOVER_ORPHANS_MAX, sizeof(n))) {
+		s->keeps.counts.failed++;
+		return;
+	}
+	h->orphans = mem;
+	h->orphans[h->orphan_count++] = n;
+}
+
+/* Its calls are taken over at that time, if nobody else has done so. */
+static void note_dead(struct sbc *s, uint32_t boot, uint64_t due_ms)
+{
+	struct handovers *h = &s->handovers;
+
+	for (uint32_t i = 0; i < h->dead_count; i++)
+		if (h->dead[i].boot == boot)
+			return;
+	if (h->dead_count < CLUSTER_NODES_MAX)
+		h->dead[h->dead_count++] = (struct handover_dead){boot, due_ms};
+}
+
+/* It lives, as far as we know: the lists of its calls stay, and are looked at again if it is not heard by then. */
+static void spare(struct sbc *s, uint32_t boot)
+{
+	struct handovers *h = &s->handovers;
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i + 1 < h->page_count; i += 2)
+		if (h->pages[i] != boot) {
+			h->pages[kept++] = h->pages[i];
+			h->pages[kept++] = h->pages[i + 1];
+		}
+	h->page_count = kept;
+	note_dead(s, boot, s->now_ms + HANDOVER_ORPHANS_MS);
+}
+
 /* ---- the outcome */
 
 static void settle(struct sbc *s, struct handover *h, enum handover_stage stage)
@@ -181,7 +245,7 @@ static void settle_all(struct sbc *s, struct handover *h, enum handover_stage st
 {
 	struct hide_name name = h->name;
 
-	if (stage == HANDOVER_LATE)
+	if (stage == HANDOVER_LATE && !h->is_orphan)
 		s->handovers.late++;
 	settle(s, h, stage);
 	list_each_safe (n, &s->handovers.waiting) {
@@ -305,6 +369,8 @@ static void on_record(struct sbc *s, struct handover *h, struct str bytes)
 	} else if (x.boot == s->hide.boot) {
 		settle_all(s, h, HANDOVER_READY); /* we had it: it has ended */
 	} else if (cluster_is_alive(s, x.node, x.boot)) {
+		if (h->is_orphan)
+			spare(s, x.boot);
 		hand_on_all(s, h, x.boot);
 	} else {
 		h->record = block_str(&s->outside_blocks, bytes);
@@ -391,9 +457,17 @@ struct handover *handover_next(struct sbc *s)
 	return NULL;
 }
 
+/* A call that nobody asks for has time: it is looked at again, when the store is there. */
+static void no_answer(struct sbc *s, struct handover *h)
+{
+	if (h->is_orphan)
+		add_orphan(s, h->name);
+	settle_all(s, h, HANDOVER_LATE);
+}
+
 void handover_on_alarm(struct sbc *s, struct handover *h)
 {
-	settle_all(s, h, HANDOVER_LATE);
+	no_answer(s, h);
 }
 
 /* ---- words of other nodes */
@@ -487,18 +561,6 @@ static void ask_pages(struct sbc *s, uint32_t boot)
 			       .owner = id_make(s->handovers.pool.worker, ASKED_PAGES, boot)});
 }
 
-/* Its calls are taken over at that time, if nobody else has done so. */
-static void note_dead(struct sbc *s, uint32_t boot, uint64_t due_ms)
-{
-	struct handovers *h = &s->handovers;
-
-	for (uint32_t i = 0; i < h->dead_count; i++)
-		if (h->dead[i].boot == boot)
-			return;
-	if (h->dead_count < CLUSTER_NODES_MAX)
-		h->dead[h->dead_count++] = (struct handover_dead){boot, due_ms};
-}
-
 static void hear(struct sbc *s, struct str name, uint32_t boot, bool now)
 {
 	uint32_t ended;
@@ -533,39 +595,6 @@ void handover_on_told(struct sbc *s, const struct store_told *t)
 
 /* ---- calls that nobody asks for */
 
-static void wake_orphans(struct sbc *s)
-{
-	if (!timer_is_set(&s->handovers.orphan_alarm.timer))
-		worker_alarm(s, &s->handovers.orphan_alarm, ALARM_ORPHANS,
-			     s->now_ms + ORPHANS_EVERY_MS);
-}
-
-static bool grow(void **mem, uint32_t *cap, uint32_t most, size_t size)
-{
-	uint32_t to = *cap ? 2 * *cap : 1024;
-	void *p = to <= most ? realloc(*mem, (size_t)to * size) : NULL;
-
-	if (!p)
-		return false;
-	*mem = p;
-	*cap = to;
-	return true;
-}
-
-static void add_orphan(struct sbc *s, struct hide_name n)
-{
-	struct handovers *h = &s->handovers;
-	void *mem = h->orphans;
-
-	if (h->orphan_count == h->orphan_cap &&
-	    !grow(&mem, &h->orphan_cap, HANDOVER_ORPHANS_MAX, sizeof(n))) {
-		s->keeps.counts.failed++;
-		return;
-	}
-	h->orphans = mem;
-	h->orphans[h->orphan_count++] = n;
-}
-
 static void add_page(struct sbc *s, uint32_t boot, uint32_t number)
 {
 	struct handovers *h = &s->handovers;
@@ -598,22 +627,26 @@ static void on_page(struct sbc *s, const struct store_reply *r)
 	wake_orphans(s);
 }
 
-/* All names have been looked at: nobody needs the lists any more. */
+/* All names have been looked at: nobody needs the lists any more. Some at a time. */
 static void drop_pages(struct sbc *s)
 {
 	struct handovers *h = &s->handovers;
 
-	for (uint32_t i = 0; i + 1 < h->page_count; i += 2) {
+	h->orphan_at = h->orphan_count = 0;
+	for (unsigned i = 0; i < PAGES_STEP && h->page_count; i++) {
 		char key[KEEP_KEY_MAX], member[16];
 		struct buf b;
+		h->page_count -= 2;
 		buf_init(&b, member, sizeof(member));
-		buf_printf(&b, "%u", h->pages[i + 1]);
-		stored_post(s, &(struct store_op){.verb = STORE_MEMBER_DELETE,
-						  .area = STORE_AREA_CALLS,
-						  .key = keep_pages_key(h->pages[i], key),
-						  .member = buf_view(&b)});
+		buf_printf(&b, "%u", h->pages[h->page_count + 1]);
+		stored_post(s,
+			    &(struct store_op){.verb = STORE_MEMBER_DELETE,
+					       .area = STORE_AREA_CALLS,
+					       .key = keep_pages_key(h->pages[h->page_count], key),
+					       .member = buf_view(&b)});
 	}
-	h->page_count = h->orphan_at = h->orphan_count = 0;
+	if (h->page_count)
+		wake_orphans(s);
 }
 
 static void begin_orphan(struct sbc *s, struct hide_name n)
@@ -633,14 +666,14 @@ void handover_on_orphans(struct sbc *s)
 {
 	struct handovers *h = &s->handovers;
 
-	while (stored_is_up(s) && h->idle < HANDOVER_ORPHANS_STEP && h->orphan_at < h->orphan_count)
+	if (!stored_is_up(s)) /* they wait for it: handover_on_state */
+		return;
+	while (h->idle < HANDOVER_ORPHANS_STEP && h->orphan_at < h->orphan_count)
 		begin_orphan(s, h->orphans[h->orphan_at++]);
-	if (h->orphan_at < h->orphan_count)
+	if (h->orphan_at < h->orphan_count || h->idle > 0)
 		wake_orphans(s);
-	else if (h->idle == 0)
-		drop_pages(s);
 	else
-		wake_orphans(s);
+		drop_pages(s);
 }
 
 /* ---- who is there */
@@ -674,6 +707,13 @@ static void on_node(struct sbc *s, const struct store_reply *r)
 		hear(s, r->member, boot, false);
 }
 
+/* Such a list has not come, or not all of it. */
+static void ask_again(struct sbc *s, id_t64 owner)
+{
+	if (id_generation(owner) == ASKED_PAGES && id_slot(owner) != s->hide.boot)
+		note_dead(s, id_slot(owner), s->now_ms + PAGES_AGAIN_MS);
+}
+
 void handover_on_reply(struct sbc *s, const struct store_reply *r)
 {
 	if (r->verb == STORE_MEMBERS) {
@@ -681,6 +721,8 @@ void handover_on_reply(struct sbc *s, const struct store_reply *r)
 			on_node(s, r);
 		else
 			on_page(s, r);
+		if (!r->more && r->result != STORE_NOTHING)
+			ask_again(s, r->owner);
 		return;
 	}
 	if (owner_kind(r->owner) == OWNER_CALL) {
@@ -692,7 +734,9 @@ void handover_on_reply(struct sbc *s, const struct store_reply *r)
 	struct handover *h = pool_find(&s->handovers.pool, r->owner);
 	if (!h)
 		return; /* it took too long */
-	if (r->result == STORE_NOTHING && h->stage == HANDOVER_RECORD)
+	if (r->result == STORE_DOWN)
+		no_answer(s, h);
+	else if (r->result == STORE_NOTHING && h->stage == HANDOVER_RECORD)
 		on_nothing(s, h);
 	else if (r->result == STORE_NOTHING && h->stage == HANDOVER_EPOCH)
 		on_epoch(s, h, 0);
@@ -730,6 +774,8 @@ void handover_on_state(struct sbc *s, const struct store_state *t)
 		ask_pages(s, s->hide.boot);
 	cluster_say_beat(s);
 	ask_nodes(s);
+	if (h->orphan_count || h->page_count)
+		wake_orphans(s);
 }
 
 void handover_on_beat(struct sbc *s)
@@ -759,7 +805,8 @@ void handover_on_beat(struct sbc *s)
 	}
 	for (uint32_t i = 0; i < h->dead_count;)
 		if (s->now_ms >= h->dead[i].due_ms) {
-			ask_pages(s, h->dead[i].boot);
+			if (!cluster_is_heard(s, h->dead[i].boot))
+				ask_pages(s, h->dead[i].boot);
 			h->dead[i] = h->dead[--h->dead_count];
 		} else {
 			i++;

@@ -132,6 +132,7 @@ enum err keep_init(struct sbc *s)
 	*k = (struct keeps){.on = false};
 	list_init(&k->changed);
 	list_init(&k->urgent);
+	list_init(&k->pages_changed);
 	timer_init(&k->alarm.timer);
 	if (s->hide.boot == 0) /* nobody shares */
 		return OK;
@@ -263,20 +264,16 @@ static void post_page(struct sbc *s, uint32_t at)
 		write_page(&s->text, p);
 		op.value = buf_view(&s->text);
 	}
-	p->changed = false;
+	list_del(&p->changed);
 	stored_post(s, &op);
 }
 
 static void post_pages(struct sbc *s)
 {
-	struct keeps *k = &s->keeps;
+	struct list *changed = &s->keeps.pages_changed;
 
-	if (!k->pages_changed)
-		return;
-	k->pages_changed = false;
-	for (uint32_t i = 0; i < k->page_count; i++)
-		if (k->pages[i]->changed)
-			post_page(s, i);
+	for (unsigned i = 0; i < KEEP_PAGES_STEP && !list_is_empty(changed); i++)
+		post_page(s, LIST_OBJECT(changed->next, struct keep_page, changed)->number);
 }
 
 static void write_soon(struct sbc *s)
@@ -287,8 +284,10 @@ static void write_soon(struct sbc *s)
 
 static void page_changed(struct sbc *s, uint32_t at)
 {
-	s->keeps.pages[at]->changed = true;
-	s->keeps.pages_changed = true;
+	struct keep_page *p = s->keeps.pages[at];
+
+	if (list_is_empty(&p->changed))
+		list_add_tail(&s->keeps.pages_changed, &p->changed);
 	write_soon(s);
 }
 
@@ -310,6 +309,8 @@ static struct keep_page *page_with_room(struct keeps *k)
 	if (!p)
 		return NULL;
 	k->page_at = k->page_count++;
+	p->number = k->page_at;
+	list_init(&p->changed);
 	k->pages[k->page_at] = p;
 	return p;
 }
@@ -456,9 +457,9 @@ static void post_call(struct sbc *s, struct call *c)
 	add_to_page(s, k);
 }
 
-static void write_all(struct sbc *s, struct list *changed)
+static void write_some(struct sbc *s, struct list *changed, uint32_t most)
 {
-	while (!list_is_empty(changed)) {
+	for (uint32_t i = 0; i < most && !list_is_empty(changed); i++) {
 		struct keep *k = LIST_OBJECT(changed->next, struct keep, changed);
 		struct call *c = call_find(s, k->call);
 		list_del(&k->changed);
@@ -469,16 +470,7 @@ static void write_all(struct sbc *s, struct list *changed)
 
 void keep_flush(struct sbc *s)
 {
-	write_all(s, &s->keeps.urgent);
-}
-
-void keep_on_alarm(struct sbc *s)
-{
-	write_all(s, &s->keeps.changed);
-	post_pages(s);
-	/* A page that the writing has changed is written with it. */
-	if (timer_is_set(&s->keeps.alarm.timer))
-		worker_stop_alarm(s, &s->keeps.alarm);
+	write_some(s, &s->keeps.urgent, UINT32_MAX);
 }
 
 /* Others may have taken us for dead by now. */
@@ -497,11 +489,13 @@ void keep_tell_ended(struct sbc *s)
 {
 	struct keeps *k = &s->keeps;
 
-	for (uint32_t i = 0; i < k->ended_count; i++)
-		cluster_say(s, &(struct cluster_word){.kind = CLUSTER_ENDED,
-						      .name = k->ended[i].name,
-						      .epoch = k->ended[i].epoch});
-	k->ended_count = 0;
+	for (unsigned i = 0; i < KEEP_ENDED_STEP && k->ended_count; i++) {
+		const struct keep_ended *e = &k->ended[--k->ended_count];
+		cluster_say(s, &(struct cluster_word){
+				       .kind = CLUSTER_ENDED, .name = e->name, .epoch = e->epoch});
+	}
+	if (k->ended_count)
+		write_soon(s);
 }
 
 void keep_end(struct sbc *s, struct call *c)
@@ -636,10 +630,63 @@ static void verify(struct sbc *s, struct call *c)
 					  .owner = c->id});
 }
 
+/* The next slots of the pool: verified, or renewed where it is time. */
+static void sweep(struct sbc *s)
+{
+	struct keeps *k = &s->keeps;
+	unsigned work = KEEP_SWEEP_STEP;
+
+	for (unsigned i = 0; i < KEEP_SWEEP && work && (k->sweep_left || k->sweep_due); i++) {
+		const uint32_t before = k->sweep;
+		id_t64 id;
+		struct call *c = pool_next(&s->calls, &k->sweep, &id);
+		const uint32_t end = c ? k->sweep : s->calls.made;
+		const uint32_t passed = end > before ? end - before : 0;
+		const bool looks = k->sweep_left > 0;
+		k->sweep_left -= passed < k->sweep_left ? passed : k->sweep_left;
+		k->sweep_due -= k->sweep_due > 0;
+		if (!c) {
+			k->sweep = k->sweep_due = 0;
+			continue;
+		}
+		if (c->state != CALL_CONFIRMED || !c->keep)
+			continue;
+		if (looks) {
+			verify(s, c);
+			work--;
+		} else if (s->now_ms - c->keep->written_ms >= KEEP_RENEW_MS) {
+			c->keep->written = 0;
+			keep_changed(s, c);
+			work--;
+		}
+	}
+	if (k->sweep_left || k->sweep_due)
+		write_soon(s);
+}
+
+/* One piece of each: however much is to be written, no call waits for it. */
+void keep_on_alarm(struct sbc *s)
+{
+	struct keeps *k = &s->keeps;
+
+	write_some(s, &k->changed, KEEP_WRITE_STEP);
+	post_pages(s);
+	if (stored_is_up(s)) {
+		keep_tell_ended(s);
+		sweep(s);
+	}
+	/* A page that the writing has changed was written with it. */
+	worker_stop_alarm(s, &k->alarm);
+	if (!list_is_empty(&k->changed))
+		worker_alarm(s, &k->alarm, ALARM_KEEP, s->now_ms + KEEP_WRITE_MS);
+	else if (!list_is_empty(&k->pages_changed) ||
+		 (stored_is_up(s) && (k->ended_count || k->sweep_left || k->sweep_due)))
+		write_soon(s);
+}
+
 void keep_tick(struct sbc *s, bool all)
 {
 	struct keeps *k = &s->keeps;
-	id_t64 id;
 
 	if (all) {
 		k->sweep_left = s->calls.made;
@@ -647,25 +694,8 @@ void keep_tick(struct sbc *s, bool all)
 			if (k->pages[i]->live)
 				page_changed(s, i);
 	}
-	for (unsigned i = 0; i < KEEP_SWEEP; i++) {
-		uint32_t before = k->sweep;
-		struct call *c = pool_next(&s->calls, &k->sweep, &id);
-		uint32_t passed = c ? k->sweep - before : s->calls.made - before;
-		bool looks = k->sweep_left > 0;
-		k->sweep_left -= passed < k->sweep_left ? passed : k->sweep_left;
-		if (!c) {
-			k->sweep = 0;
-			break;
-		}
-		if (c->state != CALL_CONFIRMED || !c->keep)
-			continue;
-		if (looks)
-			verify(s, c);
-		else if (s->now_ms - c->keep->written_ms >= KEEP_RENEW_MS) {
-			c->keep->written = 0;
-			keep_changed(s, c);
-		}
-	}
+	k->sweep_due = KEEP_SWEEP;
+	sweep(s);
 }
 
 static struct call *call_of(const struct sbc *s, struct hide_name name)

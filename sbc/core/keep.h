@@ -36,8 +36,13 @@ enum {
 	KEEP_PAGE = 128,                      /* names of a page */
 	KEEP_PAGES_MAX = 32 * 1024,
 	KEEP_ENDED_MAX = 16 * 1024, /* that are told later; further ones may have two CDRs */
-	KEEP_GATHER_MS = 20,        /* that a change waits to be written, at most */
-	KEEP_SWEEP = 500            /* calls that are looked at in a second */
+	KEEP_GATHER_MS = 20,   /* that a change waits to be written; and between two pieces of */
+	KEEP_PAGES_STEP = 64,  /* pages, */
+	KEEP_ENDED_STEP = 64,  /* words of calls that have ended, and */
+	KEEP_SWEEP_STEP = 32,  /* calls that are verified or written again. */
+	KEEP_WRITE_STEP = 256, /* Changed calls that are written at once, */
+	KEEP_WRITE_MS = 4,     /* and the next so soon */
+	KEEP_SWEEP = 500       /* calls that are looked at in a second, and at once */
 };
 
 /* What tokens of other runs mean here. */
@@ -61,9 +66,10 @@ struct keep {
 };
 
 struct keep_page {
+	struct list changed; /* since it was written; empty: it has not */
+	uint32_t number;
 	uint32_t count, live; /* names in it; of them calls that are there */
 	uint32_t next_free;   /* 1 + its number */
-	bool changed;
 	struct hide_name names[KEEP_PAGE];
 };
 
@@ -86,12 +92,13 @@ struct keeps {
 	struct keep_page **pages;       /* KEEP_PAGES_MAX, each made when it is needed */
 	uint32_t page_count, page_free; /* made; 1 + the first that no call is in */
 	uint32_t page_at;               /* the one that is filled */
-	bool pages_changed;
+	struct list pages_changed;
 	struct alarm alarm;       /* when what has changed is written */
 	struct keep_ended *ended; /* KEEP_ENDED_MAX */
 	uint32_t ended_count;
 	uint32_t sweep;      /* slot of the pool that is looked at next */
 	uint32_t sweep_left; /* to be verified and written again; 0: only renewed */
+	uint32_t sweep_due;  /* to be looked at in this second */
 	struct keep_counts counts;
 };
 
@@ -105,7 +112,7 @@ void keep_changed(struct sbc *s, struct call *c);
 void keep_changed_now(struct sbc *s, struct call *c);
 /* The end of a step: what cannot wait is posted. */
 void keep_flush(struct sbc *s);
-/* All that has changed is posted. */
+/* A piece of all that has changed, or is to be said again, is posted. */
 void keep_on_alarm(struct sbc *s);
 /* It has ended, and has its CDR: it is deleted. */
 void keep_end(struct sbc *s, struct call *c);

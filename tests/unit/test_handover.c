@@ -21,7 +21,8 @@ static bool running[NODES];
 static struct store_model m;
 static struct site_call k;
 static uint64_t now_ms;
-static size_t cdrs; /* of nodes that have been stopped */
+static size_t cdrs;          /* of nodes that have been stopped */
+static uint64_t most_posted; /* to the store, in one turn of a node */
 
 static void tell(void *ctx, struct event *e)
 {
@@ -71,8 +72,11 @@ static void pass(uint64_t ms)
 		now_ms = now_ms < end ? now_ms : end;
 		for (unsigned i = 0; i < NODES; i++) {
 			n[i].now_ms = n[i].rec.store_now_ms = now_ms;
+			const uint64_t before = m.ops;
 			if (running[i] && sbc_next_ms(n[i].sbc) <= now_ms)
 				site_event(&n[i], &(struct event){.type = EVENT_TICK});
+			if (m.ops - before > most_posted)
+				most_posted = m.ops - before;
 		}
 		store_model_pass(&m, now_ms);
 	}
@@ -602,6 +606,72 @@ static void yesterdays_calls_are_forgotten(void **state)
 	stop();
 }
 
+/* As of a node with very many calls, most of them long over. */
+static void have_pages(struct sbc *s, uint32_t count)
+{
+	struct keeps *all = &s->keeps;
+
+	while (all->page_count < count) {
+		struct keep_page *p = calloc(1, sizeof(*p));
+		EXPECT_TRUE(p != NULL);
+		*p = (struct keep_page){.number = all->page_count, .count = KEEP_PAGE, .live = 1};
+		list_init(&p->changed);
+		for (unsigned i = 0; i < KEEP_PAGE; i++)
+			p->names[i] = (struct hide_name){s->hide.boot, i + 1};
+		all->pages[all->page_count++] = p;
+	}
+}
+
+static void what_is_written_again_goes_out_in_pieces(void **state)
+{
+	enum { PAGES = 1500, OVER = 3000, MOST = 4 * KEEP_PAGES_STEP };
+
+	(void)state;
+	start();
+	struct keeps *all = &n[A].sbc->keeps;
+	have_pages(n[A].sbc, PAGES);
+	store_model_empty(&m, now_ms);
+	most_posted = 0;
+	pass(5000);
+	EXPECT_TRUE(most_posted > KEEP_PAGES_STEP && most_posted < MOST);
+	EXPECT_TRUE(list_is_empty(&all->pages_changed));
+	/* One member each, the two nodes, and the call. */
+	EXPECT_INT(records(), PAGES + 3);
+	/* So do words of what has ended while nobody heard them. */
+	for (unsigned i = 0; i < OVER; i++)
+		all->ended[i] = (struct keep_ended){.name = {n[A].sbc->hide.boot, i + 1}};
+	all->ended_count = OVER;
+	most_posted = 0;
+	pass(5000);
+	EXPECT_TRUE(most_posted > 0 && most_posted < MOST);
+	EXPECT_INT(all->ended_count, 0);
+	stop();
+}
+
+/* The store goes away while the calls of a dead node are being looked at: it will be back, and they are not forgotten. */
+static void calls_that_nobody_asks_for_wait_for_the_store(void **state)
+{
+	(void)state;
+	start();
+	crash(A);
+	/* To the moment when the names are read, and their calls are asked for. */
+	for (unsigned i = 0; i < 80000 && n[B].sbc->handovers.idle == 0; i++)
+		pass(1);
+	EXPECT_INT(n[B].sbc->handovers.idle, 1);
+	store_model_cut(&m, n[B].rec.store_node, now_ms, now_ms + 4000);
+	pass(3000);
+	EXPECT_INT(n[B].rec.notices[NOTICE_CALL_ADOPTED], 0);
+	EXPECT_TRUE(!timer_is_set(&n[B].sbc->handovers.orphan_alarm.timer)); /* nothing to do */
+	/* Whether its node lives cannot be said for a while; then it is looked at again. */
+	pass(CLUSTER_DEAD_MS + HANDOVER_ORPHANS_MS + 5000);
+	EXPECT_INT(n[B].rec.notices[NOTICE_CALL_ADOPTED], 1);
+	relay(B);
+	pass(700000);
+	relay(B);
+	nothing_is_left(1, 1);
+	stop();
+}
+
 /* Its leg is in another call now; its tag still names the first one. */
 static void who_was_transferred_finds_its_call_at_another_node(void **state)
 {
@@ -873,6 +943,8 @@ int main(void)
 		cmocka_unit_test(an_alias_leads_to_the_call),
 		cmocka_unit_test(who_ended_it_unheard_says_so_later),
 		cmocka_unit_test(yesterdays_calls_are_forgotten),
+		cmocka_unit_test(what_is_written_again_goes_out_in_pieces),
+		cmocka_unit_test(calls_that_nobody_asks_for_wait_for_the_store),
 		cmocka_unit_test(who_was_transferred_finds_its_call_at_another_node),
 		cmocka_unit_test(each_call_has_one_cdr_whatever_goes_wrong),
 	};
