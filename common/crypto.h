@@ -21,6 +21,12 @@ bool crypto_has_hash(enum crypto_hash h);
 size_t crypto_hash_pieces(enum crypto_hash h, const struct str *pieces, size_t count,
 			  uint8_t out[CRYPTO_HASH_MAX]);
 
+/*
+ * For OpenSSL's readers of PEM (pem_password_cb): keys are read without asking anybody. Where none is given it asks the
+ * terminal, and a daemon hangs at its start.
+ */
+int crypto_no_password(char *out, int cap, int writing, void *ctx);
+
 void crypto_sha256(const void *p, size_t n, uint8_t out[CRYPTO_SHA256_LEN]);
 void crypto_hmac_sha256(const void *key, size_t key_len, const void *p, size_t n,
 			uint8_t out[CRYPTO_SHA256_LEN]);

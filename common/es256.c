@@ -12,6 +12,7 @@
 #include <openssl/x509.h>
 
 #include "check.h"
+#include "crypto.h"
 
 enum { HALF = ES256_SIGNATURE_LEN / 2, DER_MAX = 80 };
 
@@ -49,16 +50,6 @@ static enum err wrap(struct es256_key **out, EVP_PKEY *k)
 	return OK;
 }
 
-/* Keys are read without asking anybody: a password would hang a daemon. */
-static int no_password(char *out, int cap, int writing, void *ctx)
-{
-	(void)writing;
-	(void)ctx;
-	if (cap > 0)
-		out[0] = '\0';
-	return 0;
-}
-
 enum err es256_key_new(struct es256_key **out, struct str pem)
 {
 	CHECK(out);
@@ -67,7 +58,7 @@ enum err es256_key_new(struct es256_key **out, struct str pem)
 	BIO *b = BIO_new_mem_buf(pem.p, (int)pem.len);
 	if (!b)
 		return ERR_NOMEM;
-	EVP_PKEY *k = PEM_read_bio_PrivateKey(b, NULL, no_password, NULL);
+	EVP_PKEY *k = PEM_read_bio_PrivateKey(b, NULL, crypto_no_password, NULL);
 	BIO_free(b);
 	return wrap(out, k);
 }

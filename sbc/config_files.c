@@ -10,6 +10,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include "common/crypto.h"
 #include "sbc/config_check.h"
 
 enum { PATH_LEN_MAX = 1024, SOON_DAYS = 14 };
@@ -38,16 +39,6 @@ static BIO *open_file(struct files *f, struct str path)
 		conf_error(f->report, f->node, "%s cannot be read: %s", z, strerror(errno));
 	ERR_clear_error();
 	return b;
-}
-
-/* Keys are read without asking anybody: a password would hang a daemon at its start. */
-static int no_password(char *out, int cap, int writing, void *ctx)
-{
-	(void)writing;
-	(void)ctx;
-	if (cap > 0)
-		out[0] = '\0';
-	return 0;
 }
 
 static void write_date(char *out, size_t cap, const ASN1_TIME *t)
@@ -81,12 +72,12 @@ static X509 *check_chain(struct files *f, struct str path)
 	BIO *b = open_file(f, path);
 	if (!b)
 		return NULL;
-	X509 *leaf = PEM_read_bio_X509(b, NULL, no_password, NULL), *more;
+	X509 *leaf = PEM_read_bio_X509(b, NULL, crypto_no_password, NULL), *more;
 	if (!leaf)
 		conf_error(f->report, f->node, "%.*s holds no certificate in PEM", STR_ARG(path));
 	else
 		check_dates(f, leaf, "the certificate");
-	while (leaf && (more = PEM_read_bio_X509(b, NULL, no_password, NULL)) != NULL) {
+	while (leaf && (more = PEM_read_bio_X509(b, NULL, crypto_no_password, NULL)) != NULL) {
 		check_dates(f, more, "an intermediate certificate");
 		X509_free(more);
 	}
@@ -113,7 +104,7 @@ static void check_key(struct files *f, const struct certificate *c, X509 *leaf)
 	BIO *b = open_key(f, c);
 	if (!b)
 		return;
-	EVP_PKEY *key = PEM_read_bio_PrivateKey(b, NULL, no_password, NULL);
+	EVP_PKEY *key = PEM_read_bio_PrivateKey(b, NULL, crypto_no_password, NULL);
 	if (!key)
 		conf_error(f->report, f->node,
 			   "no private key in PEM, or one that needs a password");
@@ -132,7 +123,7 @@ static void check_anchor(struct files *f, struct str path)
 	size_t count = 0;
 	if (!b)
 		return;
-	while ((x = PEM_read_bio_X509_AUX(b, NULL, no_password, NULL)) != NULL) {
+	while ((x = PEM_read_bio_X509_AUX(b, NULL, crypto_no_password, NULL)) != NULL) {
 		count++;
 		X509_free(x);
 	}

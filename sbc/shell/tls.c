@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/crypto.h"
 #include "common/siphash.h"
 #include "sbc/shell/tls_names.h"
 
@@ -90,10 +91,10 @@ static enum err load_chain(struct identity *id, struct str path)
 	BIO *bio = open_file(path);
 	if (!bio)
 		return ERR_BAD;
-	id->leaf = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	id->leaf = PEM_read_bio_X509(bio, NULL, crypto_no_password, NULL);
 	id->chain = sk_X509_new_null();
 	while (id->leaf && id->chain) {
-		X509 *next = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+		X509 *next = PEM_read_bio_X509(bio, NULL, crypto_no_password, NULL);
 		if (!next)
 			break;
 		if (sk_X509_push(id->chain, next) == 0)
@@ -114,7 +115,7 @@ static enum err load_identity(struct identity *id, const struct certificate *c, 
 	BIO *bio = c->key_pem.len > 0 ? BIO_new_mem_buf(c->key_pem.p, (int)c->key_pem.len)
 				      : open_file(c->key_path);
 	if (bio)
-		id->key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+		id->key = PEM_read_bio_PrivateKey(bio, NULL, crypto_no_password, NULL);
 	BIO_free(bio);
 	if (!id->key)
 		return complain(why, "cannot read the key of certificate", c->name);
