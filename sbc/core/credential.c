@@ -163,6 +163,34 @@ bool credential_covers(const struct credential_list *l, struct str tn)
 	return false;
 }
 
+static bool has_numbers(const struct credential_list *l, const struct credential_numbers *n)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		const struct credential_numbers *a = &l->numbers[i];
+		if (a->digits != n->digits || (a->count == 0) != (n->count == 0))
+			continue;
+		if (n->count == 0 ? str_eq(str_from(a->text), str_from(n->text))
+				  : n->first >= a->first && n->count <= a->count &&
+					    n->first - a->first <= a->count - n->count)
+			return true;
+	}
+	return false;
+}
+
+bool credential_encompasses(const struct credential_list *above,
+			    const struct credential_list *below)
+{
+	CHECK(above && below);
+	if (!above->given || above->spc)
+		return true;
+	if (!below->given || below->spc)
+		return false;
+	for (size_t i = 0; i < below->count; i++)
+		if (!has_numbers(above, &below->numbers[i]))
+			return false;
+	return true;
+}
+
 /* ---- where it is */
 
 /* Cuts ":PORT" off the end; false: what stands there is none. */

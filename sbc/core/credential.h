@@ -54,6 +54,12 @@ struct credential {
 
 /* The value of the extension (DER). ERR_BAD; ERR_LIMIT: more entries than we look at. *out is untouched then. */
 enum err credential_read_list(const uint8_t *der, size_t len, struct credential_list *out) MUST_USE;
+/*
+ * Does a certificate with the list `below` speak for nothing that `above`, that of its issuer, does not (RFC 9060 §4)? Whose numbers
+ * a provider's are nobody can say.
+ */
+bool credential_encompasses(const struct credential_list *above,
+			    const struct credential_list *below);
 /* May it speak for this number (canonical: digits, '*', '#')? */
 bool credential_covers(const struct credential_list *l, struct str tn);
 

@@ -17,7 +17,9 @@
 _Static_assert((int)OWNER_KIND_COUNT <= (int)CERT_FETCH_KIND,
 	       "an id of the core is never taken for one of ours");
 
-/* Timer: `deadline` of a fetch: it has failed then; afterwards: what it brought is forgotten. */
+enum { TRIES_MAX = 4 /* addresses of one host, one after another */ };
+
+/* Timer: a GET that is done is freed, and the next begins; a fetch has failed; what it brought is forgotten. */
 struct entry {
 	struct cert_fetch *fetch;
 	id_t64 id;
@@ -29,6 +31,10 @@ struct entry {
 	bool flying;
 	uint8_t moves;
 	uint64_t used_ms;
+	uint64_t
+		until_ms; /* of a fetch: its end, however often it is moved; afterwards: of what it brought */
+	struct addr to[TRIES_MAX];
+	uint8_t to_count, to_next;
 	struct https_get *get;
 	bool get_done; /* to be freed outside of its own call */
 	enum credential_result result;
@@ -91,30 +97,35 @@ static void settle(struct entry *e, enum credential_result r)
 		list_add_tail(&f->ready, &w->node);
 		e->pinned++;
 	}
-	turn_timer_set(f->turn, &e->timer, f->turn->now_ms + keep);
+	e->until_ms = f->turn->now_ms + keep;
+	turn_timer_set(f->turn, &e->timer, e->get ? f->turn->now_ms : e->until_ms);
 }
 
 /* ---- one fetch */
-
-static void fly(struct entry *e);
 
 static struct str where(const struct entry *e)
 {
 	return e->at_len ? (struct str){e->at, e->at_len} : (struct str){e->url, e->url_len};
 }
 
-/* False: not there, or too far. */
-static bool follow(struct entry *e, struct str location)
+static bool is_allowed(const struct cert_fetch *f, struct str url)
 {
 	struct credential_url u;
 
+	return credential_read_url(url, &u) == OK &&
+	       credential_is_allowed(&u, f->v->hosts, f->v->host_count);
+}
+
+/* False: not there, or too far. */
+static bool follow(struct entry *e, struct str location)
+{
 	if (e->moves >= CERT_FETCH_MOVES_MAX || location.len > sizeof(e->at) ||
-	    credential_read_url(location, &u) != OK ||
-	    !credential_is_allowed(&u, e->fetch->v->hosts, e->fetch->v->host_count))
+	    !is_allowed(e->fetch, location))
 		return false;
 	e->moves++;
 	memcpy(e->at, location.p, location.len);
 	e->at_len = location.len;
+	e->to_count = e->to_next = 0;
 	return true;
 }
 
@@ -125,14 +136,15 @@ static void on_answer(void *ctx, const struct https_answer *a)
 
 	turn_begin(f->turn);
 	e->get_done = true;
-	if (!e->flying)
-		return;
+	/* What is next, and be it that the GET is freed, is done outside of this call of it. */
+	turn_timer_set(f->turn, &e->timer, f->turn->now_ms);
+	if (a->status == 0 && e->to_next < e->to_count)
+		return; /* its host has another address */
 	if (a->status >= 300 && a->status < 400 && follow(e, a->location))
-		turn_timer_set(f->turn, &e->timer, f->turn->now_ms); /* outside of this call */
-	else if (a->status != 200)
-		settle(e, CREDENTIAL_UNREACHABLE);
-	else
-		settle(e, stir_cert_init(&e->cert, f->anchors, a->body, f->turn->wall_ms / 1000));
+		return;
+	settle(e, a->status == 200
+			  ? stir_cert_init(&e->cert, f->anchors, a->body, f->turn->wall_ms / 1000)
+			  : CREDENTIAL_UNREACHABLE);
 }
 
 bool cert_fetch_may_go(const struct identity_verifier *v, const struct addr *a)
@@ -143,40 +155,60 @@ bool cert_fetch_may_go(const struct identity_verifier *v, const struct addr *a)
 	return addr_class(a) == ADDR_CLASS_PUBLIC;
 }
 
-static void connect_to(struct entry *e, const struct credential_url *u, const struct addr *a)
+/* To the next of its addresses. */
+static void connect_next(struct entry *e)
 {
 	struct cert_fetch *f = e->fetch;
+	struct credential_url u;
+	const uint64_t now = f->turn->now_ms;
+	const uint32_t left = e->until_ms > now ? (uint32_t)(e->until_ms - now) : 1;
+
+	CHECK(e->to_next < e->to_count);
+	if (NEVER(credential_read_url(where(e), &u) != OK)) {
+		settle(e, CREDENTIAL_REFUSED);
+		return;
+	}
 	struct https_get_params p = {.base = watch_loop_base(f->turn->loop),
 				     .tls = f->tls,
-				     .to = *a,
-				     .host = u->host,
-				     .url_port = u->port,
-				     .path = u->path,
+				     .host = u.host,
+				     .url_port = u.port,
+				     .path = u.path,
 				     .bytes_max = STIR_CERT_BYTES_MAX,
-				     .timeout_ms = CERT_FETCH_DEADLINE_MS,
+				     /* One that does not answer leaves time for the others. */
+				     .timeout_ms = left / (e->to_count - e->to_next),
 				     .done = on_answer,
 				     .ctx = e};
-
-	p.to.port = u->port;
-	e->get_done = false;
-	if (!cert_fetch_may_go(f->v, a))
-		settle(e, CREDENTIAL_REFUSED);
-	else if (https_get_new(&e->get, &p) != OK)
+	p.to = e->to[e->to_next++];
+	p.to.port = u.port;
+	if (https_get_new(&e->get, &p) != OK)
 		settle(e, CREDENTIAL_UNREACHABLE);
+}
+
+/* Those of them that may be asked: one that may not is not asked because another may. */
+static void connect_to(struct entry *e, const struct candidate *list, size_t count)
+{
+	e->to_count = e->to_next = 0;
+	for (size_t i = 0; i < count && e->to_count < TRIES_MAX; i++)
+		if (cert_fetch_may_go(e->fetch->v, &list[i].addr))
+			e->to[e->to_count++] = list[i].addr;
+	if (e->to_count)
+		connect_next(e);
+	else
+		settle(e, count ? CREDENTIAL_REFUSED : CREDENTIAL_UNREACHABLE);
 }
 
 static void fly(struct entry *e)
 {
 	struct cert_fetch *f = e->fetch;
+	struct candidate c = {.transport = TRANSPORT_TLS};
 	struct credential_url u;
-	struct addr ip;
 
 	if (!f->anchors || credential_read_url(where(e), &u) != OK) {
 		settle(e, CREDENTIAL_REFUSED);
 		return;
 	}
-	if (addr_parse_ip(u.host, &ip) == OK) {
-		connect_to(e, &u, &ip);
+	if (addr_parse_ip(u.host, &c.addr) == OK) {
+		connect_to(e, &c, 1);
 		return;
 	}
 	struct resolve_query q = {.host = u.host,
@@ -190,20 +222,11 @@ static void fly(struct entry *e)
 
 bool cert_fetch_take(struct cert_fetch *f, const struct event *ev)
 {
-	struct credential_url u;
-
 	if (ev->type != EVENT_RESOLVED || (id_worker(ev->resolved.id) & 0x0f) != CERT_FETCH_KIND)
 		return false;
 	struct entry *e = pool_find(&f->entries, ev->resolved.id);
-	if (!e || !e->flying || e->get || credential_read_url(where(e), &u) != OK)
-		return true;
-	/* The first that may be asked; one that may not is not asked because another may. */
-	for (size_t i = 0; i < ev->resolved.count; i++)
-		if (cert_fetch_may_go(f->v, &ev->resolved.candidates[i].addr)) {
-			connect_to(e, &u, &ev->resolved.candidates[i].addr);
-			return true;
-		}
-	settle(e, ev->resolved.count ? CREDENTIAL_REFUSED : CREDENTIAL_UNREACHABLE);
+	if (e && e->flying && !e->get)
+		connect_to(e, ev->resolved.candidates, ev->resolved.count);
 	return true;
 }
 
@@ -211,14 +234,18 @@ static void on_timer(void *ctx)
 {
 	struct entry *e = ctx;
 	struct cert_fetch *f = e->fetch;
+	const bool goes_on = e->flying && e->get_done;
 
-	if (e->flying && e->get_done && e->moves) { /* it has moved */
+	if (e->get_done || f->turn->now_ms >= e->until_ms)
 		https_get_free(&e->get);
-		e->get_done = false;
-		turn_timer_set(f->turn, &e->timer, f->turn->now_ms + CERT_FETCH_DEADLINE_MS);
-		fly(e);
+	e->get_done = false;
+	if (f->turn->now_ms < e->until_ms) {
+		turn_timer_set(f->turn, &e->timer, e->until_ms);
+		if (goes_on && e->to_next < e->to_count)
+			connect_next(e);
+		else if (goes_on)
+			fly(e);
 	} else if (e->flying) {
-		https_get_free(&e->get);
 		settle(e, CREDENTIAL_UNREACHABLE);
 	} else if (e->pinned == 0) {
 		forget(e);
@@ -265,12 +292,10 @@ static void make_room(struct cert_fetch *f)
 
 static struct entry *add(struct cert_fetch *f, struct str url, enum credential_result *out_why)
 {
-	struct credential_url u;
 	id_t64 id;
 
 	*out_why = CREDENTIAL_REFUSED;
-	if (url.len > PASSPORT_URL_MAX || credential_read_url(url, &u) != OK ||
-	    !credential_is_allowed(&u, f->v->hosts, f->v->host_count))
+	if (url.len > PASSPORT_URL_MAX || !is_allowed(f, url))
 		return NULL;
 	*out_why = CREDENTIAL_BUSY;
 	if (f->flights >= CERT_FETCH_FLIGHTS_MAX)
@@ -288,7 +313,8 @@ static struct entry *add(struct cert_fetch *f, struct str url, enum credential_r
 	f->flights++;
 	list_init(&e->waiters);
 	turn_timer_init(&e->timer, on_timer, e);
-	turn_timer_set(f->turn, &e->timer, f->turn->now_ms + CERT_FETCH_DEADLINE_MS);
+	e->until_ms = f->turn->now_ms + CERT_FETCH_DEADLINE_MS;
+	turn_timer_set(f->turn, &e->timer, e->until_ms);
 	return e;
 }
 
@@ -392,7 +418,19 @@ enum err cert_fetch_new(struct cert_fetch **out, struct turn *turn, struct resol
 	return e;
 }
 
-/* Those that fly go on under the new settings, and their answer is judged by them. */
+/* The same under other settings: from its start, or not at all. */
+static void fly_anew(struct entry *e)
+{
+	https_get_free(&e->get);
+	e->get_done = false;
+	e->moves = 0;
+	e->at_len = 0;
+	if (is_allowed(e->fetch, where(e)))
+		fly(e);
+	else
+		settle(e, CREDENTIAL_REFUSED);
+}
+
 static void forget_kept(struct cert_fetch *f)
 {
 	uint32_t cursor = 0;
@@ -400,10 +438,14 @@ static void forget_kept(struct cert_fetch *f)
 	struct entry *e;
 
 	while ((e = pool_next(&f->entries, &cursor, &id)) != NULL) {
-		if (!e->flying && e->pinned == 0)
+		if (e->flying) {
+			fly_anew(e);
+		} else if (e->pinned == 0) {
 			forget(e);
-		else if (!e->flying)
+		} else {
+			e->until_ms = f->turn->now_ms;
 			turn_timer_set(f->turn, &e->timer, f->turn->now_ms);
+		}
 	}
 }
 
@@ -418,7 +460,7 @@ enum err cert_fetch_apply(struct cert_fetch *f, const struct identity_verifier *
 	stir_anchors_free(&f->anchors);
 	f->anchors = anchors;
 	f->v = v;
-	/* Fetches under way hold a reference to the old context themselves. */
+	/* A GET under way holds a reference to the old context itself, until it is ended below. */
 	https_tls_free(&f->tls);
 	f->tls = tls;
 	forget_kept(f);

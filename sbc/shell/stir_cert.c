@@ -9,12 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/crypto.h"
 #include "common/es256.h"
 
 enum { PATH_TEXT_MAX = 4096, OID_LEN = 8 };
 
-/* id-pe-TNAuthList: 1.3.6.1.5.5.7.1.26 */
-static const uint8_t tn_auth_list[OID_LEN] = {0x2b, 6, 1, 5, 5, 7, 1, 26};
+/* Extensions of 1.3.6.1.5.5.7.1. */
+enum extension {
+	TN_AUTH_LIST = 26,        /* RFC 8226 §9 */
+	CLAIM_CONSTRAINTS = 27,   /* RFC 8226 §8 */
+	ENHANCED_CONSTRAINTS = 33 /* RFC 9118 */
+};
 
 struct stir_anchors {
 	X509_STORE *store;
@@ -22,11 +27,12 @@ struct stir_anchors {
 
 /* ---- anchors */
 
-static bool is_list(const X509_EXTENSION *e)
+static bool is_ours(X509_EXTENSION *e, enum extension which)
 {
-	const ASN1_OBJECT *o = X509_EXTENSION_get_object((X509_EXTENSION *)(uintptr_t)e);
+	const uint8_t oid[OID_LEN] = {0x2b, 6, 1, 5, 5, 7, 1, (uint8_t)which};
+	const ASN1_OBJECT *o = X509_EXTENSION_get_object(e);
 
-	return OBJ_length(o) == OID_LEN && memcmp(OBJ_get0_data(o), tn_auth_list, OID_LEN) == 0;
+	return OBJ_length(o) == OID_LEN && memcmp(OBJ_get0_data(o), oid, OID_LEN) == 0;
 }
 
 /* A critical TNAuthList, which OpenSSL does not know, is no reason to refuse: we read it. */
@@ -34,7 +40,8 @@ static bool is_only_list_unknown(const X509 *x)
 {
 	for (int i = 0; i < X509_get_ext_count(x); i++) {
 		X509_EXTENSION *e = X509_get_ext(x, i);
-		if (X509_EXTENSION_get_critical(e) && !is_list(e) && !X509_supported_extension(e))
+		if (X509_EXTENSION_get_critical(e) && !is_ours(e, TN_AUTH_LIST) &&
+		    !X509_supported_extension(e))
 			return false;
 	}
 	return true;
@@ -99,15 +106,6 @@ static void release_chain(struct chain *c)
 	sk_X509_pop_free(c->others, X509_free);
 }
 
-static int no_password(char *out, int cap, int writing, void *ctx)
-{
-	(void)writing;
-	(void)ctx;
-	if (cap > 0)
-		out[0] = '\0';
-	return 0;
-}
-
 static bool read_pem(struct chain *c, struct str bytes)
 {
 	BIO *b = BIO_new_mem_buf(bytes.p, (int)bytes.len);
@@ -115,7 +113,7 @@ static bool read_pem(struct chain *c, struct str bytes)
 	unsigned n = 0;
 
 	while (b && n < STIR_CERT_CHAIN_MAX &&
-	       (x = PEM_read_bio_X509(b, NULL, no_password, NULL)) != NULL) {
+	       (x = PEM_read_bio_X509(b, NULL, crypto_no_password, NULL)) != NULL) {
 		if (n++ == 0)
 			c->leaf = x;
 		else if (sk_X509_push(c->others, x) == 0)
@@ -148,7 +146,6 @@ static bool seconds_of(const ASN1_TIME *t, uint64_t *out)
 	return s >= 0;
 }
 
-/* The chain holds as long as all of it does. */
 static bool note_times(struct credential *c, const X509 *x)
 {
 	uint64_t from, to;
@@ -157,6 +154,47 @@ static bool note_times(struct credential *c, const X509 *x)
 		return false;
 	c->from_s = from > c->from_s ? from : c->from_s;
 	c->to_s = to < c->to_s ? to : c->to_s;
+	return true;
+}
+
+static bool read_list(struct credential_list *out, const X509 *x)
+{
+	unsigned lists = 0;
+
+	*out = (struct credential_list){.given = false};
+	for (int i = 0; i < X509_get_ext_count(x); i++) {
+		X509_EXTENSION *e = X509_get_ext(x, i);
+		if (!is_ours(e, TN_AUTH_LIST))
+			continue;
+		const ASN1_OCTET_STRING *s = X509_EXTENSION_get_data(e);
+		if (++lists > 1 || credential_read_list(ASN1_STRING_get0_data(s),
+							(size_t)ASN1_STRING_length(s), out) != OK)
+			return false;
+	}
+	return true;
+}
+
+/* Which claims a signer may make we do not check; who is bound by more than numbers is not believed at all. */
+static bool is_bound(const X509 *x)
+{
+	for (int i = 0; i < X509_get_ext_count(x); i++) {
+		X509_EXTENSION *e = X509_get_ext(x, i);
+		if (is_ours(e, CLAIM_CONSTRAINTS) || is_ours(e, ENHANCED_CONSTRAINTS))
+			return true;
+	}
+	return false;
+}
+
+/* The chain holds as long as all of it does, and for the numbers of all of it. */
+static bool check_link(struct stir_cert *out, struct credential_list *below, const X509 *issuer)
+{
+	struct credential_list l;
+
+	if (!note_times(&out->credential, issuer) || !read_list(&l, issuer) ||
+	    !credential_encompasses(&l, below))
+		return false;
+	if (l.given)
+		*below = l;
 	return true;
 }
 
@@ -175,8 +213,10 @@ static bool check_chain(struct stir_cert *out, const struct stir_anchors *a, con
 		good = X509_verify_cert(ctx) == 1;
 	}
 	STACK_OF(X509) *chain = good ? X509_STORE_CTX_get0_chain(ctx) : NULL;
-	for (int i = 0; chain && i < sk_X509_num(chain); i++)
-		good = good && note_times(&out->credential, sk_X509_value(chain, i));
+	struct credential_list below = out->list;
+	good = good && note_times(&out->credential, c->leaf);
+	for (int i = 1; chain && i < sk_X509_num(chain); i++)
+		good = good && check_link(out, &below, sk_X509_value(chain, i));
 	X509_STORE_CTX_free(ctx);
 	return good;
 }
@@ -198,23 +238,6 @@ static bool read_key(struct stir_cert *out, const X509 *x)
 	return good;
 }
 
-static bool read_list(struct stir_cert *out, const X509 *x)
-{
-	unsigned lists = 0;
-
-	for (int i = 0; i < X509_get_ext_count(x); i++) {
-		X509_EXTENSION *e = X509_get_ext(x, i);
-		if (!is_list(e))
-			continue;
-		const ASN1_OCTET_STRING *s = X509_EXTENSION_get_data(e);
-		if (++lists > 1 ||
-		    credential_read_list(ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s),
-					 &out->list) != OK)
-			return false;
-	}
-	return true;
-}
-
 enum credential_result stir_cert_init(struct stir_cert *out, const struct stir_anchors *a,
 				      struct str bytes, uint64_t wall_s)
 {
@@ -223,9 +246,10 @@ enum credential_result stir_cert_init(struct stir_cert *out, const struct stir_a
 	enum credential_result r = CREDENTIAL_BROKEN;
 
 	*out = (struct stir_cert){.key = NULL};
-	if (read_chain(&c, bytes) && read_key(out, c.leaf) && read_list(out, c.leaf))
-		r = is_signer(c.leaf) && check_chain(out, a, &c, wall_s) ? CREDENTIAL_OK
-									 : CREDENTIAL_UNTRUSTED;
+	if (read_chain(&c, bytes) && read_key(out, c.leaf) && read_list(&out->list, c.leaf))
+		r = is_signer(c.leaf) && !is_bound(c.leaf) && check_chain(out, a, &c, wall_s)
+			    ? CREDENTIAL_OK
+			    : CREDENTIAL_UNTRUSTED;
 	release_chain(&c);
 	ERR_clear_error();
 	if (r != CREDENTIAL_OK) {

@@ -129,6 +129,50 @@ static void a_certificate_speaks_for_what_its_list_names(void **state)
 	EXPECT_TRUE(credential_covers(&none, STR("1")));
 }
 
+static void who_has_a_list_gives_no_more_than_is_on_it(void **state)
+{
+	(void)state;
+#define WIDE "300fa10d300b160534393130300202"
+	static const struct {
+		const char *name, *above, *below;
+		bool want;
+	} rows[] = {
+		{"nobody has said what", NULL, "3009" ONE, true},
+		{"a provider", "3008" SPC, "3009" ONE, true},
+		{"a provider by a provider", "3008" SPC, "3008" SPC, true},
+		{"a provider by who has a number", "3009" ONE, "3008" SPC, false},
+		{"all by who has a number", "3009" ONE, NULL, false},
+		{"the same number", "3009" ONE, "3009" ONE, true},
+		{"a number that is on it not", "3007" STAR, "3009" ONE, false},
+		{"a service number", "3007" STAR, "3007" STAR, true},
+		{"the same range", "300e" RANGE, "300e" RANGE, true},
+		{"of a longer one", WIDE "03e8", "300e" RANGE, true},
+		{"a longer one", "300e" RANGE, WIDE "03e8", false},
+		{"one of two is not on it", "300e" RANGE, "3017" ONE RANGE, false},
+	};
+
+	CHECK_TABLE(row, rows)
+	{
+		struct credential_list above = {.given = false}, below = {.given = false};
+		EXPECT_ERR(row->above ? read_hex(row->above, &above) : OK, OK);
+		EXPECT_ERR(row->below ? read_hex(row->below, &below) : OK, OK);
+		EXPECT_TRUE(credential_encompasses(&above, &below) == row->want);
+	}
+	/* Where a range ends, and where its arithmetic could. */
+	struct credential_list above = {.given = true, .count = 1},
+			       below = {.given = true, .count = 1};
+	above.numbers[0] = (struct credential_numbers){.first = 100, .count = 10, .digits = 3};
+	below.numbers[0] = (struct credential_numbers){.first = 109, .count = 1, .digits = 3};
+	EXPECT_TRUE(credential_encompasses(&above, &below));
+	below.numbers[0].count = 2;
+	EXPECT_TRUE(!credential_encompasses(&above, &below));
+	below.numbers[0] = (struct credential_numbers){.first = 99, .count = 2, .digits = 3};
+	EXPECT_TRUE(!credential_encompasses(&above, &below));
+	below.numbers[0] =
+		(struct credential_numbers){.first = 101, .count = INT64_MAX, .digits = 3};
+	EXPECT_TRUE(!credential_encompasses(&above, &below));
+}
+
 static void a_list_of_more_than_we_look_at_is_a_limit(void **state)
 {
 	(void)state;
@@ -248,6 +292,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_list_is_read_as_rfc_8226_writes_it),
 		cmocka_unit_test(a_certificate_speaks_for_what_its_list_names),
+		cmocka_unit_test(who_has_a_list_gives_no_more_than_is_on_it),
 		cmocka_unit_test(a_list_of_more_than_we_look_at_is_a_limit),
 		cmocka_unit_test(an_address_is_https_and_nothing_else),
 		cmocka_unit_test(only_hosts_that_are_named_are_asked),

@@ -636,6 +636,36 @@ static void a_signature_crosses_only_where_it_is_named_and_still_fits(void **sta
 	}
 }
 
+/* Requests in the dialog are of the call that was verified, or was not; nobody is told more of them, and no signature crosses. */
+static void in_a_call_nothing_is_verified_again_and_nothing_crosses(void **state)
+{
+	(void)state;
+	static const char *const methods[] = {"MESSAGE", "INVITE"};
+	char identity[2048];
+	struct site_call k;
+
+	init();
+	memset(policy.on_fault, 0, sizeof(policy.on_fault));
+	let_identity_cross();
+	start();
+	shaken(identity, sizeof(identity), signer, CALLER, CALLED, wall_s(), 'A');
+	site_establish(&t, &k, NULL, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+		char start_of[16];
+		snprintf(start_of, sizeof(start_of), "%s ", methods[i]);
+		site_say(&t, &k, 0, methods[i], identity, NULL);
+		const struct rec_send *m = site_find(&t, start_of);
+		assert_non_null(m);
+		EXPECT_TRUE(!site_has(m, "Identity:"));
+		/* Its From is that of the dialog, with what was said at its beginning. */
+		EXPECT_TRUE(site_has(m, ";verstat=No-TN-Validation"));
+		EXPECT_INT(t.rec.credential_count, 0);
+		site_answer(&t, m, i ? 488 : 200, "b", NULL, NULL);
+	}
+	site_hang_up(&t, &k);
+	finish(1);
+}
+
 static void what_crosses_is_not_signed_again(void **state)
 {
 	(void)state;
@@ -741,6 +771,7 @@ int main(void)
 		cmocka_unit_test(a_call_is_signed_for_what_it_says),
 		cmocka_unit_test(what_did_not_hold_is_attested_as_a_gateways),
 		cmocka_unit_test(a_signature_crosses_only_where_it_is_named_and_still_fits),
+		cmocka_unit_test(in_a_call_nothing_is_verified_again_and_nothing_crosses),
 		cmocka_unit_test(what_crosses_is_not_signed_again),
 		cmocka_unit_test(who_wants_to_be_nobody_is_not_signed_for),
 		cmocka_unit_test(
