@@ -343,6 +343,11 @@ static void show_verdict(FILE *out, const json_t *reply)
 		fputs("(it is asked for a password first: 401; this is what follows the right "
 		      "one)\n",
 		      out);
+	if (json_is_true(json_object_get(reply, "opinion_asked")))
+		fputs("(somebody else's opinion is asked, and may be another: this is what comes "
+		      "of "
+		      "it if not)\n",
+		      out);
 	if (json_is_true(json_object_get(reply, "replaces")))
 		fputs("(it replaces a dialog: which, is looked for only then)\n", out);
 }

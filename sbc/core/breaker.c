@@ -15,6 +15,13 @@ bool breaker_ask(struct breaker *b, uint64_t now_ms)
 	return false;
 }
 
+bool breaker_would_ask(const struct breaker *b, uint64_t now_ms)
+{
+	struct breaker copy = *b;
+
+	return breaker_ask(&copy, now_ms);
+}
+
 bool breaker_failed(struct breaker *b, const struct breaker_rule *r, uint64_t now_ms)
 {
 	/* One that was asked before it opened says nothing new. */

@@ -26,6 +26,8 @@ struct breaker {
 
 /* May it be asked now? True where the rest is over: that is the trial, whose outcome has to be told. */
 bool breaker_ask(struct breaker *b, uint64_t now_ms);
+/* What breaker_ask would say. */
+bool breaker_would_ask(const struct breaker *b, uint64_t now_ms);
 /* The outcome of one that was let through. True: it opened, or closed, with this. */
 bool breaker_failed(struct breaker *b, const struct breaker_rule *r, uint64_t now_ms);
 bool breaker_worked(struct breaker *b);

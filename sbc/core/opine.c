@@ -225,6 +225,45 @@ bool opine_begin(struct sbc *s, struct call *c, const struct facts *facts)
 	return !call_first(s, c) && !apply_failed(s, c, STR("failed"));
 }
 
+struct verdict opine_guess(struct sbc *s, const struct settings *set, const struct facts *facts,
+			   bool secure, bool *out_asked)
+{
+	const struct opinion_answer accept = {.word = OPINION_ACCEPT};
+	const struct opinion_rule *r = set->policy.opinion;
+	char mem[OPINION_QUESTION_MAX], name_mem[320];
+	struct buf json, name;
+	uint16_t trunk;
+
+	*out_asked = false;
+	if (!r || !opinion_is_wanted(&set->policy, facts))
+		return (struct verdict){.outcome = VERDICT_ALLOW};
+	if (r->trunk != POLICY_NO_INDEX) {
+		struct route_rule route = {.to = {r->trunk}, .to_count = 1};
+		struct hunt_params p = {.settings = set,
+					.route = &route,
+					.secure_only = secure,
+					.is_up = peers_is_up,
+					.ctx = &s->peers};
+		struct rng rng = s->rng; /* chance is not ours to use up */
+		struct hunt service;
+		*out_asked = hunt_init(&service, &p, &rng) == HUNT_OK;
+		return opinion_judge(&set->policy, *out_asked ? &accept : NULL, &trunk);
+	}
+	buf_init(&json, mem, sizeof(mem));
+	buf_init(&name, name_mem, sizeof(name_mem));
+	buf_str(&name, set->node);
+	buf_char(&name, '-');
+	buf_bytes(&name, s->boot, s->boot_len);
+	buf_char(&name, '-');
+	buf_u64(&name, s->counts.total + 1); /* that it would have */
+	opinion_write(&json, &set->policy, facts, buf_view(&name));
+	if (json.overflow)
+		return opinion_judge_too_long(&set->policy);
+	*out_asked = s->opine.in_flight < set->opinion.in_flight &&
+		     breaker_would_ask(&s->opine.breaker, s->now_ms);
+	return opinion_judge(&set->policy, *out_asked ? &accept : NULL, &trunk);
+}
+
 bool opine_pass_over(struct sbc *s, struct call *c)
 {
 	return apply_failed(s, c, STR("failed"));

@@ -37,6 +37,9 @@ enum opine_stage {
  * as its first target.
  */
 bool opine_begin(struct sbc *s, struct call *c, const struct facts *facts);
+/* What opine_begin would come to, without asking anybody. *out_asked: somebody would be, and decides; the verdict is that we would let it pass. */
+struct verdict opine_guess(struct sbc *s, const struct settings *set, const struct facts *facts,
+			   bool secure, bool *out_asked);
 /* EVENT_OPINION, the timer of the stage, and the end of a setup that waits. */
 void opine_on_answer(struct sbc *s, struct call *c, id_t64 ask, const struct event *e);
 void opine_on_alarm(struct sbc *s, struct call *c);

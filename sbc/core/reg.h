@@ -70,7 +70,8 @@ void reg_add_targets(const struct aor *a, uint16_t trunk, bool secure, size_t at
 struct aor *reg_fill_hunt(const struct sbc *s, const struct route_rule *route,
 			  const struct facts *facts, bool secure, struct hunt *h);
 
-bool reg_session_has_room(const struct sbc *s, const struct aor *a);
+/* For so many calls more. */
+bool reg_session_has_room(const struct sbc *s, const struct aor *a, unsigned more);
 /* A call of this address-of-record begins or has ended. False: it has enough. */
 bool reg_session_begin(struct sbc *s, struct aor *a);
 void reg_session_end(struct sbc *s, id_t64 aor);

@@ -188,16 +188,16 @@ struct aor *reg_fill_hunt(const struct sbc *s, const struct route_rule *route,
 	return first;
 }
 
-bool reg_session_has_room(const struct sbc *s, const struct aor *a)
+bool reg_session_has_room(const struct sbc *s, const struct aor *a, unsigned more)
 {
 	const struct users *g = reg_group(s->settings, a);
 
-	return g && a->sessions < g->sessions;
+	return g && a->sessions + more <= g->sessions;
 }
 
 bool reg_session_begin(struct sbc *s, struct aor *a)
 {
-	if (!reg_session_has_room(s, a))
+	if (!reg_session_has_room(s, a, 1))
 		return false;
 	a->sessions++;
 	return true;

@@ -4,6 +4,7 @@
 #include "policy/explain.h"
 #include "sbc/core/call_media.h"
 #include "sbc/core/leg.h"
+#include "sbc/core/opine.h"
 #include "sbc/core/reg.h"
 #include "sbc/core/session_timer.h"
 #include "sbc/core/setup.h"
@@ -67,9 +68,10 @@ static struct verdict judge_dialog(const struct msg *m, const struct flow *f, st
 	return allow(VERDICT_STAGE_NONE, STR_NONE);
 }
 
-static struct verdict judge_sessions(const struct sbc *s, const struct aor *a, uint16_t status)
+static struct verdict judge_sessions(const struct sbc *s, const struct aor *a, unsigned more,
+				     uint16_t status)
 {
-	if (!a || reg_session_has_room(s, a))
+	if (!a || reg_session_has_room(s, a, more))
 		return allow(VERDICT_STAGE_NONE, STR_NONE);
 	return setup_verdict(VERDICT_STAGE_ADMISSION, status, STR_NONE, STR("sessions"));
 }
@@ -114,15 +116,17 @@ static bool explain_route(struct sbc *s, const struct policy_ask *a, const struc
 	const struct contact *speaker =
 		set->trunks[a->facts->trunk].users ? reg_find_speaker(s, f, m) : NULL;
 
+	const struct aor *caller = speaker ? speaker->aor : NULL;
+
 	setup_identity_guess(s, set, m, a->facts);
-	if (!add(a, judge_sessions(s, speaker ? speaker->aor : NULL, 403)))
+	if (!add(a, judge_sessions(s, caller, 1, 403)))
 		return false;
 	if (x->replaces)
 		return true;
 	struct verdict v = x->call.contact ? setup_route_user(set, x->call.contact, secure,
 							      &x->hunt, &a->decision->route)
 					   : setup_route(s, set, a, secure, &x->hunt, &user);
-	return add(a, v) && add(a, judge_sessions(s, user, 486));
+	return add(a, v) && add(a, judge_sessions(s, user, user == caller ? 2 : 1, 486));
 }
 
 static void explain_invite(struct sbc *s, const struct policy_ask *a, const struct msg *m,
@@ -149,7 +153,10 @@ static void explain_invite(struct sbc *s, const struct policy_ask *a, const stru
 		return;
 	if (x->offer && !add(a, call_check_text(s, &set->policy, a->facts->realm, f, text, &sdp)))
 		return;
-	if (!x->replaces)
+	if (x->replaces)
+		return;
+	if (add(a,
+		opine_guess(s, set, a->facts, x->call.uri.scheme == URI_SIPS, &x->asked_opinion)))
 		add(a, judge_targets(s, a, set, &x->hunt));
 }
 
@@ -308,6 +315,8 @@ void sbc_explain_write(struct buf *b, struct sbc *s, struct explanation *x)
 	}
 	if (x->asked_password)
 		buf_lit(b, ",\"password_asked\":true");
+	if (x->asked_opinion)
+		buf_lit(b, ",\"opinion_asked\":true");
 	if (x->replaces)
 		buf_lit(b, ",\"replaces\":true");
 	if (x->kind == EXPLANATION_CALL && x->call.dialled.len) {

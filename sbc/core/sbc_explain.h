@@ -30,8 +30,9 @@ struct explanation {
 	struct facts facts;
 	const struct settings *settings;
 	bool asked_password; /* the trunk must prove who it is first (401); from there on as if it had */
-	bool replaces;       /* INVITE with Replaces: where it goes is not known before */
-	bool offer;          /* it has a session description */
+	bool asked_opinion; /* somebody else would be asked, and may say otherwise: from there on as if he let it pass */
+	bool replaces; /* INVITE with Replaces: where it goes is not known before */
+	bool offer;    /* it has a session description */
 	union {
 		struct setup_asked call;
 		struct outside_asked request;
