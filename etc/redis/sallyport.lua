@@ -16,7 +16,7 @@ redis.register_function('sallyport_rate', function(KEYS, ARGV)
   if not tat or not (tat > now) then tat = now end
   if tat > now + all then tat = now + all end
   local got = math.min(want, math.floor((all - (tat - now) + 0.5) / each))
-  tat = tat + each * got
+  tat = math.max(now, tat + each * got)
   local wait = math.max(0, tat - now - (all - each))
   redis.call('SET', KEYS[1], string.format('%.0f', tat), 'PX',
     string.format('%.0f', math.ceil((tat - now) / 1000) + 1000))

@@ -208,6 +208,7 @@ static void publish_record(struct sbc *s, struct call *c, const struct dict *del
 		d.transferred_from = c->keep->last;
 	if (c->keep && d.transferred_to.len == 0)
 		d.transferred_to = c->keep->next;
+	d.taken_over = c->keep ? c->keep->epoch : 0;
 	if (deleted)
 		d.media_count = media_read_cdr(deleted, &s->arena, d.media, CDR_MEDIA_MAX);
 	n.status = r->status;

@@ -132,6 +132,8 @@ static void write_parties(struct members *m, const struct cdr *c)
 	text(m, "call_id_in", c->call_id_in);
 	text(m, "call_id_out", c->call_id_out);
 	text(m, "node", c->node);
+	if (c->taken_over)
+		number(m, "taken_over", c->taken_over);
 	text(m, "ingress_trunk", c->ingress_trunk);
 	text(m, "ingress_realm", c->ingress_realm);
 	address(m, "ingress_address", &c->ingress_address);

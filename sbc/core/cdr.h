@@ -40,6 +40,7 @@ enum cdr_side { CDR_CALLER, CDR_CALLEE, CDR_US, CDR_SIDE_COUNT };
  * not happen. */
 struct cdr {
 	struct str call, call_id_in, call_id_out, node;
+	uint32_t taken_over; /* how often the call has changed nodes */
 	struct str ingress_trunk, ingress_realm, egress_trunk, egress_realm;
 	enum transport ingress_transport, egress_transport;
 	struct addr ingress_address, egress_address;

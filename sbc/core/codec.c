@@ -1,5 +1,6 @@
 #include "sbc/core/codec.h"
 
+#include <endian.h>
 #include <string.h>
 
 static void bad(struct codec *k)
@@ -19,10 +20,14 @@ void codec_refuse(struct codec *k)
 static void number(struct codec *k, uint64_t *v, unsigned octets)
 {
 	if (k->out) {
-		uint8_t raw[8];
-		for (unsigned i = 0; i < octets; i++)
-			raw[i] = (uint8_t)(*v >> (8 * (octets - 1 - i)));
-		buf_bytes(k->out, raw, octets);
+		uint64_t be = htobe64(*v << (64 - 8 * octets));
+		struct buf *b = k->out;
+		if (!b->overflow && b->cap - b->len >= sizeof(be)) {
+			memcpy(b->p + b->len, &be, sizeof(be)); /* what is behind is overwritten */
+			b->len += octets;
+		} else {
+			buf_bytes(b, &be, octets);
+		}
 		return;
 	}
 	uint64_t x = 0;

@@ -414,21 +414,26 @@ static void post_aliases(struct sbc *s, struct call *c)
 	}
 }
 
-/* Only to see a change: nobody gains by two that are alike. */
+/* Only to see a change: nobody gains by two that are alike. Two halves, so that they do not wait for one another. */
 static uint64_t mark_of(struct str s)
 {
-	uint64_t h = s.len, x = 0;
+	static const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t h[2] = {s.len, odd}, x[2];
 	size_t i = 0;
 
 	for (; i + sizeof(x) <= s.len; i += sizeof(x)) {
-		memcpy(&x, s.p + i, sizeof(x));
-		h = (h ^ x) * UINT64_C(0x9e3779b97f4a7c15);
-		h ^= h >> 32;
+		memcpy(x, s.p + i, sizeof(x));
+		for (unsigned k = 0; k < 2; k++) {
+			h[k] = (h[k] ^ x[k]) * odd;
+			h[k] ^= h[k] >> 32;
+		}
 	}
-	x = 0;
-	memcpy(&x, s.p + i, s.len - i);
-	h = (h ^ x) * UINT64_C(0x9e3779b97f4a7c15);
-	return (h ^ h >> 32) | 1;
+	x[0] = x[1] = 0;
+	memcpy(x, s.p + i, s.len - i);
+	for (unsigned k = 0; k < 2; k++)
+		h[k] = (h[k] ^ x[k]) * odd;
+	uint64_t sum = (h[0] ^ h[1] >> 29) * odd;
+	return (sum ^ sum >> 32) | 1;
 }
 
 static void post_call(struct sbc *s, struct call *c)

@@ -101,6 +101,8 @@ bool keepout_lift(struct sbc *s, const struct subject *who, struct ban *out)
 {
 	if (!ban_lift(&s->policy.bans, who, time_of(s), out))
 		return false;
+	/* What it was banned for is forgiven too: the next call would ban it again. */
+	fraud_forget(&s->policy.fraud, who);
 	tell(s, "lifted", out);
 	ban_share_lifted(s, out);
 	return true;

@@ -39,6 +39,7 @@ void keepout_release(struct keepout *k);
 /* What policy wants done beside its verdict: ban, limit. Alerts and the end of calls are others'. */
 void keepout_carry_out(struct sbc *s, const struct consequences *c);
 enum ban_result keepout_ban(struct sbc *s, const struct ban_order *o, struct ban *out);
+/* What fraud rules have counted of it is forgotten too. */
 bool keepout_lift(struct sbc *s, const struct subject *who, struct ban *out);
 /* Told from outside: a file of ours, another node. */
 enum ban_result keepout_import(struct sbc *s, const struct ban *v);

@@ -1096,6 +1096,7 @@ void sbc_step(struct sbc *s, const struct event *e)
 	case EVENT_STOP:
 		s->draining = true;
 		call_end_all(s);
+		share_leave(s);
 		enrol_leave(s);
 		outside_end_all(s);
 		break;

@@ -150,12 +150,44 @@ static bool wants_rate(const struct sbc *s, const struct admission *x, const str
 	       2 * x->state.share.tokens <= portion(h, r) + 1;
 }
 
+/* Of limits that no call here uses any more; the share of others lives as long as it would have. An answer that is still to come brings nothing: the store does one after the other. */
+static void give_back(struct sbc *s, struct admission *x)
+{
+	struct share *h = share_of(s, x);
+	const struct rate_rule *r = &x->state.share.rule.rate;
+	char key[STORE_KEY_MAX];
+
+	for (unsigned k = 0; k < SHARE_LEASES; k++) {
+		struct share_lease *l = &h->leases[k];
+		if (used_of(x, k) > 0 || (!l->asked_ms && l->until_ms <= s->now_ms))
+			continue;
+		*l = (struct share_lease){.held = 0};
+		stored_post(s, &(struct store_op){.verb = STORE_MEMBER_DELETE,
+						  .area = STORE_AREA_LIMITS,
+						  .key = key_of(x, k, key),
+						  .member = s->settings->node});
+	}
+	if (r->count && x->state.share.tokens > 0)
+		stored_post(s, &(struct store_op){.verb = STORE_RATE,
+						  .area = STORE_AREA_LIMITS,
+						  .key = key_of(x, SHARE_RATE, key),
+						  .number = {r->count, r->per_ms,
+							     -(int64_t)x->state.share.tokens,
+							     burst_of(r)}});
+	x->state.share.tokens = 0;
+}
+
 /* Asks whatever is to be asked. When it is to be looked at again. */
 static uint64_t look_at(struct sbc *s, struct admission *x)
 {
 	struct share *h = share_of(s, x);
 	uint64_t next_ms = UINT64_MAX;
 
+	if (s->shares.leaves) {
+		give_back(s, x);
+		settle(s, x);
+		return next_ms;
+	}
 	if (s->now_ms >= h->window_ms + SHARE_WINDOW_MS) {
 		h->demand_before = s->now_ms < h->window_ms + 2 * SHARE_WINDOW_MS ? h->demand : 0;
 		h->demand = 0;
@@ -211,6 +243,12 @@ void share_touch(struct sbc *s, struct admission *x, bool is_new)
 	if (x->state.share.rule.rate.count && x->state.share.tokens <= 1 &&
 	    s->shares.alarm.timer.at_ms > s->now_ms + SHARE_LOOK_MS)
 		worker_alarm(s, &s->shares.alarm, ALARM_SHARE, s->now_ms + SHARE_LOOK_MS);
+}
+
+void share_leave(struct sbc *s)
+{
+	s->shares.leaves = true;
+	share_on_alarm(s);
 }
 
 /* ---- being answered */

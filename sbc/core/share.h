@@ -4,7 +4,8 @@
  *
  *   calls   of each limit (sessions, inbound, outbound) it holds what it uses and an even part of what nobody uses; asks again each
  *           second, and at once when half of its reserve has gone. Who gets less than its part says so to the others,
- *           who then ask at once too, and so give back what they do not need. What a dead node held is free when its time is over.
+ *           who then ask at once too, and so give back what they do not need. What a dead node held is free when its time is over, what one
+ *           that ends in order held at once.
  *   rate    it takes a few at a time, as fast as calls come; what it has taken it keeps until calls come. More than the limit,
  *           the burst and these few at a time nobody gets.
  *
@@ -58,7 +59,8 @@ struct share {
 struct shares {
 	struct share *list; /* as policy.admissions.list; NULL: nothing is shared */
 	struct alarm alarm;
-	bool looks;       /* at all of them, in one go */
+	bool looks; /* at all of them, in one go */
+	bool leaves; /* the node ends: what it does not use goes back, and nothing more is asked for */
 	uint64_t lack_ms; /* said last that it has too little */
 	uint64_t asked, late;
 };
@@ -69,6 +71,8 @@ enum err share_apply(struct sbc *s, const struct settings *settings) MUST_USE;
 /* A call of that trunk is about to be judged, has begun, has ended. Cheap. */
 void share_touch(struct sbc *s, struct admission *x, bool is_new);
 void share_on_alarm(struct sbc *s);
+/* The end of this node in order: others have its shares at once. */
+void share_leave(struct sbc *s);
 /* The store's words. */
 void share_on_reply(struct sbc *s, const struct store_reply *r);
 void share_on_told(struct sbc *s, const struct store_told *t);

@@ -37,6 +37,8 @@ int64_t share_math_rate(const struct share_rate *r, int64_t want, double now_us,
 	int64_t granted = (int64_t)floor((all - (tat - now_us) + 0.5) / each);
 	granted = granted < want ? granted : want;
 	tat += each * (double)granted;
+	if (tat < now_us) /* more was given back than is missing */
+		tat = now_us;
 	const double wait = tat - now_us - (all - each);
 	*out_wait_ms = wait > 0 ? (int64_t)ceil(wait / 1000.0) : 0;
 	*tat_us = tat;

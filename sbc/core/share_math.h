@@ -21,7 +21,7 @@ int64_t share_math_lease(int64_t limit, int64_t used, const struct share_part *o
 struct share_rate {
 	int64_t count, per_ms, burst;
 };
-/* *tat_us: when the bucket is full again, in microseconds; 0 at first. Grants at most `want`. *out_wait_ms: until there is one more. */
+/* *tat_us: when the bucket is full again, in microseconds; 0 at first. Grants at most `want`; below 0: as many come back. *out_wait_ms: until there is one more. */
 int64_t share_math_rate(const struct share_rate *r, int64_t want, double now_us, double *tat_us,
 			int64_t *out_wait_ms);
 

@@ -52,12 +52,12 @@ enum store_verb {
 	/* key += number[0]; one that is new lives for expires_ms; → number[0]: the sum. 0 only asks; NOTHING: there is none */
 	STORE_ADD,
 	/* A set of small values: `key` names the set, `member` which of it. Each expires by itself. */
-	STORE_MEMBER_PUT, /* key, member, value, expires_ms */
-	STORE_MEMBER_DELETE,
+	STORE_MEMBER_PUT,    /* key, member, value, expires_ms */
+	STORE_MEMBER_DELETE, /* of a set, or a share of STORE_LEASE */
 	STORE_MEMBERS, /* key → each member and its value, with `more`; then NOTHING, or why not */
 	/*
 	 * May number[2] more pass a rate of number[0] in number[1] ms, of which number[3] may come at once? Grants what there is, at
-	 * most what is asked → number[0]: so many; number[1]: ms until there is one more.
+	 * most what is asked; what is < 0 is given back → number[0]: so many; number[1]: ms until there is one more.
 	 */
 	STORE_RATE,
 	/*

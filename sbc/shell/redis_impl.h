@@ -13,6 +13,8 @@
 
 enum { REDIS_SLOTS = 16384, REDIS_NO_SERVER = 0xff, REDIS_EPOCH = 16, REDIS_CHANNEL_MAX = 64 };
 
+#define REDIS_NOT_OUT UINT64_MAX
+
 enum redis_kind {
 	REDIS_OP, /* of the core */
 	REDIS_AUTH,
@@ -27,8 +29,9 @@ enum redis_kind {
 struct redis_op {
 	struct list node; /* in its server's `sent`, or in the queue */
 	struct table_node by_key;
-	uint64_t sent_us, end_ms; /* end: wall clock, of what it writes; 0: none */
-	uint64_t order;           /* of two of one key the later one is what holds */
+	uint64_t sent_us; /* 0: not sent; REDIS_NOT_OUT: it waits for the others to go out */
+	uint64_t end_ms;  /* wall clock, of what it writes; 0: none */
+	uint64_t order;   /* of two of one key the later one is what holds */
 	id_t64 owner;
 	int64_t number[STORE_NUMBERS];
 	uint64_t cursor;
@@ -98,7 +101,8 @@ struct store_redis {
 	struct list queue;
 	struct table by_key;
 	uint32_t queue_count;
-	bool up, was_up, looks; /* looks: whether what we wrote is still there */
+	uint64_t now_us, us_turn; /* the clock in this turn, if a reply was read in it */
+	bool up, was_up, looks;   /* looks: whether what we wrote is still there */
 	uint64_t drain_ms, since_ms;
 	uint64_t beat, beat_acked, beat_ms;
 	uint64_t made; /* operations so far */

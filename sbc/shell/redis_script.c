@@ -19,7 +19,7 @@ static const char rate[] =
 	"if not tat or not (tat > now) then tat = now end\n"
 	"if tat > now + all then tat = now + all end\n"
 	"local got = math.min(want, math.floor((all - (tat - now) + 0.5) / each))\n"
-	"tat = tat + each * got\n"
+	"tat = math.max(now, tat + each * got)\n"
 	"local wait = math.max(0, tat - now - (all - each))\n"
 	"redis.call('SET', KEYS[1], string.format('%.0f', tat), 'PX',\n"
 	"  string.format('%.0f', math.ceil((tat - now) / 1000) + 1000))\n"

@@ -45,9 +45,10 @@ static void word(struct words *w, struct str s)
 
 static void number(struct words *w, int64_t v)
 {
-	char *p = w->numbers[w->number_count++];
-	const int n = snprintf(p, NUMBER_MAX, "%lld", (long long)v);
-	word(w, (struct str){p, (size_t)n});
+	struct buf b;
+	buf_init(&b, w->numbers[w->number_count++], NUMBER_MAX);
+	buf_i64(&b, v);
+	word(w, buf_view(&b));
 }
 
 static struct str name_of_script(const struct store_redis *r, const struct redis_op *op,
@@ -230,7 +231,7 @@ void redis_server_send(struct redis_server *s, struct redis_op *op)
 		redis_look_soon(r);
 		return;
 	}
-	op->sent_us = clock_mono_us();
+	op->sent_us = REDIS_NOT_OUT;
 	s->said_ms = r->turn->now_ms;
 	if (s->gather_ms == 0)
 		s->gather_ms = r->turn->now_ms;
@@ -239,6 +240,18 @@ void redis_server_send(struct redis_server *s, struct redis_op *op)
 	if (s->sent_count++ == 0)
 		redis_look_soon(r);
 	list_add_tail(&s->sent, &op->node);
+}
+
+/* Its time to answer begins when it could have heard. */
+static void set_out(struct redis_server *s)
+{
+	const uint64_t now_us = clock_mono_us();
+	for (struct list *n = s->sent.prev; n != &s->sent; n = n->prev) {
+		struct redis_op *op = LIST_OBJECT(n, struct redis_op, node);
+		if (op->sent_us != REDIS_NOT_OUT)
+			break;
+		op->sent_us = now_us;
+	}
 }
 
 void redis_server_flush(struct redis_server *s, bool all)
@@ -252,6 +265,7 @@ void redis_server_flush(struct redis_server *s, bool all)
 	s->store->stats.bytes_out += left;
 	s->gather_ms = 0;
 	s->waits = false;
+	set_out(s);
 	redis_link_flush(&s->link);
 }
 
@@ -674,10 +688,20 @@ static bool put_mark(struct redis_server *s, const struct redis_op *op)
 	return true;
 }
 
+/* Time stands still within a turn. */
+static uint64_t turn_us(struct store_redis *r)
+{
+	if (r->us_turn != r->turn->stats.turns || r->now_us == 0) {
+		r->us_turn = r->turn->stats.turns;
+		r->now_us = clock_mono_us();
+	}
+	return r->now_us;
+}
+
 /* Takes op, which is not in `sent` any more. */
 static void take_reply(struct redis_server *s, struct redis_op *op, const struct resp_value *v)
 {
-	const uint64_t now_us = clock_mono_us();
+	const uint64_t now_us = turn_us(s->store);
 	const uint64_t took_us = now_us > op->sent_us ? now_us - op->sent_us : 0;
 	count_seconds(s->store, took_us);
 	if (op->behind > 0 && !put_mark(s, op)) {

@@ -916,6 +916,8 @@ static void note_ban(struct sbc_metrics *m, const struct notice *n)
 	log_str(m->log, "subject", buf_view(&subject));
 	log_z(m->log, "mode", ban_mode_name(v->mode));
 	log_z(m->log, "by", ban_by_name(v->by));
+	if (v->node[0])
+		log_str(m->log, "node", str_from(v->node));
 	log_str(m->log, "rule", str_from(v->rule));
 	log_str(m->log, "why", str_from(v->why));
 	if (v->file[0])

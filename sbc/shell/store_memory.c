@@ -252,6 +252,8 @@ static enum store_result do_delete(struct store_memory *m, const struct store_op
 	const bool member = op->verb == STORE_MEMBER_DELETE;
 	struct entry *e =
 		find(m, member ? KIND_MEMBER : KIND_VALUE, op->key, member ? op->member : STR_NONE);
+	if (!e && member)
+		e = find(m, KIND_LEASE, op->key, op->member);
 	struct entry *sum = member ? NULL : find(m, KIND_SUM, op->key, STR_NONE);
 	if (!member && is_outdated(m, op))
 		return STORE_NOTHING;

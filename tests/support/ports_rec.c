@@ -88,6 +88,8 @@ static void rec_publish(void *ctx, const struct notice *n)
 	struct ports_rec *r = ctx;
 
 	r->notices[n->type]++;
+	if (n->type == NOTICE_BAN)
+		r->ban_by = n->ban->by;
 	if (n->type == NOTICE_DROPPED)
 		r->drops[n->drop]++;
 	if (n->type == NOTICE_REFUSED)

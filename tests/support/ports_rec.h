@@ -2,6 +2,7 @@
 #ifndef SALLYPORT_TESTS_PORTS_REC_H
 #define SALLYPORT_TESTS_PORTS_REC_H
 
+#include "policy/ban.h"
 #include "sbc/core/ports.h"
 
 struct store_model;
@@ -43,8 +44,9 @@ struct ports_rec {
 	size_t stores;
 	char cdr[REC_CDR]; /* the lines so far */
 	size_t cdr_len;
-	char rule[64]; /* of the latest refusal */
-	bool quiet;    /* a ring, what is too long is cut, no CDRs: for benchmarks and fuzzing */
+	char rule[64];      /* of the latest refusal */
+	enum ban_by ban_by; /* of the latest ban */
+	bool quiet; /* a ring, what is too long is cut, no CDRs: for benchmarks and fuzzing */
 	id_t64 open[2][REC_OPEN]; /* questions without an answer so far: relay, resolver */
 	size_t open_count[2];
 };

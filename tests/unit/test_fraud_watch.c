@@ -261,6 +261,16 @@ static void strangers_that_are_refused_are_counted(void **state)
 	}
 	EXPECT_INT(t.rec.notices[NOTICE_FRAUD], 1);
 	EXPECT_INT(t.rec.notices[NOTICE_BAN], 1);
+	/* Whom the operator lets off begins anew. */
+	struct ban v;
+	const struct subject who = {.kind = SUBJECT_SOURCE, .source = {f.remote, 32}};
+	EXPECT_TRUE(sbc_unban(t.sbc, &who, (struct ban_time){t.now_ms, t.sbc->wall_ms}, &v));
+	for (unsigned i = 0; i < 4; i++) {
+		EXPECT_INT(t.rec.notices[NOTICE_BAN], 2); /* and its lifting */
+		site_request(&t, &f, "INVITE", NULL);
+		site_tick(&t, 1000);
+	}
+	EXPECT_INT(t.rec.notices[NOTICE_BAN], 3);
 	stop();
 }
 

@@ -197,6 +197,7 @@ static void a_call_is_in_the_store_as_long_as_it_lasts(void **state)
 	start();
 	EXPECT_INT(records(), 4); /* two nodes, the call, its page */
 	hang_up(A, A);
+	EXPECT_TRUE(!site_cdr_has(&n[A], "\"taken_over\""));
 	nothing_is_left(1, 0);
 	stop();
 }
@@ -347,6 +348,7 @@ static void a_bye_for_a_call_of_a_dead_node_ends_it(void **state)
 	hang_up(B, B);
 	EXPECT_INT(n[B].rec.notices[NOTICE_CALL_ADOPTED], 1);
 	EXPECT_TRUE(site_cdr_has(&n[B], "\"answer\""));
+	EXPECT_TRUE(site_cdr_has(&n[B], "\"taken_over\":1"));
 	nothing_is_left(1, 1);
 	stop();
 }
