@@ -50,9 +50,10 @@ static uint32_t units(const struct distinct_table *t, uint64_t now_ms)
 /* Differences are taken modulo 2^32: a clock that steps back a little makes nothing old. */
 static bool is_old(const struct distinct_table *t, uint32_t at, uint32_t now)
 {
-	const int32_t age = (int32_t)(now - at);
+	const uint32_t age = now - at;
 
-	return age > 0 && (uint32_t)age > t->span;
+	/* Farther ahead than the span is not a clock that stepped back, but one that has gone round. */
+	return age > t->span && -age > t->span;
 }
 
 /* One subject's place. */
@@ -137,7 +138,7 @@ static struct look settle(const struct distinct_table *t, const struct place *p,
 	for (uint32_t i = 0; i < *p->used; i++) {
 		const struct distinct_thing x = p->things[i];
 		const int32_t age = (int32_t)(now - x.at);
-		if (age > 0 && (uint32_t)age > t->span)
+		if (is_old(t, x.at, now))
 			continue;
 		p->things[l.live] = x;
 		if (x.is == thing)

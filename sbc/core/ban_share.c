@@ -6,7 +6,7 @@
 #include "sbc/core/worker.h"
 
 /* What a word is: the ban behind it is in force, or no more. */
-enum { WORD_LAID = '+', WORD_LIFTED = '-', OWNER_ALL = 1, LIFTED_MS = 30 * 1000 };
+enum { WORD_LAID = '+', WORD_LIFTED = '-', OWNER_ALL = 1, SAID_MS = 30 * 1000 };
 
 static const struct str set_key = {"bans", 4};
 
@@ -51,6 +51,8 @@ static void put(struct sbc *s, const struct ban *v, bool say)
 	stored_post(s, &op);
 	if (say) {
 		op.verb = STORE_PUBLISH;
+		/* A word is for those who hear it now: said again later it would bring back what was lifted. */
+		op.expires_ms = op.expires_ms < SAID_MS ? op.expires_ms : SAID_MS;
 		op.key = op.member = STR_NONE;
 		stored_post(s, &op);
 	}
@@ -86,7 +88,7 @@ void ban_share_lifted(struct sbc *s, const struct ban *v)
 		stored_post(s, &(struct store_op){.verb = STORE_PUBLISH,
 						  .area = STORE_AREA_BANS,
 						  .value = buf_view(&b),
-						  .expires_ms = LIFTED_MS});
+						  .expires_ms = SAID_MS});
 }
 
 /* Anything at all may stand there. */

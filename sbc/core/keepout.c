@@ -331,7 +331,10 @@ void keepout_tick(struct sbc *s)
 {
 	struct ban v;
 
-	while (ban_expire(&s->policy.bans, &s->settings->policy.bans, time_of(s), &v))
+	/* Those that were laid together end together; what is left is due at once, in the next turn. */
+	for (unsigned i = 0; i < KEEPOUT_ENDS_AT_ONCE &&
+			     ban_expire(&s->policy.bans, &s->settings->policy.bans, time_of(s), &v);
+	     i++)
 		tell(s, "ended", &v);
 }
 

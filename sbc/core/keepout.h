@@ -23,8 +23,9 @@ enum {
 	KEEPOUT_FAILURES_MAX = 65536, /* sources, users, networks whose failures are counted */
 	KEEPOUT_NONCES_MAX =
 		16384, /* challenges of registrars, and wrong answers, that are remembered */
-	KEEPOUT_USER_TIMES = 10, /* so many times `failures` of one user: it is being guessed */
-	KEEPOUT_NET_TIMES = 4,   /* the same of one network */
+	KEEPOUT_USER_TIMES = 10,   /* so many times `failures` of one user: it is being guessed */
+	KEEPOUT_NET_TIMES = 4,     /* the same of one network */
+	KEEPOUT_ENDS_AT_ONCE = 64, /* bans that end in one turn */
 	KEEPOUT_NONCE_MS = 5 * 60 * 1000
 };
 

@@ -61,11 +61,35 @@ static void the_least_is_forgotten_first(void **state)
 	distinct_release(&t);
 }
 
+/* A short span is counted in fine units, of which 32 bits hold less than a month. */
+static void what_is_very_old_is_not_new_again(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		uint64_t days;
+	} rows[] = {{"a day", 1}, {"half way round", 30}, {"almost round", 49}, {"round", 50}};
+	struct distinct_table t;
+	uint32_t before;
+
+	CHECK_TABLE(row, rows)
+	{
+		EXPECT_ERR(distinct_init(&t, 4, 8, 1000), OK);
+		distinct_add(&t, A, 1, UINT64_MAX, START, &before);
+		EXPECT_INT(distinct_count(&t, A, START + 900), 1);
+		const uint64_t later = START + row->days * 86400 * 1000;
+		EXPECT_INT(distinct_count(&t, A, later), 0);
+		EXPECT_INT(distinct_add(&t, A, 2, UINT64_MAX, later, &before), 1);
+		distinct_release(&t);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(different_things_are_counted_and_forgotten),
 		cmocka_unit_test(the_least_is_forgotten_first),
+		cmocka_unit_test(what_is_very_old_is_not_new_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -351,6 +351,37 @@ static void registers_have_a_rate_of_their_own(void **state)
 	finish();
 }
 
+static void bans_that_end_together_are_told_some_at_a_time(void **state)
+{
+	enum { ALL = 300 };
+	struct sbc *s;
+
+	(void)state;
+	start();
+	s = t.sbc;
+	for (unsigned i = 0; i < ALL; i++) {
+		const struct ban_order o = {
+			.subject = {.kind = SUBJECT_SOURCE,
+				    .source = {.addr = {.family = ADDR_IP4,
+							.ip = {203, 0, (uint8_t)(i / 200),
+							       (uint8_t)(i % 200)}},
+					       .bits = 32}},
+			.by = BAN_BY_OPERATOR,
+			.seconds = 10,
+			.exact = true};
+		EXPECT_INT(keepout_ban(s, &o, NULL), BAN_NEW);
+	}
+	const size_t laid = t.rec.notices[NOTICE_BAN];
+	t.now_ms += 10010;
+	site_event(&t, &(struct event){.type = EVENT_TICK});
+	EXPECT_INT(t.rec.notices[NOTICE_BAN] - laid, KEEPOUT_ENDS_AT_ONCE);
+	EXPECT_TRUE(sbc_next_ms(s) <= t.now_ms);
+	for (unsigned i = 0; i < ALL / KEEPOUT_ENDS_AT_ONCE; i++)
+		site_event(&t, &(struct event){.type = EVENT_TICK});
+	EXPECT_INT(t.rec.notices[NOTICE_BAN] - laid, ALL);
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -365,6 +396,7 @@ int main(void)
 		cmocka_unit_test(a_flood_of_a_banned_source_is_told_once),
 		cmocka_unit_test(methods_that_nobody_knows_are_not_answered_where_it_says_so),
 		cmocka_unit_test(registers_have_a_rate_of_their_own),
+		cmocka_unit_test(bans_that_end_together_are_told_some_at_a_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
