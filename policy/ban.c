@@ -22,7 +22,8 @@ static const char *const results[BAN_RESULT_COUNT] = {
 	[BAN_SPARED] = "spared", [BAN_UNPROVEN] = "unproven", [BAN_NAMELESS] = "nameless",
 	[BAN_FULL] = "full",
 };
-static const char *const modes[BAN_MODE_COUNT] = {[BAN_OUT] = "out", [BAN_SLOW] = "slow"};
+static const char *const modes[BAN_MODE_COUNT] = {
+	[BAN_OUT] = "out", [BAN_SLOW] = "slow", [BAN_QUARANTINE] = "quarantine"};
 static const char *const bys[BAN_BY_COUNT] = {
 	[BAN_BY_RULE] = "rule", [BAN_BY_OPERATOR] = "operator", [BAN_BY_NODE] = "node"};
 static const char *const kinds[SUBJECT_KIND_COUNT] = {
@@ -58,6 +59,7 @@ enum err ban_init(struct bans *b, const struct siphash_key *key)
 	list_init(&b->by_rules);
 	list_init(&b->by_operator);
 	list_init(&b->remembered);
+	list_init(&b->quarantined);
 	wheel_init(&b->wheel, 0);
 	enum err e = pool_init(&b->pool, sizeof(struct entry), BAN_MAX, 0);
 	if (e == OK)
@@ -197,6 +199,7 @@ static void set_timer(struct bans *b, struct entry *e, uint64_t at_ms, uint64_t 
 static void forget(struct bans *b, struct entry *e)
 {
 	set_live(b, e, false);
+	b->quarantines -= e->v.mode == BAN_QUARANTINE;
 	wheel_stop(&b->wheel, &e->timer);
 	list_del(&e->list);
 	table_del(&b->table, &e->node);
@@ -205,11 +208,13 @@ static void forget(struct bans *b, struct entry *e)
 	pool_free(&b->pool, e->id);
 }
 
-static bool make_room(struct bans *b)
+static bool make_room(struct bans *b, enum ban_mode m)
 {
-	struct list *from = !list_is_empty(&b->remembered) ? &b->remembered
-			    : !list_is_empty(&b->by_rules) ? &b->by_rules
-							   : NULL;
+	struct list *from = !list_is_empty(&b->quarantined)  ? &b->quarantined
+			    : m == BAN_QUARANTINE            ? NULL
+			    : !list_is_empty(&b->remembered) ? &b->remembered
+			    : !list_is_empty(&b->by_rules)   ? &b->by_rules
+							     : NULL;
 	if (!from)
 		return false;
 	b->evicted++;
@@ -220,9 +225,11 @@ static bool make_room(struct bans *b)
 static struct entry *add(struct bans *b, enum ban_mode m, const struct subject *s, uint64_t hash)
 {
 	id_t64 id = ID_NONE;
-	struct entry *e = pool_new(&b->pool, &id);
 
-	if (!e && make_room(b))
+	if (m == BAN_QUARANTINE && b->quarantines >= BAN_QUARANTINES_MAX)
+		(void)make_room(b, m);
+	struct entry *e = pool_new(&b->pool, &id);
+	if (!e && make_room(b, m))
 		e = pool_new(&b->pool, &id);
 	if (!e)
 		return NULL;
@@ -239,6 +246,7 @@ static struct entry *add(struct bans *b, enum ban_mode m, const struct subject *
 		pool_free(&b->pool, id);
 		return NULL;
 	}
+	b->quarantines += m == BAN_QUARANTINE;
 	return e;
 }
 
@@ -257,14 +265,15 @@ static void copy_cut(struct str s, bool end, char *out, size_t cap)
 static uint64_t length_ms(const struct ban_rules *r, const struct ban_order *o, uint32_t strikes)
 {
 	const uint64_t first = o->seconds ? o->seconds : r->first_s;
+	const uint64_t most = o->mode == BAN_QUARANTINE ? first * BAN_QUARANTINE_GROWTH : r->most_s;
 	uint64_t s = first;
 
 	if (o->exact && o->seconds)
 		return first * MS;
-	for (uint32_t i = 1; i < strikes && s < r->most_s; i++)
+	for (uint32_t i = 1; i < strikes && s < most; i++)
 		s *= r->factor;
-	if (s > r->most_s)
-		s = r->most_s;
+	if (s > most)
+		s = most;
 	return (s > first ? s : first) * MS;
 }
 
@@ -284,7 +293,10 @@ static struct ban show(const struct entry *e, struct ban_time t)
 static void enlist(struct bans *b, struct entry *e)
 {
 	list_del(&e->list);
-	list_add_tail(e->v.by == BAN_BY_OPERATOR ? &b->by_operator : &b->by_rules, &e->list);
+	list_add_tail(e->v.mode == BAN_QUARANTINE  ? &b->quarantined
+		      : e->v.by == BAN_BY_OPERATOR ? &b->by_operator
+						   : &b->by_rules,
+		      &e->list);
 }
 
 /* In force from now until then. */
@@ -324,11 +336,12 @@ enum ban_result ban_lay(struct bans *b, const struct ban_rules *r, const struct 
 	struct subject s;
 	uint64_t hash;
 
-	if (!tidy(&o->subject, o->by == BAN_BY_OPERATOR, &s))
+	const bool held = o->mode == BAN_QUARANTINE;
+	if (!tidy(&o->subject, held || o->by == BAN_BY_OPERATOR, &s))
 		return BAN_NAMELESS;
 	if (s.kind == SUBJECT_SOURCE && is_spared(r, &s.source))
 		return BAN_SPARED;
-	if (s.kind == SUBJECT_SOURCE && o->spoofable)
+	if (s.kind == SUBJECT_SOURCE && o->spoofable && !held)
 		return BAN_UNPROVEN;
 	struct entry *e = find(b, o->mode, &s, &hash);
 	const bool was = e && e->is_live && e->until_ms > t.now_ms;
@@ -469,6 +482,42 @@ struct verdict ban_judge_source(struct bans *b, const struct ban_rules *r,
 	return verdict_of(e, VERDICT_DROP, 0);
 }
 
+static struct entry *find_quarantine(const struct bans *b, const struct addr *a)
+{
+	const unsigned bits = a->family == ADDR_IP6 ? 128 : 32;
+	const struct subject s = {.kind = SUBJECT_SOURCE, .source = cut_prefix(a, bits)};
+	uint64_t hash;
+
+	return a->family == ADDR_NONE ? NULL : find(b, BAN_QUARANTINE, &s, &hash);
+}
+
+struct verdict ban_judge_quarantine(struct bans *b, const struct addr *source, uint64_t now_ms,
+				    bool peek)
+{
+	CHECK(b && source);
+	struct entry *e =
+		b->live[BAN_QUARANTINE][SUBJECT_SOURCE] ? find_quarantine(b, source) : NULL;
+
+	if (!e || !e->is_live || e->until_ms <= now_ms)
+		return (struct verdict){.outcome = VERDICT_ALLOW};
+	if (!peek)
+		e->v.hits++;
+	return verdict_of(e, VERDICT_DROP, 0);
+}
+
+bool ban_end_quarantine(struct bans *b, const struct addr *source, struct ban_time t,
+			struct ban *out)
+{
+	struct entry *e = b->quarantines ? find_quarantine(b, source) : NULL;
+	const bool was = e && e->is_live && e->until_ms > t.now_ms;
+
+	if (was)
+		*out = show(e, t);
+	if (e)
+		forget(b, e);
+	return was;
+}
+
 static struct str name_of(const struct policy_config *c, const struct facts *f, enum subject_kind k)
 {
 	switch (k) {
@@ -563,8 +612,10 @@ bool ban_expire(struct bans *b, const struct ban_rules *r, struct ban_time t, st
 		const bool ended = e->is_live;
 		if (ended) {
 			set_live(b, e, false);
-			list_del(&e->list);
-			list_add_tail(&b->remembered, &e->list);
+			if (e->v.mode != BAN_QUARANTINE) {
+				list_del(&e->list);
+				list_add_tail(&b->remembered, &e->list);
+			}
 			*out = show(e, t);
 		} else if (e->v.strikes > 0) {
 			e->v.strikes--;
@@ -615,8 +666,8 @@ enum ban_result ban_import(struct bans *b, const struct ban_rules *r, const stru
 	struct subject s;
 	uint64_t hash;
 
-	if ((unsigned)v->mode >= BAN_MODE_COUNT || (unsigned)v->by >= BAN_BY_COUNT ||
-	    v->strikes == 0 || v->strikes > BAN_STRIKES_MAX ||
+	if ((unsigned)v->mode >= BAN_MODE_COUNT || v->mode == BAN_QUARANTINE ||
+	    (unsigned)v->by >= BAN_BY_COUNT || v->strikes == 0 || v->strikes > BAN_STRIKES_MAX ||
 	    (v->mode == BAN_SLOW && v->gap_s == 0) || !tidy(&said, v->by == BAN_BY_OPERATOR, &s))
 		return BAN_NAMELESS;
 	if (s.kind == SUBJECT_SOURCE && is_spared(r, &s.source))

@@ -5,6 +5,10 @@
  * who was banned by a rule and has not come for the longest time; what an operator has said stays. A leaf: no clock.
  *
  * An IPv6 source is its /64: whoever has one address of it has all of them.
+ *
+ * A quarantine is no ban: it is for a source whose datagrams may be another's doing, short, of one exact address, of requests
+ * over UDP that ask for something new, and stays with us: no kernel, no file, no other node. Those have a part of the table for
+ * themselves, so that who invents addresses pushes no ban out of it.
  */
 #ifndef SALLYPORT_BAN_H
 #define SALLYPORT_BAN_H
@@ -26,14 +30,16 @@ enum {
 	BAN_TEXT_MAX = 96, /* why, and the file of the rule; cut */
 	BAN_NODE_MAX = 64,
 	BAN_STRIKES_MAX = 30,
-	BAN_NEIGHBOURS = 4096, /* networks whose banned sources are counted */
+	BAN_QUARANTINES_MAX = 16384, /* of these subjects, with those that are only remembered */
+	BAN_QUARANTINE_GROWTH = 12,  /* no quarantine is longer than so many times the first */
+	BAN_NEIGHBOURS = 4096,       /* networks whose banned sources are counted */
 	BAN_NET4_BITS = 24,
 	BAN_NET6_BITS = 48,
 	BAN_SOURCE6_BITS = 64
 };
 
-/* Kept out; or let in, but one call in so many seconds. */
-enum ban_mode { BAN_OUT, BAN_SLOW, BAN_MODE_COUNT };
+/* Kept out; or let in, but one call in so many seconds; or kept out over UDP until it proves that it hears us. */
+enum ban_mode { BAN_OUT, BAN_SLOW, BAN_QUARANTINE, BAN_MODE_COUNT };
 enum ban_by { BAN_BY_RULE, BAN_BY_OPERATOR, BAN_BY_NODE, BAN_BY_COUNT };
 
 /* One ban as a value: what is shown, kept in a file, told to other nodes. Times are since the epoch. */
@@ -87,6 +93,8 @@ struct bans {
 	struct table table;
 	struct wheel wheel;                            /* when they end, when they are forgotten */
 	struct list by_rules, by_operator, remembered; /* by_rules: who came longest ago first */
+	struct list quarantined;                       /* and remembered; likewise */
+	uint32_t quarantines;                          /* on that list */
 	uint32_t live[BAN_MODE_COUNT]
 		     [SUBJECT_KIND_COUNT]; /* in force, or not yet known to be over */
 	uint32_t all;                      /* of these */
@@ -117,6 +125,12 @@ bool ban_lift(struct bans *b, const struct subject *s, struct ban_time t, struct
  */
 struct verdict ban_judge_source(struct bans *b, const struct ban_rules *r,
 				const struct addr *source, uint64_t now_ms, bool peek);
+/* Is this very address in quarantine? The same for what comes over UDP and asks for something new. */
+struct verdict ban_judge_quarantine(struct bans *b, const struct addr *source, uint64_t now_ms,
+				    bool peek);
+/* It has proved itself: its quarantine, if it has one, ends and is forgotten. False: it has none. */
+bool ban_end_quarantine(struct bans *b, const struct addr *source, struct ban_time t,
+			struct ban *out);
 /*
  * Is the trunk, user, caller or called number of f kept out (REJECT 403), or has one of them or the source had its one call
  * in so many seconds (REJECT 503)? The views of the verdict live until the next change of `b`.

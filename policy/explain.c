@@ -76,6 +76,7 @@ static void of_ban(struct buf *b, const struct policy_ask *a)
 	some(b, "user", a->facts->user);
 	some(b, "caller", a->facts->caller);
 	yes(b, "spoofable", a->facts->spoofable);
+	yes(b, "quarantined", a->facts->quarantined);
 }
 
 static void of_acl(struct buf *b, const struct policy_ask *a)

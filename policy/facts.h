@@ -73,8 +73,9 @@ struct facts {
 	/* Whose registered user it is where its source is no trunk's: a group of users, as a trunk. Only with `user`. */
 	uint16_t user_trunk;
 	bool identified; /* whose it is has been asked: `trunk` is the answer, also where it is none */
-	bool fresh;      /* asks for something new, or is noise: its source's rate counts it */
-	bool registers; /* it is a REGISTER, as far as its first octets say */
+	bool quarantined; /* its source is: only what may prove itself is heard */
+	bool fresh;       /* asks for something new, or is noise: its source's rate counts it */
+	bool registers;   /* it is a REGISTER, as far as its first octets say */
 	bool emergency; /* the number of a route that is never refused for limits, geography, fraud */
 	uint8_t diversions; /* how often the call says that it was diverted (Diversion, History-Info) */
 	uint32_t random;  /* for weighted choice */

@@ -54,8 +54,17 @@ struct str policy_source_key(const struct addr *a)
 
 static struct verdict ban(const struct policy_ask *a)
 {
-	return ban_judge_source(&a->state->bans, &a->config->bans, &a->facts->source,
-				a->facts->now_ms, a->peek);
+	struct bans *b = &a->state->bans;
+	struct facts *f = a->facts;
+	const struct verdict v =
+		ban_judge_source(b, &a->config->bans, &f->source, f->now_ms, a->peek);
+
+	if (v.outcome != VERDICT_ALLOW || b->live[BAN_QUARANTINE][SUBJECT_SOURCE] == 0 ||
+	    !f->spoofable || !f->fresh)
+		return v;
+	const struct verdict held = ban_judge_quarantine(b, &f->source, f->now_ms, a->peek);
+	f->quarantined = held.outcome != VERDICT_ALLOW;
+	return held;
 }
 
 static struct verdict rate_by(const struct policy_ask *a, uint32_t rule,

@@ -38,6 +38,9 @@ struct ban_rules {
 	uint32_t prefix_after; /* so many banned sources of one network: all of it; 0: never */
 	struct rate_rule
 		kernel_after; /* a banned source that comes faster goes to the kernel; count 0: never */
+	struct rate_rule
+		strangers;     /* more requests of a source that is nobody's; count 0: no matter */
+	uint32_t quarantine_s; /* the first that they earn */
 	struct rule_place place;
 };
 

@@ -30,7 +30,9 @@ void config_build_bans(struct config_build *g)
 		.allow = from->allow.items,
 		.allow_count = from->allow.count,
 		.prefix_after = from->prefix_after,
-		.kernel_after = {from->kernel_after.count, from->kernel_after.per_ms, 0}};
+		.kernel_after = {from->kernel_after.count, from->kernel_after.per_ms, 0},
+		.strangers = {from->strangers.count, from->strangers.per_ms, 0},
+		.quarantine_s = (uint32_t)(from->quarantine / 1000)};
 	g->s->bans = (struct ban_settings){.file = from->file, .kernel_path = from->kernel};
 	if (!from->head.node)
 		return;

@@ -61,7 +61,8 @@ struct raw_bans {
 	struct conf_head head;
 	uint64_t first, most, forget; /* ms */
 	uint32_t factor, prefix_after;
-	struct conf_rate kernel_after;
+	uint64_t quarantine; /* ms */
+	struct conf_rate kernel_after, strangers;
 	struct conf_list allow; /* struct prefix */
 	struct str kernel, file;
 };

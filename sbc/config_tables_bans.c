@@ -44,6 +44,23 @@ static const struct conf_setting bans_settings[] = {
 	 .def = "0",
 	 .help = "So many banned sources of one /24 (IPv6: of one /48) within a day, and all of it "
 		 "is banned. 0: never."},
+	{.name = "strangers",
+	 .type = CONF_RATE,
+	 CONF_AT(struct raw_bans, strangers),
+	 .def = "30/1m",
+	 .help = "Over UDP so much may come from an address that is no trunk's and no registered "
+		 "user's: requests that are refused for that, methods that nobody knows, "
+		 "REGISTERs of one user after another. Who sends more is put into quarantine; "
+		 "who has acknowledged half as many refusals, and so hears us, is banned. 0/s: "
+		 "never."},
+	{.name = "quarantine",
+	 .type = CONF_DURATION,
+	 CONF_AT(struct raw_bans, quarantine),
+	 .min = 1000,
+	 .max = 86400000,
+	 .def = "5m",
+	 .help = "The first quarantine of an address. Further ones grow by `factor`, up to twelve "
+		 "times this; a right password ends it."},
 	{.name = "kernel_after",
 	 .type = CONF_RATE,
 	 CONF_AT(struct raw_bans, kernel_after),

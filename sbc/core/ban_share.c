@@ -71,7 +71,7 @@ void ban_share_lifted(struct sbc *s, const struct ban *v)
 
 	if (!stored_is_shared(s) || s->ban_share.hears)
 		return;
-	for (unsigned mode = 0; mode < BAN_MODE_COUNT; mode++) { /* both are lifted together */
+	for (unsigned mode = 0; mode <= BAN_SLOW; mode++) { /* both are lifted together */
 		struct ban each = *v;
 		each.mode = (enum ban_mode)mode;
 		const struct str member = name_of(&each, name);
@@ -135,7 +135,8 @@ void ban_share_on_alarm(struct sbc *s)
 	for (unsigned i = 0; i < BAN_SHARE_AT_ONCE; i++) {
 		if (!ban_next(&s->policy.bans, t, false, &s->ban_share.cursor, &v))
 			return;
-		put(s, &v, false);
+		if (v.mode != BAN_QUARANTINE) /* what a node cannot be sure of is its own */
+			put(s, &v, false);
 	}
 	worker_alarm(s, &s->ban_share.alarm, ALARM_BANS, s->now_ms + BAN_SHARE_EVERY_MS);
 }

@@ -89,7 +89,9 @@ static bool is_fresh(const struct policy_ask *a, struct str bytes)
 {
 	const struct admission_rule *r = &a->config->realms[a->facts->realm].admission;
 
-	if (r->requests.count == 0 && r->registers.count == 0 && a->config->geo_count == 0)
+	const bool held =
+		a->facts->spoofable && a->state->bans.live[BAN_QUARANTINE][SUBJECT_SOURCE] > 0;
+	if (!held && r->requests.count == 0 && r->registers.count == 0 && a->config->geo_count == 0)
 		return false;
 	const enum gate_class kind = gate_classify(bytes);
 	return kind == GATE_NEW || kind == GATE_JUNK;
@@ -112,6 +114,18 @@ struct verdict judge_source(const struct policy_ask *a, struct str bytes)
 		v = policy_run(a, VERDICT_STAGE_RATE, VERDICT_STAGE_RATE);
 	}
 	return v;
+}
+
+bool judge_may_prove(struct sbc *s, const struct policy_ask *a, const struct flow *f,
+		     struct str bytes)
+{
+	const struct verdict heard = {
+		.outcome = VERDICT_ALLOW, .stage = VERDICT_STAGE_BAN, .rule = STR("quarantine")};
+
+	if (!a->facts->quarantined || !quarantine_hears(s, f, bytes, a->peek))
+		return false;
+	decision_add(a->decision, &heard);
+	return true;
 }
 
 void judge_user(const struct sbc *s, const struct flow *f, const struct msg *m, struct facts *facts)

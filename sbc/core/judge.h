@@ -23,6 +23,9 @@ enum err judge_index(const struct settings *settings, const struct flow *f, stru
 		     struct msg *m) MUST_USE;
 /* Of the source, before a parse. ALLOW, or the refusal; that of an emergency call is looked at twice. */
 struct verdict judge_source(const struct policy_ask *a, struct str bytes);
+/* Refused for a quarantine: is it one by which its source may prove itself? Then what stands behind the bans is to be asked. */
+bool judge_may_prove(struct sbc *s, const struct policy_ask *a, const struct flow *f,
+		     struct str bytes);
 /* Of whom m is: a.facts->trunk. */
 struct verdict judge_who(const struct sbc *s, const struct policy_ask *a, const struct flow *f,
 			 const struct msg *m);

@@ -75,8 +75,9 @@ enum ban_result keepout_ban(struct sbc *s, const struct ban_order *o, struct ban
 	switch (result) {
 	case BAN_NEW:
 	case BAN_LONGER:
-		tell(s, ban_result_name(result), &v);
-		ban_share_laid(s, &v);
+		tell(s, v.mode == BAN_QUARANTINE ? "quarantined" : ban_result_name(result), &v);
+		if (v.mode != BAN_QUARANTINE)
+			ban_share_laid(s, &v);
 		break;
 	case BAN_SPARED:
 	case BAN_UNPROVEN:
@@ -95,6 +96,14 @@ enum ban_result keepout_ban(struct sbc *s, const struct ban_order *o, struct ban
 		}
 	}
 	return result;
+}
+
+void keepout_end_quarantine(struct sbc *s, const struct addr *source)
+{
+	struct ban v;
+
+	if (ban_end_quarantine(&s->policy.bans, source, time_of(s), &v))
+		tell(s, "proven", &v);
 }
 
 bool keepout_lift(struct sbc *s, const struct subject *who, struct ban *out)
@@ -176,6 +185,11 @@ static bool is_again(struct sbc *s, struct str text)
 	return again;
 }
 
+bool keepout_is_again(struct sbc *s, struct str text)
+{
+	return has_tables(s) && is_again(s, text);
+}
+
 static void order_ban(struct sbc *s, const struct flow *f, const struct admission_rule *a,
 		      struct str why)
 {
@@ -239,6 +253,7 @@ bool keepout_counts_failures(const struct sbc *s, const struct flow *f)
 
 	return realm < s->settings->policy.realm_count &&
 	       (s->settings->policy.realms[realm].admission.failures.most.count ||
+		s->settings->policy.bans.strangers.count ||
 		fraud_wants(&s->policy.fraud, FRAUD_AT_REGISTER));
 }
 
@@ -276,6 +291,18 @@ void keepout_on_challenge(struct sbc *s, const struct flow *f, const struct msg 
 	mark_nonces(s, f, m, HDR_PROXY_AUTHENTICATE);
 }
 
+bool keepout_is_marked(struct sbc *s, const struct flow *f, struct str nonce)
+{
+	const uint64_t now_ns = s->now_ms * NS_IN_MS;
+	char mem[512];
+	struct buf b;
+
+	buf_init(&b, mem, sizeof(mem));
+	const struct str key = path_key(f, nonce, &b);
+	return s->keepout.nonces.entries && key.len &&
+	       rate_table_peek(&s->keepout.nonces, 2, key, now_ns).due_ns > now_ns;
+}
+
 static bool is_stale(const struct msg *m, enum hdr name)
 {
 	struct str value;
@@ -300,8 +327,7 @@ void keepout_on_registrar(struct sbc *s, const struct flow *f, const struct msg 
 	    credentials_of(asked).len == 0 ||
 	    digest_answer_parse(credentials_of(asked), &answer) != OK || !has_tables(s))
 		return;
-	const struct rate *mark = mark_of(s, f, answer.nonce);
-	keepout_on_wrong_password(s, f, asked, user, mark && mark->due_ns > s->now_ms * NS_IN_MS);
+	keepout_on_wrong_password(s, f, asked, user, keepout_is_marked(s, f, answer.nonce));
 }
 
 /* ---- the rest */

@@ -48,6 +48,12 @@ enum ban_result keepout_import(struct sbc *s, const struct ban *v);
 /* m is over a nonce of our own for its path (`proven`), or over one that we cannot know; user and password are wrong together. */
 void keepout_on_wrong_password(struct sbc *s, const struct flow *f, const struct msg *m,
 			       struct str user, bool proven);
+/* Has such a challenge gone there lately? */
+bool keepout_is_marked(struct sbc *s, const struct flow *f, struct str nonce);
+/* Has this very text been asked about within the last minutes? From now on it has. */
+bool keepout_is_again(struct sbc *s, struct str text);
+/* Its quarantine is over: it has proved itself. */
+void keepout_end_quarantine(struct sbc *s, const struct addr *source);
 /* A registrar's challenge m goes to who is on f; whoever answers it hears us. */
 void keepout_on_challenge(struct sbc *s, const struct flow *f, const struct msg *m);
 bool keepout_counts_failures(const struct sbc *s, const struct flow *f);

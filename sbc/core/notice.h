@@ -45,7 +45,7 @@ enum notice_type {
 	NOTICE_CHALLENGED, /* a trunk wants credentials: trunk, method, status, why (answered, or why not) */
 	NOTICE_CALL_ADOPTED, /* call: it was another node's, which has gone */
 	NOTICE_CALL_LET_GO,  /* call: another node has it, it ends here without a CDR */
-	NOTICE_BAN, /* what became of a ban: ban, why (banned, longer, lifted, ended, flood, spared, unproven, full), seconds */
+	NOTICE_BAN, /* what became of a ban: ban, why (banned, quarantined, longer, lifted, proven, ended, flood, spared, unproven, full), seconds */
 	NOTICE_MEDIA,   /* what the relay has seen of a party's media: call, side, its trunk, why */
 	NOTICE_FRAUD,   /* what a rule wants done to whom: todo, source where the subject is one */
 	NOTICE_OPINION, /* somebody else was asked of a call: call, why: what came of it */
@@ -58,6 +58,7 @@ enum notice_type {
 #define NOTICE_DROP_TABLE(X)                                                                       \
 	X(NOT_SIP, "not_sip", "bytes that are not SIP")                                            \
 	X(BAN, "ban", "the source is banned")                                                      \
+	X(QUARANTINE, "quarantine", "over UDP from a source that may be a scanner")                \
 	X(ACL, "acl", "the realm's access list denies the source")                                 \
 	X(GEO, "geo", "a rule of geography says silence")                                          \
 	X(MALFORMED, "malformed", "broken beyond an answer")                                       \

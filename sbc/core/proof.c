@@ -89,7 +89,7 @@ bool proof_take(struct sbc *s, uint16_t trunk, const struct msg *m, const struct
 	else
 		claim_of_trunk(s, trunk, &c);
 	switch (challenge_judge(&s->challenge, &c.ask, &c.who, c.known)) {
-	case CHALLENGE_PASSED: return true;
+	case CHALLENGE_PASSED: quarantine_spare(s, f); return true;
 	case CHALLENGE_GARBLED:
 		worker_reply(s, m, f, 400, STR("Bad Authorization"), STR_NONE);
 		refuse(s, trunk, m, f, 400);
@@ -100,7 +100,7 @@ bool proof_take(struct sbc *s, uint16_t trunk, const struct msg *m, const struct
 					  challenge_is_ours(&s->challenge, &c.ask));
 		break;
 	case CHALLENGE_STALE: stale = true; break;
-	case CHALLENGE_NONE:
+	case CHALLENGE_NONE: quarantine_on_claim(s, f, m); break;
 	case CHALLENGE_RESULT_COUNT: break;
 	}
 	rng_bytes(&s->rng, random, sizeof(random));

@@ -588,6 +588,7 @@ static void accept_alone(struct sbc *s, const struct reg_ask *a, const struct ms
 	buf_reset(&s->lines);
 	if (status == 200) {
 		fraud_watch_registered(s, f, a->group->trunk, a->name, false);
+		quarantine_spare(s, f);
 		write_accepted(s, a, m);
 		s->unproven = false;
 		worker_reply(s, m, f, 200, STR_NONE, buf_view(&s->lines));
@@ -757,6 +758,7 @@ static void on_accepted(struct sbc *s, struct errand *e, const struct msg *answe
 		status = accept(s, &a, m, &e->flow, e->note, granted_s, e->cseq);
 		if (status == 200) {
 			fraud_watch_registered(s, &e->flow, now->trunk, a.name, false);
+			quarantine_spare(s, &e->flow);
 			write_accepted(s, &a, m);
 		}
 	}

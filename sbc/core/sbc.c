@@ -242,6 +242,7 @@ void sbc_free(struct sbc **sbc)
 	setup_identity_release(s);
 	challenge_release(&s->challenge);
 	keepout_release(&s->keepout);
+	quarantine_release(&s->quarantine);
 	txn_release(&s->txns);
 	arena_release(&s->arena);
 	free(s->out.p);
@@ -451,6 +452,8 @@ static void refuse(struct sbc *s, const struct msg *m, const struct flow *f,
 	const struct refuse_params can =
 		outside_abilities(s->settings, worker_realm_of(s->settings, f), trunk);
 
+	if (trunk == SETTINGS_NO_INDEX)
+		quarantine_on_stranger(s, f, m);
 	/* Silence makes no transaction that would know the repetitions: there is no record for each of them. */
 	if (v->outcome == VERDICT_DROP && v->stage == VERDICT_STAGE_GEO) {
 		worker_dropped(s, f, NOTICE_DROP_GEO);
@@ -483,6 +486,17 @@ static void on_unknown(struct sbc *s, const struct msg *m, const struct flow *f,
 	} else {
 		refuse(s, m, f, tls, SETTINGS_NO_INDEX, &v);
 	}
+}
+
+/* It acknowledges an answer that left no state: if it is a stranger's, it has proved where it is. */
+static void on_reply_ack(struct sbc *s, const struct msg *m, const struct flow *f,
+			 const struct tls_facts *tls)
+{
+	struct facts facts = leg_facts(s->settings, f, tls);
+	const struct policy_ask ask = judge_ask(s, s->settings, &facts);
+
+	if (s->unproven && judge_who(s, &ask, f, m).outcome != VERDICT_ALLOW)
+		quarantine_on_ack(s, f, m);
 }
 
 /* A CANCEL carries no proof (RFC 3261 §22.1), so it counts only from where its INVITE came (threats C7). */
@@ -599,6 +613,7 @@ static void on_register(struct sbc *s, struct msg *m, const struct flow *f,
 	can.methods |= 1u << METHOD_REGISTER;
 	can.extensions = extensions;
 	can.extension_count = ARRAY_LEN(extensions);
+	quarantine_on_claim(s, f, m);
 	if (v.outcome == VERDICT_ALLOW && msg_full(m, &s->arena) != OK)
 		v = refuse_fault(m);
 	if (v.outcome == VERDICT_ALLOW)
@@ -722,7 +737,9 @@ static void on_request(struct sbc *s, struct msg *m, const struct flow *f,
 	if (m->method == METHOD_ACK) {
 		if (c)
 			in_dialog_on_ack(s, c, m, f, tls);
-		else if (t.found == TXN_NEW && !reply)
+		else if (t.found == TXN_NEW && reply)
+			on_reply_ack(s, m, f, tls);
+		else if (t.found == TXN_NEW)
 			worker_dropped(s, f, NOTICE_DROP_STRAY_ACK);
 	} else if (m->method == METHOD_CANCEL) {
 		on_cancel(s, m, f, tls);
@@ -765,9 +782,10 @@ static void on_fault(struct sbc *s, const struct msg *m, const struct flow *f, e
 }
 
 /* Why nothing is said. */
-static enum notice_drop drop_of(enum verdict_stage stage)
+static enum notice_drop drop_of(enum verdict_stage stage, const struct facts *f)
 {
-	return stage == VERDICT_STAGE_BAN    ? NOTICE_DROP_BAN
+	return stage == VERDICT_STAGE_BAN
+		       ? f->quarantined ? NOTICE_DROP_QUARANTINE : NOTICE_DROP_BAN
 	       : stage == VERDICT_STAGE_GEO  ? NOTICE_DROP_GEO
 	       : stage == VERDICT_STAGE_RATE ? NOTICE_DROP_RATE
 	       : stage == VERDICT_STAGE_ACL  ? NOTICE_DROP_ACL
@@ -800,7 +818,8 @@ static struct verdict judge_first(struct sbc *s, const struct policy_ask *ask,
 {
 	struct verdict v = judge_source(ask, e->message.bytes);
 
-	if (v.outcome != VERDICT_ALLOW && v.stage == VERDICT_STAGE_BAN && is_of_ours(s, e))
+	if (v.outcome != VERDICT_ALLOW && v.stage == VERDICT_STAGE_BAN &&
+	    (is_of_ours(s, e) || judge_may_prove(s, ask, &e->message.flow, e->message.bytes)))
 		v = policy_run(ask, VERDICT_STAGE_ACL, VERDICT_STAGE_RATE);
 	else if (v.outcome != VERDICT_ALLOW)
 		keepout_after(s);
@@ -819,6 +838,7 @@ static bool is_unheard_of(struct sbc *s, const struct msg *m, const struct flow 
 
 	if (!a->drop_unknown || !m->is_request || m->method != METHOD_OTHER)
 		return false;
+	quarantine_on_stranger(s, f, m);
 	worker_dropped(s, f, NOTICE_DROP_POLICY);
 	worker_refused(s, s->settings, f, m, SETTINGS_NO_INDEX, &v);
 	return true;
@@ -839,7 +859,9 @@ static void on_message(struct sbc *s, const struct event *e)
 	const struct policy_ask ask = judge_ask(s, s->settings, &facts);
 	struct verdict v = judge_first(s, &ask, e);
 	if (v.outcome == VERDICT_DROP) {
-		worker_dropped(s, f, drop_of(v.stage));
+		if (facts.quarantined)
+			worker_heard(s, f, e->message.bytes.len);
+		worker_dropped(s, f, drop_of(v.stage, &facts));
 		refused_tell(s, f, e->message.tls, NULL, e->message.bytes, SETTINGS_NO_INDEX, &v);
 		return;
 	}

@@ -48,6 +48,7 @@ struct sbc_counts {
 	uint32_t admitted;                 /* sessions that count for the limits of trunks */
 	uint64_t admission_repaired;       /* counts of them that were found wrong */
 	uint32_t bans[SUBJECT_KIND_COUNT]; /* in force, of both modes */
+	uint32_t quarantines;
 	struct sbc_shared_counts shared;
 	uint32_t shed;      /* of a thousand new requests, so many are refused for load now */
 	uint32_t opinions;  /* questions to somebody else that are open */

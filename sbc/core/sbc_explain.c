@@ -263,7 +263,9 @@ void sbc_explain(struct sbc *s, const struct explain_params *p, struct explanati
 	a.peek = true;
 	out->facts.now_ms = p->event.now_ms;
 	out->facts.wall_ms = p->event.wall_ms;
-	if (judge_source(&a, bytes).outcome != VERDICT_ALLOW)
+	if (judge_source(&a, bytes).outcome != VERDICT_ALLOW &&
+	    (!judge_may_prove(s, &a, f, bytes) ||
+	     policy_run(&a, VERDICT_STAGE_ACL, VERDICT_STAGE_RATE).outcome != VERDICT_ALLOW))
 		return;
 	const struct users *g = group_of(set, out->facts.realm, p->user);
 	if (g) {

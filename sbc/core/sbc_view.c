@@ -52,6 +52,7 @@ void sbc_count(const struct sbc *s, struct sbc_counts *out)
 	};
 	for (unsigned k = 0; k < SUBJECT_KIND_COUNT; k++)
 		out->bans[k] = s->policy.bans.live[BAN_OUT][k] + s->policy.bans.live[BAN_SLOW][k];
+	out->quarantines = s->policy.bans.live[BAN_QUARANTINE][SUBJECT_SOURCE];
 	for (uint32_t i = 0; i < s->policy.admissions.count; i++)
 		for (unsigned d = 0; d < ADMIT_DIRECTION_COUNT; d++)
 			out->admitted += s->policy.admissions.list[i].state.live[d];

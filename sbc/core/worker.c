@@ -354,8 +354,9 @@ bool asker_answer(struct sbc *s, const struct asker *a, uint16_t status, struct 
 	return asker_respond(s, a, &r);
 }
 
-/* The same request gets the same tag each time it comes. */
-static struct str reply_tag(struct sbc *s, const struct msg *m, char out[HIDE_BRANCH_LEN])
+/* The same request gets the same tag each time it comes; nobody else can know it. */
+static struct str reply_tag(struct sbc *s, const struct msg *m, const struct flow *f,
+			    char out[HIDE_BRANCH_LEN])
 {
 	uint8_t random[HIDE_RANDOM_LEN];
 	buf_reset(&s->text);
@@ -364,11 +365,20 @@ static struct str reply_tag(struct sbc *s, const struct msg *m, char out[HIDE_BR
 	buf_str(&s->text, m->from_tag);
 	buf_char(&s->text, 0);
 	buf_u64(&s->text, m->cseq);
+	buf_char(&s->text, 0);
+	addr_write_ip(&s->text, &f->remote);
 	uint64_t h = siphash(&s->reply_key, s->text.p, s->text.len);
 	memcpy(random, &h, sizeof(h));
 	uint64_t h2 = siphash(&s->reply_key, &h, sizeof(h));
 	memcpy(random + sizeof(h), &h2, sizeof(random) - sizeof(h));
 	return (struct str){out, hide_make(&s->hide, HIDE_TAG, random, ID_NONE, out)};
+}
+
+bool worker_is_reply_tag(struct sbc *s, const struct msg *ack, const struct flow *f)
+{
+	char tag[HIDE_BRANCH_LEN];
+
+	return str_ieq(reply_tag(s, ack, f, tag), ack->to_tag);
 }
 
 /*
@@ -382,6 +392,12 @@ static bool may_tell(struct sbc *s, const struct flow *f, size_t in, size_t out)
 	return budget_take(&s->answers, &rule, &f->remote,
 			   (uint32_t)(in * WORKER_TOLD_PART / WORKER_TOLD_WHOLE), (uint32_t)out,
 			   s->now_ms);
+}
+
+void worker_heard(struct sbc *s, const struct flow *f, size_t octets)
+{
+	if (s->unproven)
+		(void)may_tell(s, f, octets, 0);
 }
 
 void worker_reply(struct sbc *s, const struct msg *m, const struct flow *f, uint16_t status,
@@ -399,7 +415,7 @@ void worker_reply(struct sbc *s, const struct msg *m, const struct flow *f, uint
 	struct build_response r = {.base = &base,
 				   .status = status,
 				   .reason = reason,
-				   .to_tag = reply_tag(s, m, tag),
+				   .to_tag = reply_tag(s, m, f, tag),
 				   .headers = lines};
 	buf_reset(&s->out);
 	if (build_response(&s->out, &r) != OK)

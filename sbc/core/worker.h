@@ -35,6 +35,7 @@
 #include "sbc/core/peer.h"
 #include "sbc/core/refused.h"
 #include "sbc/core/ports.h"
+#include "sbc/core/quarantine.h"
 #include "sbc/core/refuse.h"
 #include "sbc/core/sbc.h"
 #include "sbc/core/spiral.h"
@@ -156,6 +157,7 @@ struct sbc {
 	bool handed;                /* this message has been looked for among the calls of others */
 	struct challenge challenge; /* nonces of ours */
 	struct keepout keepout;     /* what earns a ban */
+	struct quarantine quarantine; /* who may be a scanner */
 	struct generation generations[SBC_GENERATIONS_MAX];
 	struct worker_counts counts;
 	struct arena arena; /* of this turn */
@@ -226,6 +228,11 @@ bool asker_answer(struct sbc *s, const struct asker *a, uint16_t status, struct 
 /* One answer that leaves no state (RFC 3261 §8.2.7). `lines`: ready header lines. */
 void worker_reply(struct sbc *s, const struct msg *m, const struct flow *f, uint16_t status,
 		  struct str reason, struct str lines);
+
+/* So much came unread from a source that is not proven: it may be told as much more. */
+void worker_heard(struct sbc *s, const struct flow *f, size_t octets);
+/* Is the To tag of this ACK the one of such an answer, to who sends it now? */
+bool worker_is_reply_tag(struct sbc *s, const struct msg *ack, const struct flow *f);
 
 /* What we handle ourselves, in and out of dialogs. */
 extern const struct refuse_params worker_abilities;

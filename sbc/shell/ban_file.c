@@ -81,6 +81,8 @@ static int write_all(const struct ban_file *f, const struct sbc *sbc, struct ban
 	}
 	while (sbc_next_ban(sbc, t, true, &cursor, &v)) {
 		struct buf b;
+		if (v.mode == BAN_QUARANTINE)
+			continue;
 		buf_init(&b, mem, sizeof(mem));
 		ban_write(&b, &v);
 		buf_char(&b, '\n');

@@ -89,6 +89,8 @@ struct str loop_on_command(void *ctx, struct str command, const struct dict *req
 		cap = status_calls_size(c.calls);
 	for (unsigned k = 0; k < SUBJECT_KIND_COUNT && str_eq(command, STR("bans")); k++)
 		cap += (size_t)c.bans[k] * BAN_COMMAND_BYTES;
+	if (str_eq(command, STR("bans")))
+		cap += (size_t)c.quarantines * BAN_COMMAND_BYTES;
 	char *p = malloc(cap);
 	if (!p)
 		return STR_NONE;

@@ -62,6 +62,7 @@ enum family {
 	M_SHED,
 	M_BANS,
 	M_BANS_TOTAL,
+	M_QUARANTINES,
 	M_HANDSHAKES,
 	M_CONNECTIONS,
 	M_CERTIFICATE,
@@ -337,12 +338,17 @@ static const struct stats_family families[] = {
 		    .max_sets = SUBJECT_KIND_COUNT,
 		    .labels = {"kind"}},
 	[M_BANS_TOTAL] = {.name = "sallyport_bans_total",
-			  .help = "What became of bans: banned; longer, ended, lifted; flood, told "
-				  "to the kernel; spared, on the allow-list; unproven, the source "
+			  .help = "What became of bans: banned; quarantined, no ban yet; longer, "
+				  "ended, lifted; proven, a quarantine is over; flood, told to "
+				  "the kernel; spared, on the allow-list; unproven, the source "
 				  "may be another's; full, no room",
 			  .kind = STATS_COUNTER,
 			  .max_sets = 2048,
 			  .labels = {"rule", "result"}},
+	[M_QUARANTINES] = {.name = "sallyport_quarantines",
+			   .help = "Addresses that are not heard over UDP now until they prove "
+				   "themselves",
+			   .kind = STATS_GAUGE},
 	[M_SHED] = {.name = "sallyport_overload_shed_ratio",
 		    .help = "Of the new requests, this share is refused now because of the load",
 		    .kind = STATS_GAUGE,
@@ -904,8 +910,8 @@ static void note_ban(struct sbc_metrics *m, const struct notice *n)
 	struct buf subject;
 	const struct ban *v = n->ban;
 	struct str labels[] = {v->rule[0] ? str_from(v->rule) : STR("none"), n->why};
-	const bool bad = str_eq(n->why, STR("banned")) || str_eq(n->why, STR("full")) ||
-			 str_eq(n->why, STR("unproven"));
+	const bool bad = str_eq(n->why, STR("banned")) || str_eq(n->why, STR("quarantined")) ||
+			 str_eq(n->why, STR("full")) || str_eq(n->why, STR("unproven"));
 
 	++*stats_get(&m->stats, M_BANS_TOTAL, labels);
 	buf_init(&subject, mem, sizeof(mem));
@@ -1232,6 +1238,7 @@ static void read_core(struct sbc_metrics *m, const struct sbc_facts *f)
 		struct str label[] = {str_from(ban_kind_name((enum subject_kind)k))};
 		set(m, M_BANS, label, c.bans[k]);
 	}
+	set(m, M_QUARANTINES, NULL, c.quarantines);
 	if (f->settings->opinion.server.family != ADDR_NONE)
 		set(m, M_OPINION_UP, NULL, !c.opinion_rests);
 	read_policy(m, sbc_policy_counts(f->sbc));
