@@ -44,6 +44,7 @@ static void start(void)
 			       .domain_count = 1,
 			       .registrar = SETTINGS_NO_INDEX,
 			       .local = true,
+			       .ask = USERS_ASK_NEVER,
 			       .from_user_s = 600,
 			       .to_registrar_s = 600,
 			       .contacts = 3,

@@ -27,7 +27,7 @@ realms:
     media_policy: plain-or-srtp
 users:
   clocked: {{ realm: lab, domains: [clock.test], auth: local, digest: [MD5], accounts: [ {{ user: "100", password: abc }} ] }}
-  phones: {{ realm: outside, domains: [127.0.0.1, local.test], auth: local, digest: [MD5], accounts: [ {{ user: "100", password: "%s" }}, {{ user: "105", password: xyzzy }} ] }}
+  phones: {{ realm: outside, ask: never, domains: [127.0.0.1, local.test], auth: local, digest: [MD5], accounts: [ {{ user: "100", password: "%s" }}, {{ user: "105", password: xyzzy }} ] }}
 admission:
   guard: {{ requests: {{ per_source: 50/s }}, register: {{ per_source: 20/s, failures: 5/10m, ban: 1h }}, unknown_methods: drop }}
 bans: {{ strangers: 6/1m }}
