@@ -371,7 +371,8 @@ static const struct stats_family families[] = {
 	[M_OPINIONS] =
 		{.name = "sallyport_opinions_total",
 		 .help = "Calls that somebody else was asked of, by what came of it: accept, "
-			 "reject, route; late, failed, bad (nothing that can be used); full, too-long, "
+			 "reject, route; late, failed, bad (nothing that can be used); full, "
+			 "too-long, "
 			 "resting (not asked)",
 		 .kind = STATS_COUNTER,
 		 .labels = {"result"}},
