@@ -16,25 +16,45 @@ enum { PATH_LEN_MAX = 1024, UUID_LEN = 36 };
 
 /* ---- the signer */
 
+/* How many octets; 0 after saying why. */
+static size_t read_key(struct config_build *g, const struct conf_node *n, const char *path,
+		       char *out, size_t cap)
+{
+	struct stat st;
+	size_t len = 0;
+
+	errno = 0;
+	FILE *f = fopen(path, "re");
+	if (f) {
+		setvbuf(f, NULL, _IONBF, 0); /* no copy of it in a buffer */
+		len = fread(out, 1, cap, f);
+	}
+	if (!f || ferror(f))
+		conf_error(g->report, n, "%s cannot be read: %s", path, strerror(errno));
+	else if (len == 0)
+		conf_error(g->report, n, "%s is empty", path);
+	else if (fstat(fileno(f), &st) == 0 && (st.st_mode & S_IRWXO))
+		conf_warn(g->report, n, "%s can be read by every user of this host", path);
+	if (f && ferror(f))
+		len = 0;
+	if (f)
+		fclose(f);
+	return len;
+}
+
 /* Into the arena, which is wiped at its end. STR_NONE after saying why. */
 static struct str read_key_file(struct config_build *g, const struct conf_node *n, struct str path)
 {
 	char z[PATH_LEN_MAX], mem[ES256_PEM_MAX];
-	struct stat st;
 	struct str out = STR_NONE;
-	FILE *f = str_copy(path, z, sizeof(z)) == OK ? fopen(z, "re") : NULL;
 
-	if (!f) {
-		conf_error(g->report, n, "%.*s cannot be read: %s", STR_ARG(path), strerror(errno));
+	if (str_copy(path, z, sizeof(z)) != OK) {
+		conf_error(g->report, n, "the path is too long");
 		return STR_NONE;
 	}
-	setvbuf(f, NULL, _IONBF, 0); /* no copy of it in a buffer */
-	size_t len = fread(mem, 1, sizeof(mem), f);
-	if (fstat(fileno(f), &st) == 0 && (st.st_mode & S_IRWXO))
-		conf_warn(g->report, n, "%s can be read by every user of this host", z);
-	fclose(f);
-	char *to = config_get(g, len, 1);
-	if (to && len > 0) {
+	size_t len = read_key(g, n, z, mem, sizeof(mem));
+	char *to = len ? config_get(g, len, 1) : NULL;
+	if (to) {
 		memcpy(to, mem, len);
 		out = (struct str){to, len};
 	}
