@@ -16,7 +16,7 @@ bool opinion_is_wanted(const struct policy_config *c, const struct facts *f)
 	for (size_t i = 0; i < r->from_trunk_count; i++)
 		from = from || r->from_trunks[i] == f->trunk;
 	for (size_t i = 0; from && !number && i < r->number_count; i++)
-		number = pattern_matches(r->numbers[i], f->number);
+		number = pattern_may_match(r->numbers[i], f->number);
 	return from && number;
 }
 

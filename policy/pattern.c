@@ -94,6 +94,11 @@ bool pattern_matches(const struct route_pattern *p, struct str subject)
 	return subject.len <= PATTERN_SUBJECT_MAX && find(p, subject, NULL) == PATTERN_YES;
 }
 
+bool pattern_may_match(const struct route_pattern *p, struct str subject)
+{
+	return subject.len > PATTERN_SUBJECT_MAX || find(p, subject, NULL) != PATTERN_NO;
+}
+
 enum pattern_found pattern_find(const struct route_pattern *p, struct str subject,
 				struct pattern_groups *out)
 {

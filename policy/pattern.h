@@ -33,6 +33,11 @@ enum err pattern_compile(struct arena *a, struct str text, const struct route_pa
 			 struct buf *why) MUST_USE;
 /* Anywhere in the subject, unless the pattern is anchored; letters compare with case. */
 bool pattern_matches(const struct route_pattern *p, struct str subject);
+/*
+ * Where a match keeps something from passing: true as well where a bound was met, so that nobody gets around it with a text that is
+ * hard to match.
+ */
+bool pattern_may_match(const struct route_pattern *p, struct str subject);
 /* As pattern_matches, with what was caught, and with a third answer. */
 enum pattern_found pattern_find(const struct route_pattern *p, struct str subject,
 				struct pattern_groups *out);

@@ -23,7 +23,8 @@ static bool from_matches(const struct route_rule *r, const struct facts *f)
 static bool number_matches(const struct route_rule *r, const struct facts *f)
 {
 	for (size_t i = 0; i < r->number_count; i++)
-		if (pattern_matches(r->numbers[i], f->number))
+		if (r->reject_status ? pattern_may_match(r->numbers[i], f->number)
+				     : pattern_matches(r->numbers[i], f->number))
 			return true;
 	return r->number_count == 0;
 }

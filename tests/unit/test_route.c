@@ -60,6 +60,37 @@ static size_t make_routes(struct route_rule *r)
 	return 5;
 }
 
+/* A number that is too hard for a pattern: one that lets in does not, one that keeps out does. */
+static void what_a_pattern_cannot_say_is_no_way_around_it(void **state)
+{
+	(void)state;
+	static const char hard[] = "1111111111111111111111111111111111111111111111111111111111112";
+	struct route_rule r[2] = {
+		{.name = STR("hard"),
+		 .any_from = true,
+		 .numbers = {pattern("^(1|11|111)+[34]$")},
+		 .number_count = 1,
+		 .reject_status = 403},
+		{.name = STR("rest"), .any_from = true, .to = {1}, .to_count = 1}};
+	const struct policy_config c = {.routes = r, .route_count = 2};
+	struct facts f = {.number = str_from(hard)};
+	uint16_t at = 77;
+
+	assert_false(pattern_matches(r[0].numbers[0], f.number));
+	assert_true(pattern_may_match(r[0].numbers[0], f.number));
+	struct verdict v = route_find(&c, &f, &at);
+	EXPECT_Z(v.rule, "hard");
+	EXPECT_INT(v.status, 403);
+	f.number = STR("112"); /* an easy one */
+	v = route_find(&c, &f, &at);
+	EXPECT_Z(v.rule, "rest");
+	r[0].reject_status = 0;
+	f.number = str_from(hard);
+	v = route_find(&c, &f, &at);
+	EXPECT_Z(v.rule, "rest");
+	EXPECT_INT(at, 1);
+}
+
 static void test_find(void **state)
 {
 	(void)state;
@@ -140,6 +171,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_find),
+		cmocka_unit_test(what_a_pattern_cannot_say_is_no_way_around_it),
 		cmocka_unit_test(test_retry),
 	};
 	return cmocka_run_group_tests_name("route", tests, NULL, NULL);
