@@ -12,7 +12,9 @@
 struct opinion_line {
 	struct opinion_client *client;
 	struct evhttp_connection *connection;
+	struct addr server;
 	id_t64 id; /* ID_NONE: it is free */
+	bool inside; /* of its own call, which still needs the connection: what is asked from there goes over another */
 };
 
 /* Never from within the core: then it comes later, and has no text that could be gone by then. */
@@ -53,7 +55,9 @@ static void on_done(struct evhttp_request *q, void *ctx)
 		status = n >= 0 ? HTTP_OK : 0;
 		body = (struct str){mem, n > 0 ? (size_t)n : 0};
 	}
+	l->inside = true;
 	tell(l->client, id, status, body);
+	l->inside = false;
 }
 
 static void line_free(struct opinion_line **at)
@@ -81,6 +85,7 @@ static struct opinion_line *line_new(struct opinion_client *c, const struct addr
 	addr_write_ip(&b, server);
 	host[b.len] = '\0';
 	l->client = c;
+	l->server = *server;
 	l->connection = evhttp_connection_base_new(watch_loop_base(c->turn->loop), NULL, host,
 						   server->port);
 	if (!l->connection) {
@@ -97,10 +102,14 @@ static struct opinion_line *line_new(struct opinion_client *c, const struct addr
 static struct opinion_line *line_get(struct opinion_client *c)
 {
 	for (size_t i = 0; i < OPINION_CONNECTIONS_MAX; i++) {
-		if (!c->lines[i])
-			c->lines[i] = line_new(c, &c->server);
-		if (!c->lines[i] || c->lines[i]->id == ID_NONE)
-			return c->lines[i];
+		struct opinion_line **at = &c->lines[i];
+		if (*at && ((*at)->inside || (*at)->id != ID_NONE))
+			continue;
+		if (*at && !addr_eq(&(*at)->server, &c->server)) /* it was inside when we moved */
+			line_free(at);
+		if (!*at)
+			*at = line_new(c, &c->server);
+		return *at;
 	}
 	return NULL;
 }
@@ -112,6 +121,8 @@ static void move_to(struct opinion_client *c, const struct addr *server)
 		return;
 	for (size_t i = 0; i < OPINION_CONNECTIONS_MAX; i++) {
 		id_t64 id = c->lines[i] ? c->lines[i]->id : ID_NONE;
+		if (c->lines[i] && c->lines[i]->inside)
+			continue;
 		line_free(&c->lines[i]);
 		if (id != ID_NONE)
 			tell(c, id, 0, STR_NONE);
