@@ -36,7 +36,7 @@ enum cluster_kind {
 	CLUSTER_TAKEN,  /* I have the call `name` from now on, as its epoch `epoch` */
 	CLUSTER_HAND,   /* this has come to me, and is yours */
 	CLUSTER_ANSWER, /* and this is to go where that came from */
-	CLUSTER_ENDED, /* the call `name` has ended here, and has its CDR, while nobody could hear of it */
+	CLUSTER_ENDED, /* the call `name` has ended here, and has its CDR, while nobody could hear of it; or it is ours: you have no right to it */
 	CLUSTER_KIND_COUNT
 };
 

@@ -366,7 +366,7 @@ static void on_record(struct sbc *s, struct handover *h, struct str bytes)
 	if (snapshot_decode(bytes, &x) != OK || !same(x.key, h->name) || x.epoch != h->epoch) {
 		s->keeps.counts.failed++;
 		settle_all(s, h, HANDOVER_LATE);
-	} else if (x.boot == s->hide.boot) {
+	} else if (x.boot == s->hide.boot || keep_has_ended(s, h->name)) {
 		settle_all(s, h, HANDOVER_READY); /* we had it: it has ended */
 	} else if (cluster_is_alive(s, x.node, x.boot)) {
 		if (h->is_orphan)
@@ -532,15 +532,28 @@ static struct call *call_of(const struct sbc *s, struct hide_name name)
 	return c ? c : keep_find(s, name);
 }
 
+/*
+ * If it is ours, and theirs no later than ours, or has ended here, then the store was brought back from before that: it is not theirs. Who
+ * hears that deletes its snapshot, which may be under the very name of ours: ours is written again after that.
+ */
 static void on_taken(struct sbc *s, const struct cluster_word *w)
 {
 	struct call *c = call_of(s, w->name);
+	const bool ours = c && c->keep;
 
-	if (c)
+	if (ours && c->keep->epoch < w->epoch) {
 		keep_on_epoch(s, c, w->epoch);
+	} else if (w->epoch > 0 && (ours || keep_has_ended(s, w->name))) {
+		cluster_say(s, &(struct cluster_word){.kind = CLUSTER_ENDED,
+						      .to = w->from,
+						      .name = w->name,
+						      .epoch = w->epoch - 1});
+		if (ours)
+			s->handovers.resync_ms = s->now_ms + CLUSTER_BEAT_MS / 2;
+	}
 }
 
-/* Who had it before us could not hear that we took it, and its parties have hung up there: it has its CDR. */
+/* Who had it before us could not hear that we took it, and its parties have hung up there: it has its CDR. Or still has it. */
 static void on_ended(struct sbc *s, const struct cluster_word *w)
 {
 	struct call *c = call_of(s, w->name);

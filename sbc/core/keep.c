@@ -139,7 +139,8 @@ enum err keep_init(struct sbc *s)
 	rng_bytes(&s->rng, &key, sizeof(key));
 	k->pages = calloc(KEEP_PAGES_MAX, sizeof(struct keep_page *));
 	k->ended = calloc(KEEP_ENDED_MAX, sizeof(*k->ended));
-	enum err e = k->pages && k->ended
+	k->past = calloc(KEEP_PAST, sizeof(*k->past));
+	enum err e = k->pages && k->ended && k->past
 			     ? pool_init(&k->pool, sizeof(struct keep), s->calls.limit, 0)
 			     : ERR_NOMEM;
 	if (e == OK)
@@ -156,8 +157,10 @@ void keep_release(struct sbc *s)
 		free(k->pages[i]);
 	free(k->pages);
 	free(k->ended);
+	free(k->past);
 	k->pages = NULL;
 	k->ended = NULL;
+	k->past = NULL;
 	if (k->pool.chunks)
 		pool_release(&k->pool);
 	if (k->names.buckets)
@@ -478,6 +481,21 @@ void keep_flush(struct sbc *s)
 	write_some(s, &s->keeps.urgent, UINT32_MAX);
 }
 
+/* Ids are slots with generations: their low bits are spread, and the run of the node with them. */
+static struct hide_name *past_of(const struct sbc *s, struct hide_name n)
+{
+	const uint64_t h = (n.id ^ (uint64_t)n.boot << 32) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return &s->keeps.past[h >> 32 & (KEEP_PAST - 1)];
+}
+
+bool keep_has_ended(const struct sbc *s, struct hide_name name)
+{
+	const struct hide_name *p = past_of(s, name);
+
+	return name.id != ID_NONE && p->boot == name.boot && p->id == name.id;
+}
+
 /* Others may have taken us for dead by now. */
 static void note_ended(struct sbc *s, const struct keep *k)
 {
@@ -513,6 +531,7 @@ void keep_end(struct sbc *s, struct call *c)
 	list_del(&k->changed);
 	leave_page(s, k);
 	note_ended(s, k);
+	*past_of(s, k->key.name) = k->key.name;
 	/* A leg of it lives on in another call: its name becomes an alias with this step. */
 	if (heir)
 		keep_changed_now(s, heir);

@@ -36,6 +36,7 @@ enum {
 	KEEP_PAGE = 128,                      /* names of a page */
 	KEEP_PAGES_MAX = 32 * 1024,
 	KEEP_ENDED_MAX = 16 * 1024, /* that are told later; further ones may have two CDRs */
+	KEEP_PAST = 16 * 1024,      /* names of calls that have ended here lately; a power of two */
 	KEEP_GATHER_MS = 20,   /* that a change waits to be written; and between two pieces of */
 	KEEP_PAGES_STEP = 64,  /* pages, */
 	KEEP_ENDED_STEP = 64,  /* words of calls that have ended, and */
@@ -95,6 +96,7 @@ struct keeps {
 	struct list pages_changed;
 	struct alarm alarm;       /* when what has changed is written */
 	struct keep_ended *ended; /* KEEP_ENDED_MAX */
+	struct hide_name *past;   /* KEEP_PAST; a later one takes an earlier one's place */
 	uint32_t ended_count;
 	uint32_t sweep;      /* slot of the pool that is looked at next */
 	uint32_t sweep_left; /* to be verified and written again; 0: only renewed */
@@ -129,6 +131,9 @@ enum err keep_adopt(struct sbc *s, struct call *c, const struct snapshot *x) MUS
 void keep_let_go(struct sbc *s, struct call *c);
 /* What the store says of its epoch: let go if it is not ours any more; said again if the store has lost it. */
 void keep_on_epoch(struct sbc *s, struct call *c, int64_t epoch);
+
+/* It has ended here, lately, and has its CDR. */
+bool keep_has_ended(const struct sbc *s, struct hide_name name);
 
 /* Once a second: a part of the calls is renewed. `all`: everything is verified and written again, the store may have lost it. */
 void keep_tick(struct sbc *s, bool all);

@@ -11,7 +11,15 @@
 #include "sbc/core/digest.h"
 #include "tests/support/cert.h"
 
-enum { LATENCY_MS = 5, MESSAGE = 8192, NEVER_ENDS_MS = 3600 * 1000 };
+enum {
+	LATENCY_MS = 5,
+	MESSAGE = 8192,
+	NEVER_ENDS_MS = 3600 * 1000,
+	T1_MS = 500,
+	TWICE = 3,     /* what comes twice, for one that is lost */
+	LATE_MS = 60,  /* what comes late is overtaken */
+	LEGS_BACK = 64 /* a repeated INVITE is not older than so many */
+};
 
 #define SDP                                                                                        \
 	"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"                \
@@ -71,6 +79,35 @@ static void step(struct town *t, struct event *e)
 	sbc_step(t->sbc, e);
 }
 
+/*
+ * The way of a datagram: a party of ours repeats what is lost after T1, and what is not lost, but for its answer, too. The core repeats by
+ * itself: what it says may vanish if that is a request or an answer to an INVITE.
+ */
+static void carry(struct town *t, struct happening *h, bool may_vanish)
+{
+	const uint64_t now = t->clock.now_ms + LATENCY_MS;
+	struct happening copy = *h;
+	if (h->id || !t->loss) {
+		clock_plan(&t->clock, h, now);
+		return;
+	}
+	if (dice_percent(&t->dice, TWICE * t->loss)) {
+		copy.bytes = happening_bytes(h->bytes);
+		clock_plan(&t->clock, &copy,
+			   now + (dice_percent(&t->dice, 50) ? T1_MS
+							     : dice_range(&t->dice, 0, LATE_MS)));
+	}
+	const bool lost = dice_percent(&t->dice, t->loss);
+	if (lost && may_vanish) {
+		happening_release(h);
+		return;
+	}
+	clock_plan(
+		&t->clock, h,
+		now + (lost ? T1_MS : 0) +
+			(dice_percent(&t->dice, t->loss) ? dice_range(&t->dice, 0, LATE_MS) : 0));
+}
+
 static void say(struct town *t, const struct flow *f, const struct buf *b)
 {
 	struct happening h = {.kind = HAPPEN_DATAGRAM, .id = f->id, .conn = f->listener};
@@ -78,7 +115,7 @@ static void say(struct town *t, const struct flow *f, const struct buf *b)
 	h.from = f->remote;
 	h.to = -1;
 	h.bytes = happening_bytes(buf_view(b));
-	clock_plan(&t->clock, &h, t->clock.now_ms + LATENCY_MS);
+	carry(t, &h, false);
 }
 
 static uint16_t listener_of(const struct town *t, bool inside, enum transport transport)
@@ -420,6 +457,9 @@ static void on_invite(struct town *t, const struct msg *m, const struct flow *f)
 	size_t cursor = 0, at = 0;
 	struct str via;
 	CHECK(t->leg_count < TOWN_LEGS_MAX);
+	for (uint32_t k = t->leg_count; k-- > 0 && k + LEGS_BACK >= t->leg_count;)
+		if (str_eq(m->call_id, str_from(t->legs[k].call_id)))
+			return; /* again: its answer is on its way */
 	const uint32_t i = t->leg_count++;
 	struct town_leg *l = &t->legs[i];
 	*l = (struct town_leg){.began_ms = t->clock.now_ms,
@@ -553,7 +593,9 @@ static void port_send(void *ctx, const struct dest *d, struct str bytes, id_t64 
 		printf("%llu core -> %.*s\n", (unsigned long long)t->clock.now_ms,
 		       (int)str_find(bytes, STR("\r")), bytes.p);
 	h.bytes = happening_bytes(bytes);
-	clock_plan(&t->clock, &h, t->clock.now_ms + LATENCY_MS);
+	carry(t, &h,
+	      str_find(bytes, STR(" INVITE\r\n")) < bytes.len ||
+		      !str_has_prefix(bytes, STR("SIP/2.0")));
 }
 
 static void port_resolve(void *ctx, const struct resolve_query *q, id_t64 id)

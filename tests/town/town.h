@@ -1,6 +1,6 @@
 /*
  * A town that telephones through the real core under a configuration as an operator writes it: phones that register, trunks
- * with their gateways, and whoever means harm. Virtual time, no loss, no relay (media are not anchored): what it is there to
+ * with their gateways, and whoever means harm. Virtual time, no loss but where it is asked for, no relay (media are not anchored): what it is there to
  * show is policy over hours and months. Every call is planned before; what became of it is written down beside it.
  */
 #ifndef SALLYPORT_TOWN_H
@@ -101,7 +101,9 @@ struct town {
 	struct town_refusal refusals[TOWN_RULES_MAX];
 	uint32_t refusal_count;
 	uint64_t cdrs, alerts;
-	bool wrong; /* something happened that cannot be; it was printed */
+	uint32_t
+		loss; /* percent of datagrams that are lost (and repeated by who sent them), and three times as many come twice */
+	bool wrong;   /* something happened that cannot be; it was printed */
 	bool verbose;
 };
 
