@@ -25,16 +25,18 @@ struct dialcode_row {
 	uint32_t line;     /* of the file that it comes from, for messages */
 };
 
+/* A prefix of some code that is longer. Bit d of the bitmaps is for digit d behind it. */
 struct dialcode_node {
-	uint16_t has;   /* bit d: a child for digit d */
-	uint32_t child; /* of the first of them */
-	int32_t value;  /* DIALCODE_NONE: no code ends here */
+	uint32_t child; /* the first of those that it leads to */
+	uint32_t code;  /* the first of the codes that end behind it, an index of `values` */
+	uint16_t leads, ends;
 };
 
 /* Zeroed: empty. */
 struct dialcodes {
 	struct dialcode_node *nodes;
-	size_t count;
+	int32_t *values; /* of the codes */
+	size_t count;    /* of nodes */
 };
 
 /*
