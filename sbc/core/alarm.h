@@ -25,9 +25,9 @@ enum alarm_kind {
 	ALARM_KEEP, /* what has changed of calls is to be written */
 	ALARM_HANDOVER,
 	ALARM_ORPHANS,
-	ALARM_FRAUD, /* a pulse of what a call costs, or its end by a rule */
-	ALARM_SHARE, /* limits that are shared: what this node holds */
-	ALARM_BANS,  /* those that are shared are written again */
+	ALARM_FRAUD,     /* a pulse of what a call costs, or its end by a rule */
+	ALARM_SHARE,     /* limits that are shared: what this node holds */
+	ALARM_BANS,      /* those that are shared are written again */
 	ALARM_FRAUD_END, /* calls that a rule wants ended are looked for */
 	ALARM_KIND_COUNT
 };

@@ -16,8 +16,9 @@
 
 struct conn {
 	int fd;
-	SSL *ssl;        /* NULL: plain TCP */
-	unsigned want;   /* WATCH_READ, WATCH_WRITE: what an ERR_MORE waits for; WATCH_READ after OK */
+	SSL *ssl; /* NULL: plain TCP */
+	unsigned
+		want; /* WATCH_READ, WATCH_WRITE: what an ERR_MORE waits for; WATCH_READ after OK */
 	bool is_sniffed; /* the first byte was looked at */
 };
 
