@@ -858,6 +858,11 @@ static void on_message(struct sbc *s, const struct event *e)
 	struct facts facts = leg_facts(s->settings, f, e->message.tls);
 	const struct policy_ask ask = judge_ask(s, s->settings, &facts);
 	struct verdict v = judge_first(s, &ask, e);
+	/* It ends a refusal, and is none: nor is it one to rules that count them. */
+	if (v.outcome != VERDICT_ALLOW && str_has_prefix(e->message.bytes, STR("ACK "))) {
+		worker_dropped(s, f, drop_of(v.stage));
+		return;
+	}
 	if (v.outcome == VERDICT_DROP) {
 		if (facts.quarantined)
 			worker_heard(s, f, e->message.bytes.len);
