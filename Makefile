@@ -10,6 +10,7 @@
 #   make bench    figures of every hot path, beside the peers' where they are installed
 #   make fuzz     each fuzz target for FUZZ_SECONDS (default 600)
 #   make install  below DESTDIR and PREFIX
+#   make deb      the Debian packages, in build/deb; without the tests, which `make test` runs
 #   make clean
 #
 #   make format   applies .clang-format
@@ -218,9 +219,17 @@ install: all
 	install -D -m 644 etc/redis/sallyport.lua $(DESTDIR)$(PREFIX)/share/sallyport/sallyport.lua
 	install -d $(DESTDIR)$(PREFIX)/share/doc/sallyport
 	install -m 644 README.md LICENSE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/sallyport/
+# In a copy, so that the tree stays as it is. Its version is debian/changelog's.
+deb:
+	rm -rf $(B)/deb
+	install -d $(B)/deb/sallyport
+	tar --exclude=./$(B) --exclude=./.git -cf - . | tar -xf - -C $(B)/deb/sallyport
+	cd $(B)/deb/sallyport && env -u MAKEFLAGS -u MFLAGS DEB_BUILD_OPTIONS="nocheck $(DEB_BUILD_OPTIONS)" \
+		dpkg-buildpackage -b -us -uc -Pnocheck
+	@ls $(B)/deb/*.deb
 clean:
 	rm -rf $(B)
 
-.PHONY: all help asan unit fuzz-build replay bench-build sim test test-quick conformance lint format bench fuzz deps demo run install clean
+.PHONY: all help asan unit fuzz-build replay bench-build sim test test-quick conformance lint format bench fuzz deps demo run install deb clean
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
