@@ -42,7 +42,7 @@ static struct verdict send_to(struct sbc *s, struct call *c, uint16_t trunk)
 				.route = &route,
 				.secure_only = c->setup->sips,
 				.number = call_text(c, CALL_TO_NUMBER),
-				.is_up = peers_is_up,
+				.is_up = peers_takes_calls,
 				.ctx = &s->peers};
 
 	route.to[0] = trunk;
@@ -201,7 +201,7 @@ static bool call_first(struct sbc *s, struct call *c)
 	struct hunt_params p = {.settings = c->settings,
 				.route = &route,
 				.secure_only = c->setup->sips,
-				.is_up = peers_is_up,
+				.is_up = peers_takes_calls,
 				.ctx = &s->peers};
 	struct hunt service;
 	size_t n = 0;
@@ -242,7 +242,7 @@ struct verdict opine_guess(struct sbc *s, const struct settings *set, const stru
 		struct hunt_params p = {.settings = set,
 					.route = &route,
 					.secure_only = secure,
-					.is_up = peers_is_up,
+					.is_up = peers_takes_calls,
 					.ctx = &s->peers};
 		struct rng rng = s->rng; /* chance is not ours to use up */
 		struct hunt service;

@@ -103,8 +103,10 @@ static bool grant(struct sbc *s, struct call *c, const struct redirect_wish *w, 
 	facts.wall_ms = s->wall_ms;
 	if (judge_redirect(s, c, &facts, redirect_number(w)).outcome != VERDICT_ALLOW)
 		return false;
+	const bool spared =
+		u->emergency || route_is_emergency(&c->settings->policy, redirect_number(w));
 	if (redirect_find(c->settings, &facts, w, u->sips, &t) != OK ||
-	    !peers_is_up(&s->peers, c->settings, t.trunk, t.peer) ||
+	    !(spared ? peers_is_up : peers_takes_calls)(&s->peers, c->settings, t.trunk, t.peer) ||
 	    is_known_target(c, &t, redirect_number(w)))
 		return false;
 	t.number = keep_number(s, c, redirect_number(w));

@@ -365,6 +365,27 @@ static void an_answer_sends_a_call_to_a_trunk_that_it_may_name(void **state)
 	stop();
 }
 
+/* RFC 3261 21.5.4: who asked for a rest has it, whoever sends the call there. */
+static void an_answer_sends_no_call_to_a_peer_that_is_shut(void **state)
+{
+	(void)state;
+	set_up(true);
+	rule.to[0] = SITE_CARRIER;
+	rule.to_count = 1;
+	site.trunks[SITE_CARRIER].health = (struct health_rule){
+		.on = true, .failures = 100, .rest_ms = 1000, .return_ms = 1000};
+	site_invite(&site, SITE_PBX, "a", "", SITE_SDP_IN);
+	answer(site.rec.opinion_id, 200, "{\"verdict\":\"accept\"}");
+	site_relay(&site, SITE_SDP_RELAY);
+	assert_true(site_is(site_sent(&site, 0), "INVITE "));
+	site_answer(&site, site_sent(&site, 0), 503, "b", "Retry-After: 60\r\n", NULL);
+	site_invite(&site, SITE_CARRIER, "b", "", SITE_SDP_OUT);
+	answer(site.rec.opinion_id, 200, "{\"verdict\":\"route\",\"trunk\":\"carrier\"}");
+	assert_true(answered("SIP/2.0 503 "));
+	assert_string_equal(site.rec.rule, "peers-down");
+	stop();
+}
+
 static void calls_of_others_and_emergency_calls_are_not_asked_about(void **state)
 {
 	(void)state;
@@ -539,6 +560,7 @@ int main(void)
 		cmocka_unit_test(so_many_wait_and_no_more),
 		cmocka_unit_test(a_service_that_fails_is_left_alone_and_tried_once),
 		cmocka_unit_test(an_answer_sends_a_call_to_a_trunk_that_it_may_name),
+		cmocka_unit_test(an_answer_sends_no_call_to_a_peer_that_is_shut),
 		cmocka_unit_test(calls_of_others_and_emergency_calls_are_not_asked_about),
 		cmocka_unit_test(what_a_service_that_is_called_answers),
 		cmocka_unit_test(a_service_that_is_silent_is_not_waited_for),
