@@ -7,7 +7,7 @@
 
 #include "sbc/core/settings.h"
 
-enum { WHY_BYTES = 400 };
+enum { WHY_BYTES = 400, PATH_LEN_MAX = 4096 };
 
 struct sheet_load {
 	pthread_t thread;
@@ -18,6 +18,8 @@ struct sheet_load {
 	enum err e;
 	char why[WHY_BYTES];
 	size_t why_len;
+	char path[PATH_LEN_MAX]; /* the thread's own: settings may go before it does */
+	struct sheet_load *next; /* of those that were dropped */
 };
 
 static void *read_it(void *ctx)
@@ -34,17 +36,43 @@ static void *read_it(void *ctx)
 	return NULL;
 }
 
-/* Its outcome is nobody's any more. */
+static bool is_done(const struct sheet_load *l)
+{
+	return atomic_load_explicit(&l->done, memory_order_acquire);
+}
+
+/* Waits for it. */
+static void free_load(struct sheet_load **load)
+{
+	struct sheet_load *l = *load;
+
+	if (!l)
+		return;
+	*load = l->next;
+	(void)pthread_join(l->thread, NULL);
+	sheet_release(&l->made);
+	free(l);
+}
+
+/* Its outcome is nobody's any more. A table of a million rows takes its time, in which calls would wait: not here. */
 static void drop_load(struct sheets *s)
 {
 	struct sheet_load *l = s->load;
 
 	if (!l)
 		return;
-	(void)pthread_join(l->thread, NULL);
-	sheet_release(&l->made);
-	free(l);
 	s->load = NULL;
+	l->next = s->dropped;
+	s->dropped = l;
+}
+
+static void free_dropped(struct sheets *s)
+{
+	for (struct sheet_load **at = &s->dropped; *at;)
+		if (is_done(*at))
+			free_load(at);
+		else
+			at = &(*at)->next;
 }
 
 enum err sheets_apply(struct sheets *s, struct settings *settings)
@@ -71,7 +99,9 @@ enum err sheets_apply(struct sheets *s, struct settings *settings)
 
 void sheets_release(struct sheets *s)
 {
-	drop_load(s);
+	free_load(&s->load);
+	while (s->dropped)
+		free_load(&s->dropped);
 	free(s->now);
 	free(s->seen);
 	s->now = s->seen = NULL;
@@ -87,6 +117,7 @@ static void take_up(struct sheets *s)
 	s->now[l->at] = l->stamp;
 	if (l->e == OK) {
 		*to = l->made;
+		to->path = was.path;
 		l->made = was;
 	}
 	const struct sheet_report r = {.path = to->path,
@@ -95,19 +126,20 @@ static void take_up(struct sheets *s)
 				       .why = {l->why, l->why_len}};
 	if (s->report)
 		s->report(s->ctx, &r);
-	drop_load(s);
+	free_load(&s->load);
 }
 
 static void begin(struct sheets *s, size_t at)
 {
 	struct sheet_load *l = calloc(1, sizeof(*l));
 
-	if (!l)
+	if (!l || str_copy(s->settings->sheets[at].path, l->path, sizeof(l->path)) != OK) {
+		free(l);
 		return; /* next time */
+	}
 	l->at = at;
 	l->stamp = s->seen[at];
-	l->made = (struct sheet){.path = s->settings->sheets[at].path,
-				 .kind = s->settings->sheets[at].kind};
+	l->made = (struct sheet){.path = str_from(l->path), .kind = s->settings->sheets[at].kind};
 	atomic_init(&l->done, false);
 	if (pthread_create(&l->thread, NULL, read_it, l) != 0)
 		free(l);
@@ -117,7 +149,8 @@ static void begin(struct sheets *s, size_t at)
 
 void sheets_tick(struct sheets *s, uint64_t now_ms)
 {
-	if (s->load && atomic_load_explicit(&s->load->done, memory_order_acquire))
+	free_dropped(s);
+	if (s->load && is_done(s->load))
 		take_up(s);
 	if (!s->settings || now_ms < s->next_ms)
 		return;
@@ -129,7 +162,8 @@ void sheets_tick(struct sheets *s, uint64_t now_ms)
 		/* One that is still being written has another stamp each time. */
 		bool still = sheet_stamp_eq(&stamp, &s->seen[i]);
 		s->seen[i] = stamp;
-		if (!s->load && still && !sheet_stamp_eq(&stamp, &s->now[i]))
+		/* One thread at a time. */
+		if (!s->load && !s->dropped && still && !sheet_stamp_eq(&stamp, &s->now[i]))
 			begin(s, i);
 	}
 }
@@ -138,7 +172,7 @@ bool sheets_wait(struct sheets *s)
 {
 	if (!s->load)
 		return false;
-	while (!atomic_load_explicit(&s->load->done, memory_order_acquire))
+	while (!is_done(s->load))
 		(void)sched_yield();
 	return true;
 }

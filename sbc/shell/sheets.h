@@ -31,7 +31,8 @@ struct sheets {
 	struct settings *settings;
 	struct sheet_stamp *now,
 		*seen; /* of each table: what it was read from; what was there last time */
-	struct sheet_load *load; /* under way; NULL: none */
+	struct sheet_load *load;    /* under way; NULL: none */
+	struct sheet_load *dropped; /* of settings before, until it is done: nobody waits for it */
 	uint64_t next_ms;
 	sheets_report_fn report;
 	void *ctx;

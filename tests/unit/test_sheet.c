@@ -283,6 +283,45 @@ static void tables_follow_their_files(void **state)
 	sheet_release(&list[0]);
 }
 
+/* Settings that go while their table is read: nobody waits for it, and it reads nothing of theirs. */
+static void a_reload_does_not_wait_for_a_table(void **state)
+{
+	(void)state;
+	char path[] = "/tmp/sallyport-sheets-XXXXXX";
+	int fd = mkstemp(path);
+	char *old_path = strdup(path);
+	struct sheet old_list[1] = {{.path = str_from(old_path), .kind = SHEET_RATES}},
+		     new_list[1] = {{.path = str_from(path), .kind = SHEET_RATES}};
+	struct settings old = {.sheets = old_list, .sheet_count = 1},
+			new = {.sheets = new_list, .sheet_count = 1};
+	struct sheets s = {.report = on_report};
+	uint64_t now = 1000;
+
+	close(fd);
+	tellings = 0;
+	EXPECT_ERR(sheets_apply(&s, &old), OK);
+	write_text(path, "49,0.5\n33,0.25\n");
+	for (int i = 0; i < 2; i++)
+		sheets_tick(&s, now += SHEETS_EVERY_MS);
+	EXPECT_TRUE(s.load != NULL);
+	EXPECT_ERR(sheets_apply(&s, &new), OK);
+	EXPECT_TRUE(s.load == NULL && s.dropped != NULL);
+	memset(old_path, 'x', sizeof(path) - 1);
+	free(old_path);
+	while (s.dropped)
+		sheets_tick(&s, now += SHEETS_EVERY_MS);
+	EXPECT_INT(tellings, 0);
+	EXPECT_INT(old_list[0].rows + new_list[0].rows, 0);
+	/* What is changed from here on is read for the new ones. */
+	write_text(path, "49,0.5\n33,0.25\n44,0.5\n");
+	look(&s, &now);
+	EXPECT_INT(new_list[0].rows, 3);
+	EXPECT_TRUE(new_list[0].path.p == path);
+	unlink(path);
+	sheets_release(&s);
+	sheet_release(&new_list[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -293,6 +332,7 @@ int main(void)
 		cmocka_unit_test(test_cost),
 		cmocka_unit_test(a_file_is_read_whole_or_not_at_all),
 		cmocka_unit_test(tables_follow_their_files),
+		cmocka_unit_test(a_reload_does_not_wait_for_a_table),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
