@@ -860,7 +860,7 @@ static void on_message(struct sbc *s, const struct event *e)
 	struct verdict v = judge_first(s, &ask, e);
 	/* It ends a refusal, and is none: nor is it one to rules that count them. */
 	if (v.outcome != VERDICT_ALLOW && str_has_prefix(e->message.bytes, STR("ACK "))) {
-		worker_dropped(s, f, drop_of(v.stage));
+		worker_dropped(s, f, drop_of(v.stage, &facts));
 		return;
 	}
 	if (v.outcome == VERDICT_DROP) {
