@@ -858,14 +858,14 @@ static void on_message(struct sbc *s, const struct event *e)
 	struct facts facts = leg_facts(s->settings, f, e->message.tls);
 	const struct policy_ask ask = judge_ask(s, s->settings, &facts);
 	struct verdict v = judge_first(s, &ask, e);
+	if (v.outcome == VERDICT_DROP && facts.quarantined)
+		worker_heard(s, f, e->message.bytes.len);
 	/* It ends a refusal, and is none: nor is it one to rules that count them. */
 	if (v.outcome != VERDICT_ALLOW && str_has_prefix(e->message.bytes, STR("ACK "))) {
 		worker_dropped(s, f, drop_of(v.stage, &facts));
 		return;
 	}
 	if (v.outcome == VERDICT_DROP) {
-		if (facts.quarantined)
-			worker_heard(s, f, e->message.bytes.len);
 		worker_dropped(s, f, drop_of(v.stage, &facts));
 		refused_tell(s, f, e->message.tls, NULL, e->message.bytes, SETTINGS_NO_INDEX, &v);
 		return;
