@@ -21,6 +21,7 @@ enum happening_kind {
 	HAPPEN_TOLD,       /* the relay says something of its own accord */
 	HAPPEN_RESOLVED,   /* the resolver answers request `id` */
 	HAPPEN_CREDENTIAL, /* the certificate of question `id` is there, or `to` says why not */
+	HAPPEN_OPINION,    /* question `id` is answered: `to` is 200, or 0 for nothing */
 	HAPPEN_STORE,      /* the store has something to say */
 	HAPPEN_UNSENT, /* what the core sent with tag `id` could not be delivered, because of `to` */
 	HAPPEN_SCRIPT, /* step `to` of the scenario's script, with `conn` as its argument */

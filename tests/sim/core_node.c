@@ -287,6 +287,31 @@ static void port_credential(void *ctx, struct str url, id_t64 id)
 	clock_plan(n->net->clock, &h, now_of(n) + after);
 }
 
+/* As the shell's client: one answer, at the latest a second after its time. */
+static void port_opine(void *ctx, const struct opinion_query *q, id_t64 id)
+{
+	static const char *const said[OPINES_COUNT] = {
+		[OPINES_YES] = "{\"verdict\":\"accept\"}",
+		[OPINES_NO] = "{\"verdict\":\"reject\",\"status\":603,\"reason\":\"fraud\"}",
+		[OPINES_NONSENSE] = "{\"verdict\":\"perhaps\"}",
+		[OPINES_LATE] = "{\"verdict\":\"accept\"}",
+		[OPINES_DEAD] = ""};
+	struct core_node *n = ctx;
+	const bool late = n->opines == OPINES_LATE, dead = n->opines == OPINES_DEAD;
+	struct happening h = {.kind = HAPPEN_OPINION,
+			      .id = id,
+			      .to = dead ? 0 : 200,
+			      .conn = n->number,
+			      .bytes = happening_bytes(str_from(said[n->opines]))};
+	n->opinions++;
+	ladder_say(n->net->ladder, now_of(n), "core     → opinion %.*s", STR_ARG(q->json));
+	clock_plan(n->net->clock, &h,
+		   now_of(n) +
+			   (late ? dice_range(n->net->dice, q->timeout_ms + 8, q->timeout_ms + 999)
+			    : dead ? q->timeout_ms
+				   : dice_range(n->net->dice, 1, q->timeout_ms - 1)));
+}
+
 static void store_tells(void *ctx, struct event *e)
 {
 	struct core_node *n = ctx;
@@ -298,7 +323,7 @@ static void boot(struct core_node *n, uint64_t seed)
 {
 	struct sbc_params params = {.settings = &n->site->settings,
 				    .ports = {n, port_send, port_resolve, port_relay, port_publish,
-					      port_close, port_store, port_credential},
+					      port_close, port_store, port_credential, port_opine},
 				    .worker = 0,
 				    .now_ms = now_of(n),
 				    .wall_ms = (uint64_t)WALL_START_S * 1000 + now_of(n)};
@@ -517,6 +542,13 @@ void core_node_happened(struct core_node *n, const struct happening *h)
 		e.credential.id = h->id;
 		e.credential.result = (enum credential_result)h->to;
 		e.credential.credential = n->credential;
+		step(n, &e);
+		return;
+	case HAPPEN_OPINION:
+		e.type = EVENT_OPINION;
+		e.opinion.id = h->id;
+		e.opinion.status = (uint16_t)h->to;
+		e.opinion.body = h->bytes;
 		step(n, &e);
 		return;
 	case HAPPEN_UNSENT:

@@ -19,6 +19,16 @@
 
 enum { CORE_WAITING_MAX = 1024 };
 
+/* The service that is asked what it thinks of a call. */
+enum opines {
+	OPINES_YES,
+	OPINES_NO,
+	OPINES_NONSENSE,
+	OPINES_LATE, /* yes, when nobody waits any more */
+	OPINES_DEAD,
+	OPINES_COUNT
+};
+
 /* What is checked of a CDR. */
 struct core_cdr {
 	struct str call_id_in, call_id_out;
@@ -66,6 +76,8 @@ struct core_node {
 	const struct credential *credential; /* of every signer; NULL: nobody's is to be had */
 	uint32_t credential_ms;              /* how slow it comes at most */
 	unsigned credential_lost;            /* of a hundred: not at all, which takes its time */
+	enum opines opines;
+	uint32_t opinions; /* that it was asked for */
 	uint64_t notices[NOTICE_COUNT];
 	struct core_cdr *cdrs; /* kept from run to run, as watch's tables are */
 	size_t cdr_count, cdr_cap;

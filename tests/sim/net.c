@@ -221,6 +221,7 @@ bool net_happened(struct net *n, const struct happening *h)
 	case HAPPEN_TOLD:
 	case HAPPEN_RESOLVED:
 	case HAPPEN_CREDENTIAL:
+	case HAPPEN_OPINION:
 	case HAPPEN_STORE:
 	case HAPPEN_UNSENT:
 	case HAPPEN_SCRIPT:

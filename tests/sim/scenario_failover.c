@@ -103,6 +103,24 @@ static void check_pings(struct world *w)
 		faults_add(&w->faults, INV_SCENARIO, "a peer known to be down was tried");
 }
 
+/* It failed once: the next call finds it resting, and goes to the other at once. */
+static void set_health(struct world *w)
+{
+	set_failover_silent_peer(w);
+	w->want.site.health_rest_ms = draw(w, 60000, 120000);
+	w->want.second_ms = draw(w, 40000, 55000);
+	later(&w->want.plans[UA_CARRIER2], UA_AFTER_ANSWER, draw(w, 0, 5000), UA_BYE);
+}
+
+static void check_health(struct world *w)
+{
+	check_failover_silent(w);
+	if (w->core.cdr_count == 2)
+		expect(w, w->core.cdrs[1].attempts == 1, "a peer that rests was not tried");
+	expect(w, w->uas[UA_CARRIER2].status == 200 || w->uas[UA_CARRIER2].status == 408,
+	       "the second call was answered");
+}
+
 const struct scenario scenarios_failover[] = {
 	{"failover after a 5xx", set_failover_code, expect_200, false},
 	{"failover after silence", set_failover_silent_peer, check_failover_silent, false},
@@ -110,6 +128,7 @@ const struct scenario scenarios_failover[] = {
 	{"failover to the next trunk", set_failover_trunk, expect_200, false},
 	{"failover finds no one", set_failover_exhausted, check_exhausted, false},
 	{"nobody is there", set_nobody_there, NULL, false},
+	{"a peer that has failed rests", set_health, check_health, false},
 	{"pings find a peer down and up", set_pings, check_pings, false},
 	{NULL, NULL, NULL, false},
 };

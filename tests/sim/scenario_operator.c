@@ -107,7 +107,82 @@ static void check_call_limit(struct world *w)
 			   "at the limit of one call two callers got %u and %u", a, b);
 }
 
+static void opinion(struct world *w, enum opines least, enum opines most, bool or_accept)
+{
+	inward(w);
+	w->want.site.opinion_ms = draw(w, 50, 1500);
+	w->want.site.opinion_or_accept = or_accept;
+	w->want.opines = (enum opines)draw(w, least, most);
+	ring_and_answer(w, callee(w));
+	later(caller(w), UA_AFTER_ANSWER, draw(w, 0, 20000), UA_BYE);
+}
+
+static void set_opinion_yes(struct world *w)
+{
+	opinion(w, OPINES_YES, OPINES_YES, draw(w, 0, 1));
+}
+
+static void set_opinion_no(struct world *w)
+{
+	opinion(w, OPINES_NO, OPINES_NO, draw(w, 0, 1));
+}
+
+/* The second call comes while it rests, and does not wait for it. */
+static void set_opinion_accept(struct world *w)
+{
+	opinion(w, OPINES_NONSENSE, OPINES_DEAD, true);
+	w->want.second_ms = draw(w, 16000, 25000);
+	later(&w->want.plans[UA_CARRIER2], UA_AFTER_ANSWER, draw(w, 0, 20000), UA_BYE);
+}
+
+static void set_opinion_refuse(struct world *w)
+{
+	opinion(w, OPINES_NONSENSE, OPINES_DEAD, false);
+	w->want.second_ms = draw(w, 16000, 25000);
+}
+
+static void asked_once(struct world *w)
+{
+	if (w->core.opinions != 1)
+		faults_add(&w->faults, INV_SCENARIO, "the opinion was asked for %u times",
+			   w->core.opinions);
+}
+
+static void check_opinion_yes(struct world *w)
+{
+	expect_200(w);
+	asked_once(w);
+}
+
+static void check_opinion_no(struct world *w)
+{
+	expect_status(w, 603);
+	asked_once(w);
+	expect(w, called(w)->invited == 0, "nobody was called");
+}
+
+static void check_opinion_accept(struct world *w)
+{
+	expect_200(w);
+	asked_once(w);
+	expect(w, w->uas[UA_CARRIER2].status == 200, "the second call went on too");
+}
+
+static void check_opinion_refuse(struct world *w)
+{
+	asked_once(w);
+	expect(w, calling(w)->status >= 400 && w->uas[UA_CARRIER2].status >= 400,
+	       "both were refused");
+	expect(w, called(w)->invited == 0, "nobody was called");
+}
+
 const struct scenario scenarios_operator[] = {
+	{"an opinion is asked for, and it is yes", set_opinion_yes, check_opinion_yes, false},
+	{"an opinion is asked for, and it is no", set_opinion_no, check_opinion_no, false},
+	{"no opinion comes, and calls go on without", set_opinion_accept, check_opinion_accept,
+	 false},
+	{"no opinion comes, and calls are refused", set_opinion_refuse, check_opinion_refuse,
+	 false},
 	{"the relay is slow", set_relay_slow, expect_200, false},
 	{"the relay is down", set_relay_down, check_relay_down, false},
 	{"the relay refuses the answer", set_relay_fails_answer, NULL, false},

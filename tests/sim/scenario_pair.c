@@ -193,7 +193,38 @@ static void set_restored_before(struct world *w)
 	moved(w, draw(w, 6000, 7000), FRONT_STAYS, FRONT_WILD);
 }
 
+/* At the other node, while the call stands; the second caller comes to this one. */
+static void set_banned(struct world *w)
+{
+	inward(w);
+	standing(w, 20000, 40000);
+	w->want.pair.without_call = true;
+	w->want.second_ms = draw(w, 6000, 60000);
+	pair_then(w, draw(w, 0, 3000), PAIR_BAN, 1);
+	switch (draw(w, 0, 3)) {
+	case 0: pair_for(w, draw(w, 10, 1000), PAIR_EMPTY, 0, 0); break;
+	case 1: /* it cannot hear of it, and reads it when it is back */
+		w->want.pair.acts[0].after_ms = 2000;
+		pair_then(w, 1, PAIR_CUT, 0);
+		w->want.pair.acts[1] = w->want.pair.acts[0];
+		w->want.pair.acts[0] = (struct pair_act){.what = PAIR_CUT, .for_ms = 4000};
+		w->want.second_ms = draw(w, 12000, 60000);
+		break;
+	case 2: pair_then(w, draw(w, 10, 1000), PAIR_CRASH, 1); break;
+	default: break;
+	}
+}
+
+static void check_banned(struct world *w)
+{
+	expect_200(w);
+	if (w->uas[UA_CARRIER2].status != 403)
+		faults_add(&w->faults, INV_SCENARIO, "who is banned at the other node got %u",
+			   w->uas[UA_CARRIER2].status);
+}
+
 const struct scenario scenarios_pair[] = {
+	{"who is banned at one node is banned at the other", set_banned, check_banned, false},
 	{"requests in the dialog come to either of two nodes", set_either, check_once, false},
 	{"the node that has the call dies", set_dies, once, false},
 	{"the node that has the call dies as they hang up", set_dies_as_they_talk, once, false},

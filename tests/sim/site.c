@@ -121,6 +121,12 @@ static void set_trunks(struct site *s, const struct site_params *p)
 	s->trunks[SITE_CARRIER] = trunk_of("carrier", SITE_OUTSIDE, &s->carrier_peer, 1);
 	s->trunks[SITE_PBX] = trunk_of("pbx", SITE_INSIDE, s->pbx_peers, p->pbx_peers);
 	s->trunks[SITE_PBX].ping = (struct ping){p->ping_ms > 0, p->ping_ms, 2, 2};
+	if (p->health_rest_ms)
+		s->trunks[SITE_PBX].health = (struct health_rule){.on = true,
+								  .over = 10,
+								  .failures = 1,
+								  .rest_ms = p->health_rest_ms,
+								  .return_ms = 20000};
 	s->trunks[SITE_SPARE] = trunk_of("spare", SITE_INSIDE, &s->spare_peer, 1);
 	for (unsigned i = 0; i < SITE_TRUNKS; i++) {
 		s->trunks[i].habits = p->habits[i];
@@ -224,6 +230,18 @@ void site_init(struct site *s, const struct site_params *p)
 			   .message_ms = 5000},
 		.timers = {500, 4000, 5000, p->timer_c_ms},
 		.generation = p->generation};
+	if (p->opinion_ms) {
+		s->opinion = (struct opinion_rule){.name = STR("second-thoughts"),
+						   .trunk = POLICY_NO_INDEX,
+						   .accept_on_error = p->opinion_or_accept,
+						   .timeout_ms = p->opinion_ms};
+		s->settings.policy.opinion = &s->opinion;
+		s->settings.opinion =
+			(struct opinion_settings){.server = site_addrs()->stranger,
+						  .path = STR("/opinion"),
+						  .in_flight = 8,
+						  .breaker = {1, SITE_OPINION_RESTS_MS}};
+	}
 	if (p->node) {
 		s->settings.store.kind = STORE_KIND_REDIS;
 		s->settings.store.key = STR("a key of thirty-two octets......");

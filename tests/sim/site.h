@@ -3,10 +3,12 @@
 #ifndef SALLYPORT_SIM_SITE_H
 #define SALLYPORT_SIM_SITE_H
 
+#include "policy/opinion.h"
 #include "sbc/core/settings.h"
 
 enum { SITE_OUTSIDE, SITE_INSIDE, SITE_REALMS };
 enum { SITE_CARRIER, SITE_PBX, SITE_SPARE, SITE_TRUNKS };
+enum { SITE_OPINION_RESTS_MS = 30000 };
 enum { SITE_PBX_PEERS = 2, SITE_TRANSPORTS = 3, SITE_LISTENERS = SITE_REALMS * SITE_TRANSPORTS };
 
 /* What a scenario may choose. */
@@ -27,8 +29,12 @@ struct site_params {
 	struct trunk_habits habits[SITE_TRUNKS];
 	bool info_inside;          /* the PBX tells keys in INFO */
 	uint32_t media_timeout_ms; /* 0: never */
-	const char *node;     /* its name among those that share; NULL: it shares with nobody */
-	bool refuses_on_loss; /* calls beyond what it holds, while the store is away */
+	uint32_t opinion_ms;    /* somebody else is asked about calls and has so long; 0: nobody */
+	bool opinion_or_accept; /* who says nothing has said yes */
+	uint32_t
+		health_rest_ms; /* a peer of the PBX that fails once rests so long; 0: it does not */
+	const char *node;       /* its name among those that share; NULL: it shares with nobody */
+	bool refuses_on_loss;   /* calls beyond what it holds, while the store is away */
 };
 
 struct site {
@@ -44,6 +50,7 @@ struct site {
 	struct route_rule routes[2];
 	struct media_relay relay;
 	struct attest_policy attest;
+	struct opinion_rule opinion;
 };
 
 /* Everyone's addresses. */

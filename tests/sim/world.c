@@ -259,6 +259,7 @@ void world_start_core(struct world *w)
 	w->core.credential = v->credential_ms ? signer_credential() : NULL;
 	w->core.credential_ms = v->credential_ms;
 	w->core.credential_lost = v->credential_lost;
+	w->core.opines = v->opines;
 	struct watch *watch = &w->core.watch;
 	uint32_t hops = v->plans[v->caller].hops;
 	watch->hops = hops ? hops - 1 : 70;
@@ -423,6 +424,7 @@ static bool is_core(const struct world *w, const struct happening *h)
 	case HAPPEN_TOLD:
 	case HAPPEN_RESOLVED:
 	case HAPPEN_CREDENTIAL:
+	case HAPPEN_OPINION:
 	case HAPPEN_STORE:
 	case HAPPEN_UNSENT: return true;
 	case HAPPEN_SCRIPT:

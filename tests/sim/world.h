@@ -46,6 +46,7 @@ struct world_want {
 	unsigned credential_lost; /* of a hundred */
 	struct world_stall stalls[WORLD_STALLS];
 	unsigned stall_count;
+	enum opines opines;
 	const char *dials; /* NULL: 200 inward, 900 outward */
 	struct pair_want pair;
 };
