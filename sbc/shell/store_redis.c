@@ -425,26 +425,27 @@ void redis_look_later(struct store_redis *r)
 	turn_timer_set(r->turn, &r->look, r->look_ms);
 }
 
+/* Only that the turn comes: its end writes, together with what else the core posts in it. */
 static void on_gather(void *ctx)
 {
-	struct store_redis *r = ctx;
-	for (size_t i = 0; i < REDIS_SERVERS; i++)
-		if (r->servers[i].used)
-			redis_server_flush(&r->servers[i], true);
+	(void)ctx;
 }
 
 void store_redis_flush(struct store_redis *r)
 {
-	bool waits = false;
+	uint64_t due_ms = UINT64_MAX;
 	for (size_t i = 0; i < REDIS_SERVERS; i++) {
 		struct redis_server *s = &r->servers[i];
 		if (!s->used)
 			continue;
 		redis_server_flush(s, false);
-		waits = waits || s->gather_ms > 0;
+		if (s->gather_ms > 0 && s->gather_ms + REDIS_GATHER_MS < due_ms)
+			due_ms = s->gather_ms + REDIS_GATHER_MS;
 	}
-	if (waits && !timer_is_set(&r->gather.timer))
-		turn_timer_set(r->turn, &r->gather, r->turn->now_ms + REDIS_GATHER_MS);
+	if (due_ms == UINT64_MAX)
+		turn_timer_stop(r->turn, &r->gather);
+	else if (!timer_is_set(&r->gather.timer) || r->gather.timer.at_ms != due_ms)
+		turn_timer_set(r->turn, &r->gather, due_ms);
 }
 
 /* ---- life ---- */
