@@ -62,37 +62,61 @@ void ban_file_note(struct ban_file *f)
 	f->dirty = true;
 }
 
-/* 0 or errno. */
-static int write_all(const struct ban_file *f, const struct sbc *sbc, struct ban_time t,
-		     unsigned *out_count)
-{
-	char beside[BAN_FILE_PATH_MAX + 8], mem[BAN_LINE_MAX + 1];
-	uint32_t cursor = 0;
-	struct ban v;
+/* ---- writing: 0 or errno */
 
-	(void)snprintf(beside, sizeof(beside), "%s.new", f->path);
-	int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;
-	if (!out) {
+static void path_beside(const struct ban_file *f, char out[BAN_FILE_PATH_MAX + 8])
+{
+	(void)snprintf(out, BAN_FILE_PATH_MAX + 8, "%s.new", f->path);
+}
+
+static int begin(struct ban_file *f)
+{
+	char beside[BAN_FILE_PATH_MAX + 8];
+
+	path_beside(f, beside);
+	const int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	f->out = fd >= 0 ? fdopen(fd, "w") : NULL;
+	if (!f->out) {
 		const int saved = errno;
 		if (fd >= 0)
 			(void)close(fd);
 		return saved;
 	}
-	while (sbc_next_ban(sbc, t, true, &cursor, &v)) {
+	f->cursor = f->count = 0;
+	f->dirty = false;
+	return 0;
+}
+
+/* At most so many; false: these were all. */
+static bool write_some(struct ban_file *f, const struct sbc *sbc, struct ban_time t, unsigned most)
+{
+	char mem[BAN_LINE_MAX + 1];
+	struct ban v;
+
+	for (unsigned i = 0; i < most; i++) {
 		struct buf b;
-		if (v.mode == BAN_QUARANTINE)
-			continue;
+		if (!sbc_next_ban(sbc, t, true, &f->cursor, &v))
+			return false;
 		buf_init(&b, mem, sizeof(mem));
 		ban_write(&b, &v);
 		buf_char(&b, '\n');
 		if (b.overflow)
 			continue;
-		(void)fwrite(b.p, 1, b.len, out);
-		++*out_count;
+		(void)fwrite(b.p, 1, b.len, f->out);
+		f->count++;
 	}
-	const bool bad = ferror(out);
-	if (fclose(out) != 0 || bad || rename(beside, f->path) != 0) {
+	return true;
+}
+
+static int finish(struct ban_file *f)
+{
+	char beside[BAN_FILE_PATH_MAX + 8];
+	const bool bad = ferror(f->out);
+	const bool closed = fclose(f->out) == 0;
+
+	f->out = NULL;
+	path_beside(f, beside);
+	if (bad || !closed || rename(beside, f->path) != 0) {
 		const int saved = errno ? errno : EIO;
 		(void)unlink(beside);
 		return saved;
@@ -100,18 +124,29 @@ static int write_all(const struct ban_file *f, const struct sbc *sbc, struct ban
 	return 0;
 }
 
-void ban_file_tick(struct ban_file *f, const struct sbc *sbc, struct ban_time t, bool now,
+static void note(struct ban_file *f, int why, struct ban_time t, struct log *log)
+{
+	if (why && !f->failed)
+		say(log, f, t, "unwritable", f->count, 0, why);
+	f->failed = why != 0;
+	f->dirty = f->dirty || why != 0;
+	f->next_ms =
+		t.now_ms + (f->count > BAN_FILE_MANY || why ? BAN_FILE_LATE_MS : BAN_FILE_SOON_MS);
+}
+
+bool ban_file_tick(struct ban_file *f, const struct sbc *sbc, struct ban_time t, bool now,
 		   struct log *log)
 {
-	unsigned count = 0;
-
-	if (!f->path[0] || !f->dirty || (!now && t.now_ms < f->next_ms))
-		return;
-	const int why = write_all(f, sbc, t, &count);
-	if (why && !f->failed)
-		say(log, f, t, "unwritable", count, 0, why);
-	f->failed = why != 0;
-	f->dirty = why != 0;
-	f->next_ms =
-		t.now_ms + (count > BAN_FILE_MANY || why ? BAN_FILE_LATE_MS : BAN_FILE_SOON_MS);
+	if (!f->path[0] || (!f->out && (!f->dirty || (!now && t.now_ms < f->next_ms))))
+		return false;
+	const int why = f->out ? 0 : begin(f);
+	if (why) {
+		note(f, why, t, log);
+		return false;
+	}
+	if (write_some(f, sbc, t, now ? UINT32_MAX : BAN_FILE_AT_ONCE))
+		return true;
+	note(f, finish(f), t, log);
+	/* What has changed while it was written. */
+	return now && f->dirty && !f->failed ? ban_file_tick(f, sbc, t, true, log) : false;
 }

@@ -136,13 +136,13 @@ static void look(struct ban_kernel *k)
 		hang_up(k);
 }
 
-void ban_kernel_tick(struct ban_kernel *k, const struct settings *s, const struct sbc *sbc,
+bool ban_kernel_tick(struct ban_kernel *k, const struct settings *s, const struct sbc *sbc,
 		     struct ban_time t, struct log *log)
 {
 	struct ban v;
 
 	if (!k->wanted)
-		return;
+		return false;
 	look(k);
 	if (k->fd < 0 && t.now_ms >= k->retry_ms) {
 		k->retry_ms = t.now_ms + BAN_KERNEL_RETRY_MS;
@@ -151,14 +151,15 @@ void ban_kernel_tick(struct ban_kernel *k, const struct settings *s, const struc
 			say(log, there, s, t, errno);
 		k->said = !there;
 	}
-	while (k->fd >= 0 && k->telling) {
+	for (unsigned i = 0; i < BAN_KERNEL_AT_ONCE && k->fd >= 0 && k->telling; i++) {
 		uint32_t before = k->cursor;
 		if (!sbc_next_ban(sbc, t, false, &k->cursor, &v)) {
 			k->telling = false;
 		} else if (v.kind == SUBJECT_SOURCE && v.mode == BAN_OUT && v.flood &&
 			   !tell_ban(k, &v, t.wall_ms)) {
 			k->cursor = before;
-			return;
+			break;
 		}
 	}
+	return k->fd >= 0 && k->telling;
 }

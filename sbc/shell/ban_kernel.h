@@ -10,7 +10,10 @@
 #include "sbc/core/sbc.h"
 #include "sbc/core/settings.h"
 
-enum { BAN_KERNEL_RETRY_MS = 5000 };
+enum {
+	BAN_KERNEL_RETRY_MS = 5000,
+	BAN_KERNEL_AT_ONCE = 200 /* bans that are looked at in a turn */
+};
 
 struct ban_kernel {
 	bool wanted;
@@ -26,8 +29,8 @@ void ban_kernel_init(struct ban_kernel *k, const struct settings *s);
 void ban_kernel_release(struct ban_kernel *k);
 /* NOTICE_BAN. */
 void ban_kernel_notice(struct ban_kernel *k, const struct notice *n);
-/* About once a second: connects, and tells what is still to be told. */
-void ban_kernel_tick(struct ban_kernel *k, const struct settings *s, const struct sbc *sbc,
+/* About once a second: connects, and tells what is still to be told. True: there is more. */
+bool ban_kernel_tick(struct ban_kernel *k, const struct settings *s, const struct sbc *sbc,
 		     struct ban_time t, struct log *log);
 
 #endif

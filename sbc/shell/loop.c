@@ -129,14 +129,24 @@ void loop_on_store(void *ctx, const struct store_view *v)
 
 /* ---- timers ---- */
 
+/* What is kept and told of bans, a piece at a time. */
+void loop_on_bans(void *ctx)
+{
+	struct loop *l = ctx;
+	const struct ban_time t = {l->turn.now_ms, l->turn.wall_ms};
+	const bool file = ban_file_tick(&l->bans.file, l->sbc, t, false, &l->words.log);
+	const bool kernel =
+		ban_kernel_tick(&l->bans.kernel, l->settings.now, l->sbc, t, &l->words.log);
+	if (file || kernel)
+		turn_timer_set(&l->turn, &l->bans_more, l->turn.now_ms + LOOP_BANS_MS);
+}
+
 void loop_on_second(void *ctx)
 {
 	struct loop *l = ctx;
 	turn_timer_set(&l->turn, &l->second, l->turn.now_ms + LOOP_SECOND_MS);
 	log_tick(&l->words.log, l->turn.wall_ms);
-	const struct ban_time t = {l->turn.now_ms, l->turn.wall_ms};
-	ban_file_tick(&l->bans.file, l->sbc, t, false, &l->words.log);
-	ban_kernel_tick(&l->bans.kernel, l->settings.now, l->sbc, t, &l->words.log);
+	loop_on_bans(l);
 	geo_tick(l->geo);
 	sheets_tick(&l->sheets, l->turn.now_ms);
 	destinations_watch_tick(&l->destinations, l->turn.now_ms);

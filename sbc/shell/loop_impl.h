@@ -26,7 +26,7 @@
 #include "sbc/shell/trace.h"
 #include "sbc/shell/udp.h"
 
-enum { LOOP_HTTP_MAX = 8, LOOP_SECOND_MS = 1000 };
+enum { LOOP_HTTP_MAX = 8, LOOP_SECOND_MS = 1000, LOOP_BANS_MS = 10 };
 
 /* Configurations: the one in use, and those that calls may still use. */
 struct loop_settings {
@@ -93,7 +93,7 @@ struct loop {
 	struct loop_pages pages;
 	struct loop_words words;
 	struct loop_bans bans;
-	struct turn_timer second, watchdog;
+	struct turn_timer second, watchdog, bans_more;
 	uint64_t watchdog_ms; /* how often the service manager hears of us; 0: never */
 	uint64_t began_ms;
 	uint64_t stop_ms; /* 0, or when it ends at the latest */
@@ -107,6 +107,7 @@ void loop_on_flow(void *loop, const struct flow_report *r);
 void loop_on_relay(void *loop, const struct relay *r);
 void loop_on_store(void *loop, const struct store_view *v);
 void loop_on_second(void *loop);
+void loop_on_bans(void *loop);
 void loop_on_watchdog(void *loop);
 
 /* loop_sheets.c: tables of dialling codes. */

@@ -212,12 +212,13 @@ static enum err start_bans(struct loop *l, struct buf *why)
 		return fail(why, e, "bans.file", s->bans.file);
 	ban_kernel_init(&l->bans.kernel, s);
 	ban_file_load(&l->bans.file, l->sbc, t, &l->words.log);
-	ban_kernel_tick(&l->bans.kernel, l->settings.now, l->sbc, t, &l->words.log);
+	(void)ban_kernel_tick(&l->bans.kernel, l->settings.now, l->sbc, t, &l->words.log);
 	return OK;
 }
 
 static void start_timers(struct loop *l)
 {
+	turn_timer_init(&l->bans_more, loop_on_bans, l);
 	turn_timer_init(&l->second, loop_on_second, l);
 	turn_timer_set(&l->turn, &l->second, l->turn.now_ms + LOOP_SECOND_MS);
 	turn_timer_init(&l->watchdog, loop_on_watchdog, l);
@@ -290,9 +291,9 @@ void loop_free(struct loop **loop)
 	for (size_t i = 0; i < ARRAY_LEN(l->pages.signals); i++)
 		watch_free(&l->pages.signals[i]);
 	if (l->sbc)
-		ban_file_tick(&l->bans.file, l->sbc,
-			      (struct ban_time){l->turn.now_ms, l->turn.wall_ms}, true,
-			      &l->words.log);
+		(void)ban_file_tick(&l->bans.file, l->sbc,
+				    (struct ban_time){l->turn.now_ms, l->turn.wall_ms}, true,
+				    &l->words.log);
 	ban_kernel_release(&l->bans.kernel);
 	/* The core, before what it posts to. */
 	sbc_free(&l->sbc);
