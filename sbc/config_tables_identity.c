@@ -165,7 +165,8 @@ static const struct conf_setting policy_settings[] = {
 	 .words = (const char *const[]){"from", "asserted", "either", NULL},
 	 .def = "from",
 	 .help = "Whose number the signature must have: that in From (P-Asserted-Identity where "
-		 "From has no number), that in P-Asserted-Identity, either."},
+		 "From has no number), that in P-Asserted-Identity, either. From a trunk whose "
+		 "P-Asserted-Identity is not trusted From alone counts."},
 	{.name = "called",
 	 .type = CONF_ENUM,
 	 CONF_AT(struct raw_attest_policy, called),

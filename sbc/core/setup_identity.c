@@ -117,15 +117,19 @@ static const struct attest_policy *policy_of(const struct settings *set, uint16_
 		       : NULL;
 }
 
+/* P-Asserted-Identity counts from those alone whose word is taken for who calls (RFC 3325 §5): else a signature of one number would
+ * vouch for the name of another in From. */
 static void read_sides(const struct question *q, const struct msg *m, struct sides *out)
 {
-	const struct number_rules *in = q->settings->trunks[q->trunk].caller.numbers_in;
+	const struct trunk *t = &q->settings->trunks[q->trunk];
+	const struct number_rules *in = t->caller.numbers_in;
 	const struct attest_policy *p = policy_of(q->settings, q->trunk);
 
 	*out = (struct sides){.caller.tn_count = 0};
 	if (p->caller != ATTEST_CALLER_ASSERTED)
 		add_address(&out->caller, m->from, in, NUMBER_FROM);
-	if (p->caller != ATTEST_CALLER_FROM || out->caller.tn_count == 0)
+	if ((p->caller != ATTEST_CALLER_FROM || out->caller.tn_count == 0) &&
+	    identity_is_trusted(q->settings, t, t->realm))
 		add_asserted(&out->caller, m, in);
 	if (p->called != ATTEST_CALLED_TO) {
 		add_uri(&out->called, m->uri, in, NUMBER_TO);

@@ -227,6 +227,52 @@ static void each_fault_has_its_status(void **state)
 	}
 }
 
+static void what_is_asserted_counts_from_whom_we_trust_alone(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name, *from, *asserted;
+		enum attest_caller caller;
+		bool trusted, asked;
+	} rows[] = {
+		{"From without a number, trusted", "bank", CALLER, ATTEST_CALLER_FROM, true, true},
+		{"not trusted", "bank", CALLER, ATTEST_CALLER_FROM, false, false},
+		{"another number in From, either will do, trusted", "49172", CALLER,
+		 ATTEST_CALLER_EITHER, true, true},
+		{"not trusted, but for From", "49172", CALLER, ATTEST_CALLER_EITHER, false, false},
+		{"in From", CALLER, "49172", ATTEST_CALLER_EITHER, false, true},
+		{"asserted, trusted", "49172", CALLER, ATTEST_CALLER_ASSERTED, true, true},
+		{"asserted, not trusted", CALLER, CALLER, ATTEST_CALLER_ASSERTED, false, false},
+		{"From has a number, and it counts", "49172", CALLER, ATTEST_CALLER_FROM, true,
+		 false},
+	};
+
+	CHECK_TABLE(row, rows)
+	{
+		char identity[2048], text[8192];
+		init();
+		policy.caller = row->caller;
+		t.trunks[SITE_CARRIER].caller.trusted =
+			row->trusted ? CALLER_TRUST_YES : CALLER_TRUST_NO;
+		start();
+		shaken(identity, sizeof(identity), signer, CALLER, CALLED, wall_s(), 'A');
+		snprintf(text, sizeof(text),
+			 "INVITE sip:+" CALLED "@203.0.113.1 SIP/2.0\r\n"
+			 "Via: SIP/2.0/UDP 198.51.100.7;branch=z9hG4bK-p;rport\r\n"
+			 "Max-Forwards: 70\r\nFrom: <sip:%s@198.51.100.7>;tag=a\r\n"
+			 "P-Asserted-Identity: <sip:+%s@198.51.100.7>\r\n"
+			 "To: <sip:+" CALLED "@203.0.113.1>\r\nCall-ID: p\r\nCSeq: 1 INVITE\r\n"
+			 "Contact: <sip:a@198.51.100.7>\r\n%sContent-Length: 0\r\n\r\n",
+			 row->from, row->asserted, identity);
+		site_message(&t, &t.outside, text);
+		EXPECT_INT(t.rec.credential_count, row->asked);
+		if (row->asked)
+			answer(CREDENTIAL_UNTRUSTED); /* and it is over */
+		EXPECT_INT(site_count(&t, row->asked ? "SIP/2.0 437" : "SIP/2.0 438"), 1);
+		finish(1);
+	}
+}
+
 static void what_does_not_hold_and_is_let_in_is_said_to_be_so(void **state)
 {
 	(void)state;
@@ -759,6 +805,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_signature_that_holds_lets_the_call_go_on_and_says_so_inside),
 		cmocka_unit_test(each_fault_has_its_status),
+		cmocka_unit_test(what_is_asserted_counts_from_whom_we_trust_alone),
 		cmocka_unit_test(what_does_not_hold_and_is_let_in_is_said_to_be_so),
 		cmocka_unit_test(a_trunk_may_choose_where_it_is_told),
 		cmocka_unit_test(a_caller_cannot_say_itself_that_it_was_verified),
