@@ -98,21 +98,28 @@ static bool read_places(struct reading *g, const char *path)
 static struct replay_record record_of(const json_t *o)
 {
 	const struct str transport = text_of(o, "ingress_transport");
-	struct replay_record r = {.call = text_of(o, "call"),
-				  .realm = text_of(o, "ingress_realm"),
-				  .ingress = text_of(o, "ingress_trunk"),
-				  .egress = text_of(o, "egress_trunk"),
-				  .caller = text_of(o, "from_number"),
-				  .number = text_of(o, "to_number"),
-				  .user = text_of(o, "user"),
-				  .certificate = text_of(json_object_get(o, "tls"), "peer_name"),
-				  .route = text_of(o, "route"),
-				  .cause = text_of(o, "cause"),
-				  .tls = str_eq(transport, STR("tls")) ||
-					 str_eq(transport, STR("wss")),
-				  .by_caller = str_eq(text_of(o, "ended_by"), STR("caller")),
-				  .start_ms = time_of(o, "start"),
-				  .end_ms = time_of(o, "end")};
+	struct replay_record r = {
+		.call = text_of(o, "call"),
+		.realm = text_of(o, "ingress_realm"),
+		.ingress = text_of(o, "ingress_trunk"),
+		.egress = text_of(o, "egress_trunk"),
+		.caller = text_of(o, "from_number"),
+		.number = text_of(o, "to_number"),
+		.user = text_of(o, "user"),
+		.domain = text_of(o, "domain"),
+		.country = text_of(o, "ingress_country"),
+		.asn = (uint32_t)json_integer_value(json_object_get(o, "ingress_asn")),
+		.diversions = (uint8_t)json_integer_value(json_object_get(o, "diversions")),
+		.verstat = text_of(json_object_get(o, "identity"), "verstat"),
+		.fault = text_of(json_object_get(o, "identity"), "fault"),
+		.attest = text_of(json_object_get(o, "identity"), "attest"),
+		.certificate = text_of(json_object_get(o, "tls"), "peer_name"),
+		.route = text_of(o, "route"),
+		.cause = text_of(o, "cause"),
+		.tls = str_eq(transport, STR("tls")) || str_eq(transport, STR("wss")),
+		.by_caller = str_eq(text_of(o, "ended_by"), STR("caller")),
+		.start_ms = time_of(o, "start"),
+		.end_ms = time_of(o, "end")};
 	json_int_t ms = json_integer_value(json_object_get(o, "duration_ms"));
 	if (addr_parse(text_of(o, "ingress_address"), &r.source) != OK)
 		r.source = (struct addr){.family = ADDR_NONE};

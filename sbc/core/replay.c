@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/attest.h"
 #include "policy/fraud.h"
 #include "policy/route.h"
 #include "policy/sheet.h"
@@ -231,6 +232,28 @@ static uint16_t realm_named(const struct settings *set, struct str name)
 	return POLICY_NO_INDEX;
 }
 
+/* The place of a word in a list of names; 0, which is unknown, where it is none of them. */
+static unsigned index_of(struct str word, const char *(*name)(unsigned i), unsigned count)
+{
+	for (unsigned i = 1; word.len && i < count; i++)
+		if (str_eq(word, str_from(name(i))))
+			return i;
+	return 0;
+}
+
+static const char *verstat_name(unsigned i)
+{
+	return attest_verstat_name((enum facts_verstat)i);
+}
+static const char *fault_name(unsigned i)
+{
+	return attest_fault_name((enum facts_fault)i);
+}
+static const char *level_name(unsigned i)
+{
+	return attest_name((enum facts_attest)i);
+}
+
 static struct facts facts_of(const struct replay *r, const struct replay_record *c)
 {
 	struct facts f = {.realm = realm_named(r->set, c->realm),
@@ -242,6 +265,9 @@ static struct facts facts_of(const struct replay *r, const struct replay_record 
 			  .user = c->user,
 			  .caller = c->caller,
 			  .number = c->number,
+			  .domain = c->domain,
+			  .asn = c->asn,
+			  .diversions = c->diversions,
 			  .fresh = true,
 			  .now_ms = c->start_ms,
 			  .wall_ms = c->start_ms};
@@ -250,6 +276,11 @@ static struct facts facts_of(const struct replay *r, const struct replay_record 
 		f.peer_names[f.peer_name_count++] = c->certificate;
 	if (c->user.len)
 		f.user_trunk = trunk_named(r->set, c->ingress);
+	if (c->country.len == FACTS_COUNTRY_LEN)
+		memcpy(f.country, c->country.p, FACTS_COUNTRY_LEN);
+	f.verstat = (enum facts_verstat)index_of(c->verstat, verstat_name, FACTS_VERSTAT_COUNT);
+	f.fault = (enum facts_fault)index_of(c->fault, fault_name, FACTS_FAULT_COUNT);
+	f.attest = (enum facts_attest)index_of(c->attest, level_name, FACTS_ATTEST_COUNT);
 	f.emergency = route_is_emergency(&r->set->policy, c->number);
 	return f;
 }

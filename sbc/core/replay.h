@@ -2,7 +2,7 @@
  * What a configuration would have done to calls that happened: records in, in the order in which the calls began; for each the
  * stages of policy are asked anew, with a state of their own that goes by the records' times: rates, windows, limits, bans. Pure.
  *
- * What a record does not hold cannot be asked: the domain that was called, passwords, signatures, countries, the state of peers.
+ * What a record does not hold cannot be asked: passwords, opinions, offers, the state of peers; of older records also domain, user, diversions.
  * A call that was answered and is let in again is taken to last as long; one that was refused, and would not be, has no length.
  */
 #ifndef SALLYPORT_REPLAY_H
@@ -16,6 +16,10 @@ enum { REPLAY_TEXT_MAX = 256, REPLAY_RUNNING_MAX = 1 << 20 };
 /* Of one call; views. Wall times; 0: did not happen. */
 struct replay_record {
 	struct str call, realm, ingress, egress, caller, number, user, certificate, route, cause;
+	struct str domain, country;
+	struct str verstat, fault, attest; /* of its signature, as a record names them */
+	uint32_t asn;
+	uint8_t diversions;
 	struct addr source;
 	bool tls, by_caller; /* who ended it */
 	uint64_t start_ms, end_ms;

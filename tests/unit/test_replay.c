@@ -196,6 +196,51 @@ static int set_up(void **state)
 	return 0;
 }
 
+static void what_a_record_holds_is_asked_about(void **state)
+{
+	char sections[2048], cwd[512];
+	(void)state;
+	EXPECT_TRUE(getcwd(cwd, sizeof(cwd)) != NULL);
+	snprintf(sections, sizeof(sections),
+		 "  - { name: home, when: { domain: [pbx.example] }, to: [b] }\n"
+		 "  - { name: out, to: [a] }\n"
+		 "geo:\n  country: %s/tests/data/geo/country.mmdb\n  asn: "
+		 "%s/tests/data/geo/asn.mmdb\n"
+		 "  rules:\n    - { name: no-cuba, when: { country: [CU] }, action: reject }\n"
+		 "    - { name: no-net, when: { asn: [64500] }, action: reject }\n"
+		 "fraud:\n  rules:\n    - { name: circles, when: { diversions: 3 }, action: reject "
+		 "}\n"
+		 "    - { name: alice, when: { user: [alice@example.net] }, action: reject }\n",
+		 cwd, cwd);
+	start("", sections);
+	static const struct {
+		const char *name, *domain, *country, *user;
+		uint32_t asn;
+		uint8_t diversions;
+		const char *rule;
+	} rows[] = {
+		{"nothing that matters", "", "", "", 0, 0, "out"},
+		{"the domain that was called", "pbx.example", "", "", 0, 0, "home"},
+		{"the country that it came from", "", "CU", "", 0, 0, "no-cuba"},
+		{"another country", "", "DE", "", 0, 0, "out"},
+		{"the network that it came from", "", "", "", 64500, 0, "no-net"},
+		{"how often it was diverted", "", "", "", 0, 3, "circles"},
+		{"less often", "", "", "", 0, 2, "out"},
+		{"the user who called", "", "", "alice@example.net", 0, 0, "alice"},
+	};
+	CHECK_TABLE(row, rows)
+	{
+		struct replay_record c = call_at(0, "+4930", "a", 0);
+		c.domain = str_from(row->domain);
+		c.country = str_from(row->country);
+		c.user = str_from(row->user);
+		c.asn = row->asn;
+		c.diversions = row->diversions;
+		EXPECT_Z(step(&c).now.rule, row->rule);
+	}
+	stop();
+}
+
 static int tear_down(void **state)
 {
 	char path[256];
@@ -214,6 +259,7 @@ int main(void)
 		cmocka_unit_test(money_is_of_both_times),
 		cmocka_unit_test(limits_go_by_the_times_of_the_records),
 		cmocka_unit_test(a_realm_that_is_no_more_refuses),
+		cmocka_unit_test(what_a_record_holds_is_asked_about),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
