@@ -41,6 +41,7 @@ for layer in "$@"; do
 		[ -e "tests/fuzz/$t.c" ] && run "$t" build/asan/tests/fuzz/"$t" "tests/fuzz/corpus/${t#fuzz_}"; done ;;
 	sim) [ -e tests/sim/world.c ] && run sim build/rel/tests/sim/world --seeds 300 && run sim-asan build/asan/tests/sim/world --seeds 20 &&
 		run sim-self build/rel/tests/sim/world --self-test --page docs/invariants.md &&
+		run sim-two build/rel/tests/sim/world --two &&
 		run sim-hour build/rel/tests/sim/world --hour --calls 3000 && run town build/rel/tests/town/town ;;
 	conformance) run conformance tests/conformance/report.py --check ;;
 	e2e) for t in tests/e2e/plays/*; do [ -x "$t" ] && run "e2e-$(basename "${t%.*}")" "$t"; done ;;

@@ -137,16 +137,18 @@ static uint64_t sender_key(struct str branch)
 	return lookup_hash(1, branch);
 }
 
-uint32_t core_node_sender(const struct lookup *senders, struct str branch)
+uint32_t core_node_sender(const struct lookup *senders, struct str name)
 {
-	return lookup_get(senders, sender_key(branch));
+	return lookup_get(senders, sender_key(name));
 }
 
 static void note_sender(struct core_node *n, struct str bytes)
 {
 	struct sip_text m;
-	if (sip_text_read(bytes, &m) && m.request)
-		lookup_put(n->senders, sender_key(m.branch), (uint32_t)n->number & 1);
+	if (!sip_text_read(bytes, &m) || !m.request)
+		return;
+	lookup_put(n->senders, sender_key(m.branch), (uint32_t)n->number & 1);
+	lookup_put(n->senders, sender_key(m.call_id), (uint32_t)n->number & 1);
 }
 
 static void port_send(void *ctx, const struct dest *d, struct str bytes, id_t64 tag)

@@ -117,8 +117,8 @@ void core_node_tick(struct core_node *n);
 void core_node_ban(struct core_node *n, const char *caller);
 /* Is this the answer to what this very run of it has asked? */
 bool core_node_asked(const struct core_node *n, const struct happening *h);
-/* Which node has sent the request that this answers; LOOKUP_NONE: none that is known. */
-uint32_t core_node_sender(const struct lookup *senders, struct str branch);
+/* Which node has sent the request of that branch, or one with that Call-ID; LOOKUP_NONE: none that is known. */
+uint32_t core_node_sender(const struct lookup *senders, struct str name);
 /* Side of a connection that is the core's; NET_NONE: neither. */
 int core_node_side(const struct core_node *n, int conn);
 

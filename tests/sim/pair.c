@@ -109,9 +109,18 @@ static int way_of(struct world *w)
 	return (int)dice_range(&w->net_dice, 0, 1);
 }
 
+/* Calls that the core makes are where it made them. */
+static int spread(const struct pair *p, const struct sip_text *m)
+{
+	const uint32_t n = core_node_sender(&p->keys, m->call_id);
+	return n == LOOKUP_NONE ? (int)(lookup_hash(3, m->call_id) & 1) : (int)n;
+}
+
 static int meant(struct world *w, const struct sip_text *m)
 {
 	struct pair *p = &w->pair;
+	if (m->request && w->want.pair.spread)
+		return spread(p, m);
 	if (!m->request) {
 		uint32_t n = core_node_sender(&p->keys, m->branch);
 		return n == LOOKUP_NONE ? p->home : (int)n;

@@ -53,6 +53,7 @@ struct pair_want {
 	struct pair_act acts[PAIR_ACTS];
 	unsigned act_count;
 	bool prompt; /* every answer must come in time: the store's own troubles, no node that dies */
+	bool spread;       /* new calls go to both nodes, and all of a call where it began */
 	bool without_call; /* the first act does not wait for one */
 };
 

@@ -19,7 +19,7 @@ enum { FAILED_SHOWN = 3 }; /* seeds of one scenario */
 
 struct arguments {
 	uint64_t first, seeds, seed, calls;
-	bool one_seed, pending, hour, self_test, whole_story;
+	bool one_seed, pending, hour, two, self_test, whole_story;
 	const char *scenario, *page;
 	struct world_options options;
 };
@@ -66,6 +66,7 @@ static void usage(FILE *to)
 	      "      [--whole] [--long] [--list]      scenarios; --cut: what a shrunk run leaves "
 	      "out\n"
 	      "world --hour [--calls N] [--seed S]    traffic of an hour, 10 calls a second\n"
+	      "world --two [--seed S]                two nodes and one limit of sessions\n"
 	      "world --self-test [--page FILE]        each invariant can fail; FILE says what they "
 	      "are\n"
 	      "world --write-page                     the page of the invariants\n",
@@ -89,16 +90,25 @@ static void list(void)
 		puts(s->name);
 }
 
-static const struct option options[] = {
-	{"seeds", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
-	{"first", required_argument, NULL, 'f'}, {"scenario", required_argument, NULL, 'c'},
-	{"loss", required_argument, NULL, 'l'},  {"cut", required_argument, NULL, 'x'},
-	{"verbose", no_argument, NULL, 'v'},     {"whole", no_argument, NULL, 'w'},
-	{"long", no_argument, NULL, 'o'},        {"pending", no_argument, NULL, 'q'},
-	{"hour", no_argument, NULL, 'H'},        {"calls", required_argument, NULL, 'k'},
-	{"self-test", no_argument, NULL, 't'},   {"page", required_argument, NULL, 'p'},
-	{"write-page", no_argument, NULL, 'P'},  {"list", no_argument, NULL, 'L'},
-	{"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
+static const struct option options[] = {{"seeds", required_argument, NULL, 'n'},
+					{"seed", required_argument, NULL, 's'},
+					{"first", required_argument, NULL, 'f'},
+					{"scenario", required_argument, NULL, 'c'},
+					{"loss", required_argument, NULL, 'l'},
+					{"cut", required_argument, NULL, 'x'},
+					{"verbose", no_argument, NULL, 'v'},
+					{"whole", no_argument, NULL, 'w'},
+					{"long", no_argument, NULL, 'o'},
+					{"pending", no_argument, NULL, 'q'},
+					{"hour", no_argument, NULL, 'H'},
+					{"calls", required_argument, NULL, 'k'},
+					{"two", no_argument, NULL, '2'},
+					{"self-test", no_argument, NULL, 't'},
+					{"page", required_argument, NULL, 'p'},
+					{"write-page", no_argument, NULL, 'P'},
+					{"list", no_argument, NULL, 'L'},
+					{"help", no_argument, NULL, 'h'},
+					{NULL, 0, NULL, 0}};
 
 static void read_arguments(int argc, char **argv, struct arguments *a)
 {
@@ -124,6 +134,7 @@ static void read_arguments(int argc, char **argv, struct arguments *a)
 		case 'o': a->whole_story = true; break;
 		case 'q': a->pending = true; break;
 		case 'H': a->hour = true; break;
+		case '2': a->two = true; break;
 		case 'k': a->calls = number(optarg); break;
 		case 't': a->self_test = true; break;
 		case 'p': a->page = optarg; break;
@@ -166,6 +177,7 @@ int main(int argc, char **argv)
 	CHECK(w != NULL);
 	world_init(w);
 	bool good = a.self_test ? self_test(w, a.page)
+		    : a.two     ? hour_of_two(w, a.one_seed ? a.seed : 1)
 		    : a.hour    ? hour(w, a.one_seed ? a.seed : 1, a.calls)
 				: run_scenarios(w, &a);
 	world_release(w);

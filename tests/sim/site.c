@@ -138,6 +138,9 @@ static void set_trunks(struct site *s, const struct site_params *p)
 						     .user = STR(SITE_AUTH_USER),
 						     .password = STR(SITE_AUTH_PASSWORD)};
 	}
+	if (p->pbx_sessions)
+		s->trunks[SITE_PBX].admit =
+			(struct admit_rule){.sessions = p->pbx_sessions, .is_shared = true};
 	s->trunk_rules[SITE_CARRIER] = rule_of("carrier", SITE_OUTSIDE, s->carrier_sources, 2);
 	s->trunk_rules[SITE_PBX] =
 		rule_of("pbx", SITE_INSIDE, s->pbx_sources, ARRAY_LEN(s->pbx_sources));

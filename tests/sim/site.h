@@ -17,8 +17,10 @@ struct site_params {
 	size_t pbx_peers;               /* 1 or 2 */
 	bool spare;                     /* a route has the second trunk too */
 	uint32_t failure_after_ms;
-	uint32_t calls;   /* limit; 0: 32 */
-	uint32_t ping_ms; /* OPTIONS to the peers of the PBX; 0: none */
+	uint32_t calls; /* limit; 0: 32 */
+	uint32_t
+		pbx_sessions; /* limit of the PBX that all nodes keep together; 0: none to speak of */
+	uint32_t ping_ms;     /* OPTIONS to the peers of the PBX; 0: none */
 	uint32_t generation;
 	uint32_t timer_c_ms;
 	uint32_t transactions; /* limit; 0: 256 */
