@@ -274,7 +274,17 @@ static struct entry *find(struct cert_fetch *f, struct str url)
 	return NULL;
 }
 
-/* The one that nobody has asked for longest makes room. */
+/* A failure before a certificate, or whoever signs with addresses that lead nowhere has the others' fetched anew all the time. */
+static bool goes_before(const struct entry *a, const struct entry *b)
+{
+	const bool bad = a->result != CREDENTIAL_OK;
+
+	if (!b || bad != (b->result != CREDENTIAL_OK))
+		return !b || bad;
+	return a->used_ms < b->used_ms;
+}
+
+/* Of those, the one that nobody has asked for longest makes room. */
 static void make_room(struct cert_fetch *f)
 {
 	uint32_t cursor = 0;
@@ -284,7 +294,7 @@ static void make_room(struct cert_fetch *f)
 	if (f->entries.used < f->entries.limit)
 		return;
 	while ((e = pool_next(&f->entries, &cursor, &id)) != NULL)
-		if (!e->flying && e->pinned == 0 && (!oldest || e->used_ms < oldest->used_ms))
+		if (!e->flying && e->pinned == 0 && goes_before(e, oldest))
 			oldest = e;
 	if (oldest)
 		forget(oldest);

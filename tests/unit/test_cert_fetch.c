@@ -600,6 +600,30 @@ static void who_was_not_asked_for_longest_makes_room(void **state)
 	stop();
 }
 
+static void addresses_that_lead_nowhere_drive_no_certificate_out(void **state)
+{
+	(void)state;
+	char path[32];
+
+	start(&web);
+	ask("/good", 1);
+	run_until_told(1);
+	for (unsigned i = 0; i <= CERT_FETCH_KEPT_MAX; i++) {
+		snprintf(path, sizeof(path), "/404-%u", i);
+		told_count = 0;
+		turn.now_ms++;
+		ask(path, i);
+		run_until_told(1);
+		EXPECT_INT(told[0].result, CREDENTIAL_UNREACHABLE);
+	}
+	const int hits = atomic_load(&server.hits);
+	ask("/good", 1);
+	run_until_told(2);
+	EXPECT_INT(told[1].result, CREDENTIAL_OK);
+	EXPECT_INT(atomic_load(&server.hits), hits);
+	stop();
+}
+
 /* ---- reload */
 
 static void apply(const struct identity_verifier *v, enum err want)
@@ -743,6 +767,7 @@ int main(void)
 		cmocka_unit_test(a_failure_is_remembered_for_a_while),
 		cmocka_unit_test(so_many_at_one_time_and_no_more),
 		cmocka_unit_test(who_was_not_asked_for_longest_makes_room),
+		cmocka_unit_test(addresses_that_lead_nowhere_drive_no_certificate_out),
 		cmocka_unit_test(a_reload_forgets_what_was_kept),
 		cmocka_unit_test(what_is_on_its_way_at_a_reload_goes_by_the_new_settings),
 		cmocka_unit_test(without_a_verifier_nothing_is_asked),
