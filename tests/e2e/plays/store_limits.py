@@ -3,7 +3,7 @@
 that is killed has held comes back; and while Redis is frozen no call waits for it.
 
 SALLYPORT_FREEZE sets for how many seconds (6; the release is measured with 60)."""
-import json, os, select, signal, socket, sys, time
+import json, os, select, signal, socket, subprocess, sys, time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import lib, party, sip
@@ -189,6 +189,12 @@ def play(tap, folder):
     nodes[0].wait_metric(1, "sallyport_store_up")
     lib.wait_for("the bans at a node that starts", lambda: "mallory" in ask(nodes[0], command="bans"), 5)
     tap.ok(True, "a node that starts reads the bans that there are")
+    # ---- a node ends in order: its share is the other's at once, not after the five seconds that one lives
+    ask_redis = lambda *words: subprocess.run(["redis-cli", "-s", redis_path, "--raw", *words], stdout=subprocess.PIPE, text=True).stdout.split()
+    holds = lambda n: any(n.v["node"] in ask_redis("HKEYS", key) for key in ask_redis("KEYS", "sp:limit:*:s"))
+    lib.wait_for("a share of the node that started", lambda: holds(nodes[0]), 5)
+    stopped = nodes[0].process.stop()
+    tap.ok(stopped == 0 and not holds(nodes[0]) and holds(nodes[1]), "a node that ends in order gives its share back at once", f"exit {stopped}")
     tap.ok(set_up_times(free, free_callee, to, 1)[0] < 1000 and nodes[1].metric("sallyport_never_total") == 0, "and the node still serves")
 
 
