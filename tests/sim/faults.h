@@ -71,7 +71,7 @@
 	X(STORE, "store",                                                                          \
 	  "Whatever the store of two nodes does, an INVITE or BYE that reaches either is "         \
 	  "answered "                                                                              \
-	  "within 50 ms.")                                                                         \
+	  "within 50 ms, and so is what gets a 503 because of it.")                                \
 	X(SCENARIO, "scenario", "What this scenario is about came true.")
 
 enum invariant {

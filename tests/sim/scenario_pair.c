@@ -129,9 +129,13 @@ static void set_freezes_for_the_other(struct world *w)
 	standing(w, 40000, 60000);
 	w->want.pair.prompt = true;
 	later(either(w), UA_AFTER_ANSWER, draw(w, 18000, 19000), UA_INFO);
-	pair_for(w, draw(w, 0, 2000), PAIR_FREEZE, 35000, 0);
+	if (draw(w, 0, 1))
+		pair_for(w, draw(w, 0, 2000), PAIR_FREEZE, 35000, 0);
+	else /* nobody knows that it is too late */
+		pair_for(w, draw(w, 0, 2000), PAIR_SLOW, 0, draw(w, 400, 2000));
 	pair_for(w, 1, PAIR_MOVE, 0, FRONT_OTHER);
 	pair_for(w, 22000, PAIR_MOVE, 0, FRONT_STAYS);
+	pair_for(w, 1, PAIR_FAST, 0, 0);
 }
 
 /* What it had has gone; the nodes write it again, and one that dies then leaves its call to the other. */
@@ -232,7 +236,8 @@ const struct scenario scenarios_pair[] = {
 	{"the store freezes during the call", set_freezes, check_once, false},
 	{"the store is slow", set_slow, check_once, false},
 	{"the store has never been there", set_never_there, once, false},
-	{"the store is frozen and the other node is asked", set_freezes_for_the_other, once, false},
+	{"the store is frozen or late, and the other node is asked", set_freezes_for_the_other,
+	 once, false},
 	{"the store has lost everything", set_emptied, once, false},
 	{"a node is cut off from the store", set_cut_off, once, false},
 	{"the store is as it was before the call ended", set_restored_after, once, false},

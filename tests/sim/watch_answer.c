@@ -195,7 +195,7 @@ void watch_answer_went(struct watch *w, const struct sip_text *m, bool udp)
 		faults_add(w->faults, INV_SCHEDULE, "the core first answers an INVITE after %u ms",
 			   (unsigned)(w->now_ms - r->arrived_ms));
 	if (!r->heard && w->prompt && w->now_ms > r->arrived_ms + WATCH_PROMPT &&
-	    (str_eq(r->method, STR("INVITE")) || str_eq(r->method, STR("BYE"))))
+	    (m->status == 503 || str_eq(r->method, STR("INVITE")) || str_eq(r->method, STR("BYE"))))
 		faults_add(w->faults, INV_STORE, "the core first answers %.*s after %u ms",
 			   STR_ARG(r->method), (unsigned)(w->now_ms - r->arrived_ms));
 	r->heard = true;
