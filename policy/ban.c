@@ -52,6 +52,19 @@ const char *ban_kind_name(enum subject_kind k)
 	return (unsigned)k < SUBJECT_KIND_COUNT ? kinds[k] : "unknown";
 }
 
+bool ban_order_of(const struct consequence *x, struct ban_order *out)
+{
+	if (x->type != CONSEQUENCE_BAN && x->type != CONSEQUENCE_LIMIT)
+		return false;
+	*out = (struct ban_order){.subject = x->subject,
+				  .mode = x->type == CONSEQUENCE_LIMIT ? BAN_SLOW : BAN_OUT,
+				  .seconds = x->seconds,
+				  .spoofable = x->spoofable,
+				  .rule = x->rule,
+				  .place = x->place};
+	return true;
+}
+
 enum err ban_init(struct bans *b, const struct siphash_key *key)
 {
 	CHECK(b && key);

@@ -73,6 +73,9 @@ struct ban_order {
 	struct rule_place place;
 };
 
+/* What a rule wants, as an order. False: it wants neither a ban nor a limit. */
+bool ban_order_of(const struct consequence *x, struct ban_order *out);
+
 enum ban_result {
 	BAN_NEW,
 	BAN_LONGER,   /* was banned, and is now for a longer time */

@@ -9,28 +9,12 @@
 
 /* ---- facts */
 
-static uint16_t realm_named(const struct settings *s, struct str name)
-{
-	for (size_t i = 0; i < s->realm_count; i++)
-		if (str_eq(s->realms[i].name, name))
-			return (uint16_t)i;
-	return SETTINGS_NO_INDEX;
-}
-
-static uint16_t trunk_named(const struct settings *s, struct str name)
-{
-	for (size_t i = 0; name.len && i < s->trunk_count; i++)
-		if (str_eq(s->trunks[i].name, name))
-			return (uint16_t)i;
-	return SETTINGS_NO_INDEX;
-}
-
 /* As it was begun, at the time of now, by the settings of now. */
 static struct facts facts_of(const struct sbc *s, const struct fraud_watch *w)
 {
 	const struct aor *user = w->user != ID_NONE ? bind_get_aor(&s->binds, w->user) : NULL;
-	struct facts f = {.realm = realm_named(s->settings, w->realm),
-			  .trunk = trunk_named(s->settings, w->trunk),
+	struct facts f = {.realm = worker_realm_named(s->settings, w->realm),
+			  .trunk = worker_trunk_named(s->settings, w->trunk),
 			  .source = w->source,
 			  .spoofable = w->spoofable,
 			  .country = {w->country[0], w->country[1]},

@@ -525,20 +525,13 @@ static void on_answer(struct sbc *s, const struct cluster_word *w)
 	worker_send(s, &d, w->bytes);
 }
 
-static struct call *call_of(const struct sbc *s, struct hide_name name)
-{
-	struct call *c = name.boot == s->hide.boot ? call_find(s, name.id) : NULL;
-
-	return c ? c : keep_find(s, name);
-}
-
 /*
  * If it is ours, and theirs no later than ours, or has ended here, then the store was brought back from before that: it is not theirs. Who
  * hears that deletes its snapshot, which may be under the very name of ours: ours is written again after that.
  */
 static void on_taken(struct sbc *s, const struct cluster_word *w)
 {
-	struct call *c = call_of(s, w->name);
+	struct call *c = keep_call(s, w->name);
 	const bool ours = c && c->keep;
 
 	if (ours && c->keep->epoch < w->epoch) {
@@ -556,7 +549,7 @@ static void on_taken(struct sbc *s, const struct cluster_word *w)
 /* Who had it before us could not hear that we took it, and its parties have hung up there: it has its CDR. Or still has it. */
 static void on_ended(struct sbc *s, const struct cluster_word *w)
 {
-	struct call *c = call_of(s, w->name);
+	struct call *c = keep_call(s, w->name);
 
 	if (c && c->keep && c->keep->epoch > w->epoch)
 		keep_let_go(s, c);

@@ -230,6 +230,13 @@ struct call *keep_find(const struct sbc *s, struct hide_name name)
 	return k ? call_find(s, k->call) : NULL;
 }
 
+struct call *keep_call(const struct sbc *s, struct hide_name name)
+{
+	struct call *c = name.boot == s->hide.boot ? call_find(s, name.id) : NULL;
+
+	return c ? c : keep_find(s, name);
+}
+
 static enum err add_name(struct sbc *s, struct keep_name *k, struct hide_name n, id_t64 call)
 {
 	k->name = n;
@@ -722,19 +729,12 @@ void keep_tick(struct sbc *s, bool all)
 	sweep(s);
 }
 
-static struct call *call_of(const struct sbc *s, struct hide_name name)
-{
-	struct call *c = name.boot == s->hide.boot ? call_find(s, name.id) : NULL;
-
-	return c ? c : keep_find(s, name);
-}
-
 void keep_scrub(struct sbc *s, uint32_t number, const struct hide_name *names, size_t count)
 {
 	struct keeps *k = &s->keeps;
 
 	for (size_t i = 0; i < count; i++) {
-		const struct call *c = call_of(s, names[i]);
+		const struct call *c = keep_call(s, names[i]);
 		if (!c || c->state == CALL_OVER)
 			post_delete(s, names[i], 0);
 	}

@@ -123,6 +123,8 @@ void keep_free(struct sbc *s, struct call *c);
 
 /* The call that a token of another run means; NULL: not here. */
 struct call *keep_find(const struct sbc *s, struct hide_name name);
+/* The call of that name, of this run or of another; NULL: not here. */
+struct call *keep_call(const struct sbc *s, struct hide_name name);
 /* The name that our tag of that side says; id 0: the call's own. */
 struct hide_name keep_home(const struct sbc *s, const struct call *c, unsigned side);
 /* The call was made of x: it has its names, and those of x's legs find it. ERR_FULL, ERR_NOMEM. */

@@ -131,15 +131,8 @@ enum ban_result keepout_import(struct sbc *s, const struct ban *v)
 void keepout_carry_out(struct sbc *s, const struct consequences *c)
 {
 	for (size_t i = 0; i < c->count; i++) {
-		const struct consequence *x = &c->list[i];
-		const struct ban_order o = {.subject = x->subject,
-					    .mode = x->type == CONSEQUENCE_LIMIT ? BAN_SLOW
-										 : BAN_OUT,
-					    .seconds = x->seconds,
-					    .spoofable = x->spoofable,
-					    .rule = x->rule,
-					    .place = x->place};
-		if (x->type == CONSEQUENCE_BAN || x->type == CONSEQUENCE_LIMIT)
+		struct ban_order o;
+		if (ban_order_of(&c->list[i], &o))
 			(void)keepout_ban(s, &o, NULL);
 	}
 }

@@ -122,15 +122,8 @@ static void carry_out(struct replay *r, const struct consequences *l, const stru
 	const struct ban_time t = {f->now_ms, f->wall_ms};
 
 	for (size_t i = 0; i < l->count; i++) {
-		const struct consequence *x = &l->list[i];
-		const struct ban_order o = {.subject = x->subject,
-					    .mode = x->type == CONSEQUENCE_LIMIT ? BAN_SLOW
-										 : BAN_OUT,
-					    .seconds = x->seconds,
-					    .spoofable = x->spoofable,
-					    .rule = x->rule,
-					    .place = x->place};
-		if (x->type == CONSEQUENCE_BAN || x->type == CONSEQUENCE_LIMIT)
+		struct ban_order o;
+		if (ban_order_of(&l->list[i], &o))
 			(void)ban_lay(&r->state.bans, &r->set->policy.bans, &o, t, NULL);
 	}
 }

@@ -189,26 +189,16 @@ bool snapshot_take(struct sbc *s, const struct call *c, struct snapshot *x)
 /* The same listener if we have it, as after a restart or with an address that has moved to us; else one like it. */
 static uint16_t find_listener(const struct settings *set, const struct snapshot_leg *x)
 {
-	uint16_t realm = 0;
+	const uint16_t realm = worker_realm_named(set, x->realm);
 	enum transport t = (enum transport)x->transport;
 
-	while (realm < set->realm_count && !str_eq(set->realms[realm].name, x->realm))
-		realm++;
-	if (realm == set->realm_count)
+	if (realm == SETTINGS_NO_INDEX)
 		return SETTINGS_NO_INDEX;
 	for (size_t i = 0; i < set->listener_count; i++)
 		if (set->listeners[i].realm == realm && set->listeners[i].transport == t &&
 		    addr_eq(&set->listeners[i].local, &x->local))
 			return (uint16_t)i;
 	return worker_listener(set, realm, t, x->remote.family);
-}
-
-static uint16_t find_trunk(const struct settings *set, struct str name)
-{
-	for (size_t i = 0; name.len && i < set->trunk_count; i++)
-		if (str_eq(set->trunks[i].name, name))
-			return (uint16_t)i;
-	return SETTINGS_NO_INDEX;
 }
 
 static uint16_t find_peer(const struct settings *set, uint16_t trunk, struct str uri)
@@ -291,7 +281,7 @@ static enum err restore_leg(struct sbc *s, struct call *c, unsigned side,
 	/* The connection is another node's: ours goes to where its peer listens. */
 	if (x->stream)
 		l->flow.remote.port = transport_port(l->flow.transport);
-	l->trunk = find_trunk(set, x->trunk);
+	l->trunk = worker_trunk_named(set, x->trunk);
 	l->peer = find_peer(set, l->trunk, x->peer);
 	l->ended = x->ended;
 	l->refers = x->refers;
@@ -354,7 +344,7 @@ static enum err restore_record(struct sbc *s, struct call *c, const struct snaps
 	r->attempt_count = x->attempt_count;
 	for (unsigned i = 0; i < x->attempt_count; i++) {
 		const struct snapshot_attempt *a = &x->attempts[i];
-		uint16_t trunk = find_trunk(set, a->trunk);
+		uint16_t trunk = worker_trunk_named(set, a->trunk);
 		r->attempts[i] = (struct call_attempt){.start_ms = mono_ago(s, a->start_ms),
 						       .ms = a->ms,
 						       .trunk = trunk,

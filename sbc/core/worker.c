@@ -204,6 +204,22 @@ void worker_stop_alarm(struct sbc *s, struct alarm *a)
 	wheel_stop(&s->wheel, &a->timer);
 }
 
+uint16_t worker_realm_named(const struct settings *s, struct str name)
+{
+	for (size_t i = 0; i < s->realm_count; i++)
+		if (str_eq(s->realms[i].name, name))
+			return (uint16_t)i;
+	return SETTINGS_NO_INDEX;
+}
+
+uint16_t worker_trunk_named(const struct settings *s, struct str name)
+{
+	for (size_t i = 0; name.len && i < s->trunk_count; i++)
+		if (str_eq(s->trunks[i].name, name))
+			return (uint16_t)i;
+	return SETTINGS_NO_INDEX;
+}
+
 uint16_t worker_listener(const struct settings *s, uint16_t realm, enum transport t, uint8_t family)
 {
 	for (size_t i = 0; i < s->listener_count; i++)

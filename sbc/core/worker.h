@@ -196,6 +196,9 @@ id_t64 worker_ask_opinion(struct sbc *s, id_t64 owner, const struct opinion_quer
 struct str worker_token(struct sbc *s, enum hide_kind kind, id_t64 id, char out[HIDE_BRANCH_LEN]);
 void worker_alarm(struct sbc *s, struct alarm *a, enum alarm_kind kind, uint64_t at_ms);
 void worker_stop_alarm(struct sbc *s, struct alarm *a);
+/* SETTINGS_NO_INDEX: there is none of that name. */
+uint16_t worker_realm_named(const struct settings *s, struct str name);
+uint16_t worker_trunk_named(const struct settings *s, struct str name);
 /* The listener of a realm to send from; SETTINGS_NO_INDEX: it has none of that transport and family. */
 uint16_t worker_listener(const struct settings *s, uint16_t realm, enum transport t,
 			 uint8_t family);

@@ -123,6 +123,8 @@ struct str redis_op_value(const struct redis_op *op);
 struct redis_op *redis_op_new(struct store_redis *r, enum redis_kind kind,
 			      const struct store_op *from);
 void redis_op_free(struct store_redis *r, struct redis_op *op);
+/* Its owner, if it has one, is told that the store is away, and nothing more. */
+void redis_op_down(struct store_redis *r, struct redis_op *op);
 /* It cannot be done now: the owner is told, a write waits. Takes op. */
 void redis_op_away(struct store_redis *r, struct redis_op *op);
 /* To the server that has its key, or away. Takes op. */

@@ -413,17 +413,8 @@ void redis_server_look(struct redis_server *s)
 	/* Who asks need not wait for what it will say. */
 	list_each (n, &s->sent) {
 		struct redis_op *op = LIST_OBJECT(n, struct redis_op, node);
-		struct redis_op asked = *op;
-		if (op->kind != REDIS_OP || op->owner == ID_NONE)
-			continue;
-		struct event e = {.type = EVENT_STORE_REPLY,
-				  .stored = {.owner = asked.owner,
-					     .verb = (enum store_verb)asked.verb,
-					     .area = (enum store_area)asked.area,
-					     .result = STORE_DOWN}};
-		op->owner = ID_NONE;
-		r->stats.down++;
-		turn_post(r->turn, &e);
+		if (op->kind == REDIS_OP)
+			redis_op_down(r, op);
 	}
 }
 

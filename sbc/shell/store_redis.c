@@ -133,7 +133,7 @@ void redis_op_answer(struct store_redis *r, struct redis_op *op, struct store_re
 }
 
 /* By a word that is posted: this may be inside the core. */
-static void tell_down(struct store_redis *r, struct redis_op *op)
+void redis_op_down(struct store_redis *r, struct redis_op *op)
 {
 	if (op->owner == ID_NONE)
 		return;
@@ -209,7 +209,7 @@ static void queue(struct store_redis *r, struct redis_op *op)
 
 void redis_op_away(struct store_redis *r, struct redis_op *op)
 {
-	tell_down(r, op);
+	redis_op_down(r, op);
 	if (op->kind == REDIS_BEAT_LOOK)
 		r->looks = false;
 	if (is_write(op))
