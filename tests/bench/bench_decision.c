@@ -201,7 +201,8 @@ static void source(void *ctx, size_t n)
 int main(void)
 {
 	make();
-	decide(NULL, CALLERS); /* a page that is touched for the first time is no part of a decision */
+	/* A page that is touched for the first time is no part of a decision. */
+	decide(NULL, CALLERS);
 	bench("decision: of the source, before the parse", source, NULL);
 	bench("decision: whole, 20 routes, 1 M prefixes, geography, 20 rules, 6 buckets", decide,
 	      NULL);
