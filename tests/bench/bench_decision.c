@@ -26,6 +26,7 @@ static struct {
 	struct sheet sheet, other;
 	struct admit_rule admit;
 	uint64_t now_ms;
+	size_t turn;
 	bool peek;
 } b;
 
@@ -139,9 +140,10 @@ static void make(void)
 	b.now_ms = 1000000;
 }
 
-static struct facts facts_of(size_t i)
+/* All callers take turns, however few fit into one round. */
+static struct facts next_facts(void)
 {
-	const size_t who = i % CALLERS;
+	const size_t i = b.turn++, who = i % CALLERS;
 
 	b.now_ms += i % 4 == 0;
 	return (struct facts){
@@ -166,7 +168,7 @@ static void decide(void *ctx, size_t n)
 
 	(void)ctx;
 	for (size_t i = 0; i < n; i++) {
-		struct facts f = facts_of(i);
+		struct facts f = next_facts();
 		struct policy_ask a = {.config = &b.c,
 				       .state = &b.state,
 				       .facts = &f,
@@ -190,7 +192,7 @@ static void source(void *ctx, size_t n)
 
 	(void)ctx;
 	for (size_t i = 0; i < n; i++) {
-		struct facts f = facts_of(i);
+		struct facts f = next_facts();
 		const struct policy_ask a = {
 			.config = &b.c, .state = &b.state, .facts = &f, .decision = &d};
 		decision_init(&d);
