@@ -349,6 +349,23 @@ static void trunks_registered_users_and_the_allow_list_are_never_in_quarantine(v
 	finish();
 }
 
+static void a_right_password_spares_its_address_for_an_hour(void **state)
+{
+	(void)state;
+	struct sbc_counts c;
+	start();
+	EXPECT_TRUE(log_in(&phone, "sesame"));
+	site_tick(&t, 1200 * 1000);
+	sbc_count(t.sbc, &c);
+	EXPECT_INT(c.registrations, 0);
+	scan(&scanner, "OPTIONS", 5 * STRIKES);
+	EXPECT_TRUE(!is_held(&phone));
+	site_tick(&t, 2500 * 1000);
+	scan(&scanner, "OPTIONS", 2 * STRIKES);
+	EXPECT_TRUE(is_held(&phone));
+	finish();
+}
+
 static void what_others_know_of_bans_holds_no_quarantine(void **state)
 {
 	(void)state;
@@ -388,6 +405,7 @@ int main(void)
 		cmocka_unit_test(an_acknowledgement_proves_nothing_of_another_address_or_request),
 		cmocka_unit_test(
 			trunks_registered_users_and_the_allow_list_are_never_in_quarantine),
+		cmocka_unit_test(a_right_password_spares_its_address_for_an_hour),
 		cmocka_unit_test(what_others_know_of_bans_holds_no_quarantine),
 		cmocka_unit_test(without_the_rule_nothing_is_counted),
 	};
