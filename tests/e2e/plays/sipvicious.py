@@ -106,6 +106,11 @@ def spoofed(tap, sbc):
 
     lib.wait_for("the quarantine", lambda: claim(10) or (ip, "quarantine") in bans(sbc), 5)
     tap.ok((ip, "quarantine") in bans(sbc), "who scans in a phone's name brings its address into quarantine", bans(sbc))
+    question = os.path.join(sbc.dir, "question.sip")
+    with open(question, "wb") as f:
+        f.write(sip.options(via=thief.via, transport="UDP"))
+    text = command(sbc, "explain", "-c", sbc.config, "--from", ip, "--realm", "outside", "--message", question)
+    tap.ok("quarantined" in text and "strangers" in text, "explain says so of a request that would come from there", text)
     # What is lost to the other one's use of its rate is sent again, as phones do.
     came_in = lib.wait_for("the phone", lambda: claim(5) or phone.log_in("xyzzy", "105", seconds=0.5) == 200, 10)
     tap.ok(came_in and not any(k[0] == ip for k in bans(sbc)), "and the phone registers all the same, which ends it", bans(sbc))
