@@ -97,6 +97,8 @@ static bool write_some(struct ban_file *f, const struct sbc *sbc, struct ban_tim
 		struct buf b;
 		if (!sbc_next_ban(sbc, t, true, &f->cursor, &v))
 			return false;
+		if (v.mode == BAN_QUARANTINE)
+			continue;
 		buf_init(&b, mem, sizeof(mem));
 		ban_write(&b, &v);
 		buf_char(&b, '\n');

@@ -83,9 +83,37 @@ static void a_large_table_is_written_in_pieces(void **state)
 	site_stop(&t);
 }
 
+static void a_quarantine_is_not_in_it(void **state)
+{
+	char folder[] = "/tmp/sallyport-bans-XXXXXX", path[64];
+	struct ban v;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	(void)snprintf(path, sizeof(path), "%s/bans.jsonl", folder);
+	site_init(&t);
+	site_start(&t);
+	EXPECT_ERR(ban_file_init(&file, str_from(path)), OK);
+	ban(1);
+	const struct ban_order o = {
+		.subject = {.kind = SUBJECT_SOURCE,
+			    .source = {.addr = {.family = ADDR_IP4, .ip = {192, 0, 2, 66}},
+				       .bits = 32}},
+		.mode = BAN_QUARANTINE,
+		.seconds = 600,
+		.spoofable = true};
+	EXPECT_INT(sbc_ban(t.sbc, &o, at(), &v), BAN_NEW);
+	(void)ban_file_tick(&file, t.sbc, at(), true, &quiet);
+	EXPECT_INT(lines(path), 1);
+	site_stop(&t);
+	(void)unlink(path);
+	(void)rmdir(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_quarantine_is_not_in_it),
 		cmocka_unit_test(a_large_table_is_written_in_pieces),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
