@@ -17,6 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (size_t i = 0; i < l.count; i++)
 			CHECK(l.numbers[i].digits >= 1 &&
 			      l.numbers[i].digits <= CREDENTIAL_DIGITS_MAX);
+		CHECK(credential_encompasses(&l, &l));
 		(void)credential_covers(&l, STR("12155551212"));
 	}
 	if (credential_read_url(in, &u) == OK) {
