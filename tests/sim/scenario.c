@@ -17,3 +17,11 @@ const struct scenario *scenario_at(unsigned nth)
 				return s;
 	return NULL;
 }
+
+bool scenario_is_dear(const struct scenario *s)
+{
+	for (const struct scenario *p = scenarios_pair; p->name; p++)
+		if (p == s)
+			return true;
+	return false;
+}

@@ -16,6 +16,9 @@ struct scenario {
 /* The nth of all; NULL: no more. */
 const struct scenario *scenario_at(unsigned nth);
 
+/* It takes several times as long as others. */
+bool scenario_is_dear(const struct scenario *s);
+
 /* Each table ends with one without a name. */
 extern const struct scenario scenarios_call[], scenarios_cancel[], scenarios_failover[],
 	scenarios_fork[], scenarios_offer[], scenarios_rel[], scenarios_in_dialog[],
