@@ -80,7 +80,8 @@ static bool source_holds(const struct fraud_filter *w, const struct facts *f)
 static bool matches(const struct route_pattern *const *list, size_t count, struct str text)
 {
 	for (size_t i = 0; i < count; i++)
-		if (pattern_matches(list[i], text))
+		if (pattern_may_match(list[i],
+				      text)) /* a rule stops or counts: it is no way around */
 			return true;
 	return count == 0;
 }
