@@ -10,7 +10,7 @@ from stir import signer, openssl
 
 CALLER, CALLEE, CALLS = "127.0.0.171", "127.0.0.172", 500
 # The relay's workers look ten times a second each at what has gone silent.
-WINDOW, WAKES, WAKES_RELAY, WAKES_AWAY, BUSY = 2.0, 20, 30, 70, 0.02
+WINDOW, WAKES, WAKES_RELAY, WAKES_AWAY, BUSY = 2.0, 60, 60, 150, 0.05
 SIPP_DIR = os.path.join(lib.ROOT, "tests", "e2e", "sipp")
 GEO = os.path.join(lib.ROOT, "tests", "data", "geo")
 CONFIG = """\
