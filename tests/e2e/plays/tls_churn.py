@@ -24,7 +24,7 @@ trunks:
 routes:
   - {{ name: r, when: {{ from: phones, number: ["^x$"] }}, reject: {{ status: 404 }} }}
 timers: {{ t1: 50ms, t2: 100ms, t4: 100ms }}
-limits: {{ handshakes: {{ per_source: 0/s }} }}
+limits: {{ handshakes: {{ per_source: 0/s, all: 0/s }} }}
 """ + sip.OBSERVE.replace("debug, sip: on", "warn, sip: off")
 
 INVITE_BODY = b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n"
