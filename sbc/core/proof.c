@@ -103,6 +103,9 @@ bool proof_take(struct sbc *s, uint16_t trunk, const struct msg *m, const struct
 	case CHALLENGE_NONE: quarantine_on_claim(s, f, m); break;
 	case CHALLENGE_RESULT_COUNT: break;
 	}
+	/* Who has registered hears us there, whoever sent this: it is told as much as it takes. */
+	if (s->settings->trunks[trunk].users)
+		s->unproven = false;
 	rng_bytes(&s->rng, random, sizeof(random));
 	buf_reset(&s->lines);
 	challenge_write(&s->challenge, &c.ask, stale, random, &s->lines);

@@ -639,6 +639,31 @@ static void who_has_registered_over_udp_proves_each_call(void **state)
 	finish();
 }
 
+/* It has shown that it hears us there: what strangers may be told is no measure for it. */
+static void who_has_registered_is_challenged_however_short_it_asks(void **state)
+{
+	(void)state;
+	struct flow udp = {.listener = SITE_LISTEN_OUT_UDP, .transport = TRANSPORT_UDP};
+	unsigned asked = 0;
+	CHECK(addr_parse(STR("192.0.2.50:5060"), &udp.remote) == OK);
+	start();
+	registered(&udp, "alice", "sip:alice@192.0.2.50");
+	users.local = true; /* as if the password had been asked for */
+	for (unsigned i = 0; i < 40; i++) {
+		ports_rec_clear(&t.rec);
+		snprintf(
+			t.text, sizeof(t.text),
+			"OPTIONS sip:example.net SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK%u\r\n"
+			"Max-Forwards: 9\r\nFrom: <sip:alice@example.net>;tag=o\r\n"
+			"To: <sip:example.net>\r\nCall-ID: o%u\r\nCSeq: 1 OPTIONS\r\n\r\n",
+			i, i);
+		site_message(&t, &udp, t.text);
+		asked += site_is(site_sent(&t, 0), "SIP/2.0 401");
+	}
+	EXPECT_INT(asked, 40);
+	finish();
+}
+
 static void a_contact_whose_flow_has_gone_is_430(void **state)
 {
 	(void)state;
@@ -1059,6 +1084,7 @@ int main(void)
 		cmocka_unit_test(unknown_users_and_wrong_passwords_are_answered_alike),
 		cmocka_unit_test(a_call_to_our_contact_goes_down_the_users_flow),
 		cmocka_unit_test(who_has_registered_over_udp_proves_each_call),
+		cmocka_unit_test(who_has_registered_is_challenged_however_short_it_asks),
 		cmocka_unit_test(a_contact_whose_flow_has_gone_is_430),
 		cmocka_unit_test(a_flow_that_closes_while_the_registrar_thinks_is_not_registered),
 		cmocka_unit_test(a_number_finds_its_phones_the_latest_first),
